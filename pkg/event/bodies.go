@@ -1,0 +1,344 @@
+package event
+
+import "encoding/json"
+
+// Direction of a call as seen from the house.
+type Direction string
+
+const (
+	Inbound  Direction = "in"       // from a trunk (a carrier's line)
+	Outbound Direction = "out"      // to a trunk
+	Internal Direction = "internal" // from a device of ours to a device, flow or queue of ours
+)
+
+// SegmentKind names one stretch of a call (design, 2).
+type SegmentKind string
+
+const (
+	SegmentMenu    SegmentKind = "menu"    // a flow speaks or listens
+	SegmentWaiting SegmentKind = "waiting" // in a queue, music
+	SegmentRinging SegmentKind = "ringing" // dialling a device or trunk; the queue's own offers stay "waiting"
+	SegmentTalking SegmentKind = "talking" // two legs bridged
+	SegmentHold    SegmentKind = "hold"    // one side has put the other on hold
+)
+
+// Result is the verdict of a call's end: who ended or failed it.
+type Result string
+
+const (
+	ResultSuccess  Result = "success"  // did what it came for and ended by our own flow
+	ResultCaller   Result = "caller"   // the caller hung up
+	ResultAgent    Result = "agent"    // the agent (or called party) hung up
+	ResultUpstream Result = "upstream" // a carrier or peer failed
+	ResultOurs     Result = "ours"     // we failed, or were stopped
+	ResultUnknown  Result = "unknown"  // counts as ours
+)
+
+// Reason is the closed list of short reasons beside a Result; also a metric label.
+type Reason string
+
+const (
+	ReasonNormal       Reason = "normal"         // hung up after talk, or the flow hung up
+	ReasonAbandoned    Reason = "abandoned"      // caller left while waiting in a queue
+	ReasonLeftMenu     Reason = "left_menu"      // caller left in the menu
+	ReasonCancelled    Reason = "cancelled"      // caller left before any answer
+	ReasonNoAnswer     Reason = "no_answer"      // nobody picked up
+	ReasonBusy         Reason = "busy"           // 486, 600
+	ReasonRejected     Reason = "rejected"       // 603 or another final answer of the far side
+	ReasonNotFound     Reason = "not_found"      // unknown number or user, 404
+	ReasonForbidden    Reason = "forbidden"      // not allowed to call there, 403
+	ReasonNoCodec      Reason = "no_codec"       // 488
+	ReasonOverload     Reason = "overload"       // 503 by our own caps, or draining
+	ReasonUnreachable  Reason = "unreachable"    // device has no binding, trunk gives no answer
+	ReasonMediaTimeout Reason = "media_timeout"  // no RTP for longer than allowed, not on hold
+	ReasonSignalLost   Reason = "signal_timeout" // ACK, BYE or refresh never came
+	ReasonFlowError    Reason = "flow_error"     // a flow failed and the default target too
+	ReasonShutdown     Reason = "shutdown"       // drain bound reached
+	ReasonMaxDuration  Reason = "max_duration"   // a cap on the call's length
+	ReasonError        Reason = "error"          // anything else; see the log
+)
+
+// Reasons lists every Reason, for metrics that create their series at zero.
+var Reasons = []Reason{ReasonNormal, ReasonAbandoned, ReasonLeftMenu, ReasonCancelled, ReasonNoAnswer,
+	ReasonBusy, ReasonRejected, ReasonNotFound, ReasonForbidden, ReasonNoCodec, ReasonOverload, ReasonUnreachable,
+	ReasonMediaTimeout, ReasonSignalLost, ReasonFlowError, ReasonShutdown, ReasonMaxDuration, ReasonError}
+
+// Results lists every Result, for metrics that create their series at zero.
+var Results = []Result{ResultSuccess, ResultCaller, ResultAgent, ResultUpstream, ResultOurs, ResultUnknown}
+
+// CallStarted opens a call: an INVITE was accepted for handling.
+type CallStarted struct {
+	Direction Direction `json:"direction"`
+	From      string    `json:"from"` // caller's number or device user, as proven
+	Display   string    `json:"display,omitempty"`
+	To        string    `json:"to"` // dialled digits or user
+	Trunk     string    `json:"trunk,omitempty"`
+	Device    string    `json:"device,omitempty"`
+	SIPCallID string    `json:"sip_call_id"`
+	Flow      string    `json:"flow,omitempty"`
+}
+
+// CallAnswered is written when the caller's leg got its 200.
+type CallAnswered struct{}
+
+// LegStarted is an outgoing leg: an offer to an agent, a dialled device or trunk.
+type LegStarted struct {
+	Leg       int    `json:"leg"` // 0 is the caller; 1.. are outgoing legs in order
+	Device    string `json:"device,omitempty"`
+	Trunk     string `json:"trunk,omitempty"`
+	Number    string `json:"number,omitempty"`
+	Agent     string `json:"agent,omitempty"`
+	SIPCallID string `json:"sip_call_id"`
+}
+
+// LegRinging is the first 180 or 183 of an outgoing leg.
+type LegRinging struct {
+	Leg int `json:"leg"`
+}
+
+// LegAnswered is the 200 of an outgoing leg.
+type LegAnswered struct {
+	Leg int `json:"leg"`
+}
+
+// LegEnded closes a leg. Code is the SIP status when it failed, else 0.
+type LegEnded struct {
+	Leg    int    `json:"leg"`
+	Code   int    `json:"code,omitempty"`
+	Reason Reason `json:"reason"`
+	Audio  *Audio `json:"audio,omitempty"`
+}
+
+// Audio is what a leg's stream measured over its life (RFC 3550 6.4).
+type Audio struct {
+	Codec           string  `json:"codec"`
+	PacketsReceived uint64  `json:"packets_received"`
+	PacketsSent     uint64  `json:"packets_sent"`
+	PacketsLost     int64   `json:"packets_lost"` // of what we should have received
+	JitterMs        float64 `json:"jitter_ms"`    // of what we received
+	RemoteLost      int64   `json:"remote_lost"`  // told by the peer's RTCP
+	RemoteJitterMs  float64 `json:"remote_jitter_ms"`
+	RTTMs           float64 `json:"rtt_ms"`    // 0 = never measured
+	Strangers       uint64  `json:"strangers"` // packets from addresses not signalled, dropped
+}
+
+// SegmentStarted begins a stretch of the call and ends the one before it.
+type SegmentStarted struct {
+	Segment SegmentKind `json:"segment"`
+	Flow    string      `json:"flow,omitempty"`
+	Queue   string      `json:"queue,omitempty"`
+	Agent   string      `json:"agent,omitempty"`
+	Device  string      `json:"device,omitempty"`
+	Number  string      `json:"number,omitempty"`
+	By      string      `json:"by,omitempty"` // hold: "caller" or "agent", who put on hold
+}
+
+// FlowStep is one step of a flow entered by this call.
+type FlowStep struct {
+	Flow     string `json:"flow"`
+	Step     string `json:"step"`
+	StepKind string `json:"step_kind"`
+}
+
+// FlowFailed is a step that could not be done; the call goes to its sorry prompt.
+type FlowFailed struct {
+	Flow  string `json:"flow"`
+	Step  string `json:"step"`
+	Error string `json:"error"`
+}
+
+// DigitPressed is one key of the caller in a menu. Digits collected as secret
+// are written as "*".
+type DigitPressed struct {
+	Digit string `json:"digit"`
+	Via   string `json:"via"` // "rfc4733" or "info"
+}
+
+// QueueEntered: the caller waits.
+type QueueEntered struct {
+	Queue    string `json:"queue"`
+	Priority int    `json:"priority"`
+	Position int    `json:"position"` // 1 is next
+}
+
+// QueueAnnounced: the caller was told a position.
+type QueueAnnounced struct {
+	Queue    string `json:"queue"`
+	Position int    `json:"position"`
+}
+
+// QueueLeft: the caller is out of the queue. Outcome is one of "answered",
+// "abandoned", "timeout", "full", "empty", "key", "error", "shutdown".
+type QueueLeft struct {
+	Queue   string `json:"queue"`
+	Outcome string `json:"outcome"`
+	WaitMs  int64  `json:"wait_ms"`
+	Agent   string `json:"agent,omitempty"`
+}
+
+// Decision is the ACD's own account of a choice: who was considered, who was
+// excluded and why (design 5.3). Kept as plain values so that it can be printed.
+type Decision struct {
+	Queue    string `json:"queue"`
+	OfferID  string `json:"offer_id,omitempty"`
+	Agent    string `json:"agent,omitempty"` // chosen; "" = nobody could be offered
+	Strategy string `json:"strategy"`
+	WaitMs   int64  `json:"wait_ms"`
+	Position int    `json:"position"`
+	// Considered lists candidates best first; bounded, More tells how many were cut.
+	Considered []Candidate `json:"considered,omitempty"`
+	More       int         `json:"more,omitempty"`
+	// Excluded counts those left out by reason, such as "on_call": 3.
+	Excluded map[string]int `json:"excluded,omitempty"`
+}
+
+// Candidate is one agent in a Decision.
+type Candidate struct {
+	Agent  string `json:"agent"`
+	IdleMs int64  `json:"idle_ms"`
+	Score  int64  `json:"score"`
+	Why    string `json:"why,omitempty"`
+}
+
+// OfferMade, OfferEnded: a reservation of an agent for a caller.
+type OfferMade struct {
+	OfferID string `json:"offer_id"`
+	Queue   string `json:"queue"`
+	Agent   string `json:"agent"`
+}
+
+// OfferEnded closes an offer. Outcome: "accepted", "no_answer", "busy",
+// "rejected", "unreachable", "caller_left", "withdrawn".
+type OfferEnded struct {
+	OfferID string `json:"offer_id"`
+	Queue   string `json:"queue"`
+	Agent   string `json:"agent"`
+	Outcome string `json:"outcome"`
+	RingMs  int64  `json:"ring_ms"`
+}
+
+// AgentStateChanged is one move of the agent's state machine (pkg/agent).
+type AgentStateChanged struct {
+	Agent  string `json:"agent"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Reason string `json:"reason,omitempty"` // not-ready reason, or why the system moved it
+	By     string `json:"by"`               // "phone", "api", "system"
+}
+
+// RecordingStarted: a file is being written. Path is relative to the
+// recordings folder and made only from our own ids.
+type RecordingStarted struct {
+	Recording string `json:"recording"`
+	Path      string `json:"path"`
+}
+
+// RecordingEnded closes a recording. Fault is "" when all was written.
+type RecordingEnded struct {
+	Recording  string `json:"recording"`
+	Path       string `json:"path"`
+	DurationMs int64  `json:"duration_ms"`
+	SizeBytes  int64  `json:"size_bytes"`
+	Fault      string `json:"fault,omitempty"`
+}
+
+// CallEnded is the last event of a call.
+type CallEnded struct {
+	Result  Result `json:"result"`
+	Reason  Reason `json:"reason"`
+	Code    int    `json:"code,omitempty"` // final SIP status towards the caller when never answered
+	TotalMs int64  `json:"total_ms"`
+	TalkMs  int64  `json:"talk_ms"`
+	MenuMs  int64  `json:"menu_ms"`
+	WaitMs  int64  `json:"wait_ms"`
+	HoldMs  int64  `json:"hold_ms"`
+	SetupMs int64  `json:"setup_ms"` // INVITE to the caller's 200; 0 when never answered
+	Agent   string `json:"agent,omitempty"`
+	Queue   string `json:"queue,omitempty"`
+}
+
+// ResourcesApplied: a change of the configuration took effect.
+type ResourcesApplied struct {
+	Revision uint64   `json:"revision"`
+	By       string   `json:"by"`
+	Changed  []string `json:"changed"`
+}
+
+func (CallStarted) Kind() string       { return "call.started" }
+func (CallAnswered) Kind() string      { return "call.answered" }
+func (CallEnded) Kind() string         { return "call.ended" }
+func (LegStarted) Kind() string        { return "leg.started" }
+func (LegRinging) Kind() string        { return "leg.ringing" }
+func (LegAnswered) Kind() string       { return "leg.answered" }
+func (LegEnded) Kind() string          { return "leg.ended" }
+func (SegmentStarted) Kind() string    { return "segment.started" }
+func (FlowStep) Kind() string          { return "flow.step" }
+func (FlowFailed) Kind() string        { return "flow.failed" }
+func (DigitPressed) Kind() string      { return "digit" }
+func (QueueEntered) Kind() string      { return "queue.entered" }
+func (QueueAnnounced) Kind() string    { return "queue.announced" }
+func (QueueLeft) Kind() string         { return "queue.left" }
+func (Decision) Kind() string          { return "acd.decision" }
+func (OfferMade) Kind() string         { return "offer.made" }
+func (OfferEnded) Kind() string        { return "offer.ended" }
+func (AgentStateChanged) Kind() string { return "agent.state" }
+func (RecordingStarted) Kind() string  { return "recording.started" }
+func (RecordingEnded) Kind() string    { return "recording.ended" }
+func (ResourcesApplied) Kind() string  { return "resources.applied" }
+
+func (CallStarted) body()       {}
+func (CallAnswered) body()      {}
+func (CallEnded) body()         {}
+func (LegStarted) body()        {}
+func (LegRinging) body()        {}
+func (LegAnswered) body()       {}
+func (LegEnded) body()          {}
+func (SegmentStarted) body()    {}
+func (FlowStep) body()          {}
+func (FlowFailed) body()        {}
+func (DigitPressed) body()      {}
+func (QueueEntered) body()      {}
+func (QueueAnnounced) body()    {}
+func (QueueLeft) body()         {}
+func (Decision) body()          {}
+func (OfferMade) body()         {}
+func (OfferEnded) body()        {}
+func (AgentStateChanged) body() {}
+func (RecordingStarted) body()  {}
+func (RecordingEnded) body()    {}
+func (ResourcesApplied) body()  {}
+
+var kinds = map[string]func(json.RawMessage) (Body, error){}
+
+func register[B Body]() {
+	var zero B
+	kinds[zero.Kind()] = func(raw json.RawMessage) (Body, error) {
+		var b B
+		err := json.Unmarshal(raw, &b)
+		return b, err
+	}
+}
+
+func init() {
+	register[CallStarted]()
+	register[CallAnswered]()
+	register[CallEnded]()
+	register[LegStarted]()
+	register[LegRinging]()
+	register[LegAnswered]()
+	register[LegEnded]()
+	register[SegmentStarted]()
+	register[FlowStep]()
+	register[FlowFailed]()
+	register[DigitPressed]()
+	register[QueueEntered]()
+	register[QueueAnnounced]()
+	register[QueueLeft]()
+	register[Decision]()
+	register[OfferMade]()
+	register[OfferEnded]()
+	register[AgentStateChanged]()
+	register[RecordingStarted]()
+	register[RecordingEnded]()
+	register[ResourcesApplied]()
+}

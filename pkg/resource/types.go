@@ -1,0 +1,192 @@
+// Package resource holds the resources of a tenant (users, devices, trunks,
+// numbers, schedules, skills, queues, flows, prompts): their documents, their
+// checks and their revisions. Documents are plain values; the store keeps them,
+// pkg/app hands them to the rooms that act on them.
+package resource
+
+import "time"
+
+// Kind is the closed list of resource kinds, in the order an apply reads them.
+type Kind string
+
+const (
+	KindTenant   Kind = "tenant"
+	KindUser     Kind = "user"
+	KindDevice   Kind = "device"
+	KindTrunk    Kind = "trunk"
+	KindSchedule Kind = "schedule"
+	KindSkill    Kind = "skill"
+	KindPrompt   Kind = "prompt"
+	KindQueue    Kind = "queue"
+	KindFlow     Kind = "flow"
+	KindNumber   Kind = "number"
+)
+
+// Document is one resource as it is written in YAML: kind, tenant, name, spec.
+type Document struct {
+	Kind   Kind   `yaml:"kind"`
+	Tenant string `yaml:"tenant,omitempty"` // "" = "default"
+	Name   string `yaml:"name"`             // lower case letters, digits, - and _, up to 64
+	Spec   any    `yaml:"spec"`             // pointer to the Spec type of the kind
+}
+
+// Duration is a time.Duration written as "20s" or "1h30m" in YAML and JSON.
+type Duration time.Duration
+
+// Record says when a conversation is recorded.
+type Record string
+
+const (
+	RecordInherit Record = "" // ask the next: queue, then trunk or device, then tenant
+	RecordAlways  Record = "always"
+	RecordNever   Record = "never"
+)
+
+// TenantSpec: settings of a client company.
+type TenantSpec struct {
+	DisplayName string `yaml:"display_name,omitempty"`
+	Language    string `yaml:"language,omitempty"` // default language of prompts: "en", "ro", "ru"
+	TimeZone    string `yaml:"time_zone,omitempty"`
+	Record      Record `yaml:"record,omitempty"`
+	// DefaultTarget is where a call goes when its flow fails; "" = hang up after the sorry prompt.
+	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME" or "flow:NAME"
+	// FeatureCodes maps what is dialled on an agent's phone to an action:
+	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1).
+	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
+	// NotReadyReasons maps the digits after the not_ready code to a reason word.
+	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
+}
+
+// UserSpec: a person.
+type UserSpec struct {
+	DisplayName string         `yaml:"display_name,omitempty"`
+	Roles       []string       `yaml:"roles,omitempty"`  // agent, supervisor, quality, admin, ops
+	Device      string         `yaml:"device,omitempty"` // the device on which an agent takes calls
+	Skills      map[string]int `yaml:"skills,omitempty"` // skill -> level 0..10
+	// AlwaysReady: a static agent: logged in and ready from start, as the bench configuration has them.
+	AlwaysReady bool `yaml:"always_ready,omitempty"`
+	// Outside: may call outside numbers through a trunk; prefixes of the dialled number ("" list = none; "*" = all).
+	Outside []string `yaml:"outside,omitempty"`
+	// WrapUp overrides the queue's wrap-up for this agent.
+	WrapUp *Duration `yaml:"wrap_up,omitempty"`
+}
+
+// DeviceSpec: a SIP phone's account.
+type DeviceSpec struct {
+	Username string `yaml:"username,omitempty"` // default: the resource name
+	Password string `yaml:"password,omitempty"` // kept as digest HA1 in the store when Realm is known
+	// Contact is a fixed address "sip:agent1@127.0.0.1:5090" for a device that never registers.
+	Contact string `yaml:"contact,omitempty"`
+	// Extension is what others dial to reach it; default: the username.
+	Extension string   `yaml:"extension,omitempty"`
+	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
+	Record    Record   `yaml:"record,omitempty"`
+	// Outside as in UserSpec, for a phone that belongs to nobody.
+	Outside     []string `yaml:"outside,omitempty"`
+	MaxContacts int      `yaml:"max_contacts,omitempty"` // default 5
+}
+
+// TrunkSpec: a line to a carrier.
+type TrunkSpec struct {
+	// Addresses from which the carrier calls in: "192.0.2.1", "192.0.2.0/24", "192.0.2.1:5060".
+	Addresses []string `yaml:"addresses,omitempty"`
+	// Target is where calls out are sent: "sip:192.0.2.1:5060;transport=udp". "" = no calls out.
+	Target string `yaml:"target,omitempty"`
+	// Prefixes of dialled numbers that this trunk carries; "*" = all. Longest wins, then Priority, then name.
+	Prefixes []string `yaml:"prefixes,omitempty"`
+	Priority int      `yaml:"priority,omitempty"`
+	// StripDigits are cut from the dialled number before AddPrefix is put before it.
+	StripDigits int    `yaml:"strip_digits,omitempty"`
+	AddPrefix   string `yaml:"add_prefix,omitempty"`
+	CallerID    string `yaml:"caller_id,omitempty"` // number shown outside
+	// Auth answers the carrier's digest challenge on calls out.
+	AuthUser     string   `yaml:"auth_user,omitempty"`
+	AuthPassword string   `yaml:"auth_password,omitempty"`
+	MaxCalls     int      `yaml:"max_calls,omitempty"` // 0 = no cap
+	Codecs       []string `yaml:"codecs,omitempty"`
+	Record       Record   `yaml:"record,omitempty"`
+	// RingTimeout bounds a call out; default 60s.
+	RingTimeout Duration `yaml:"ring_timeout,omitempty"`
+}
+
+// NumberSpec: what callers dial. The document's name is free; Digits is dialled.
+type NumberSpec struct {
+	Digits string `yaml:"digits"` // exact; "+40..." or "1000"; compared after stripping + and 00
+	// Exactly one of Flow, Queue, Device.
+	Flow   string `yaml:"flow,omitempty"`
+	Queue  string `yaml:"queue,omitempty"`
+	Device string `yaml:"device,omitempty"`
+	// Devices: hunt: "agent*" style glob is not allowed; list of devices taken in turn, the longest unused first.
+	Devices  []string `yaml:"devices,omitempty"`
+	Priority int      `yaml:"priority,omitempty"`
+	Language string   `yaml:"language,omitempty"`
+	Record   Record   `yaml:"record,omitempty"`
+}
+
+// ScheduleSpec: opening hours with a time zone and holidays.
+type ScheduleSpec struct {
+	TimeZone string        `yaml:"time_zone"` // IANA name
+	Hours    []HoursSpec   `yaml:"hours"`
+	Holidays []HolidaySpec `yaml:"holidays,omitempty"`
+}
+
+// HoursSpec: on Days ("mon".."sun") open From "09:00" until To "17:30"
+// (To "24:00" is midnight at the end; To <= From runs into the next day).
+type HoursSpec struct {
+	Days []string `yaml:"days"`
+	From string   `yaml:"from"`
+	To   string   `yaml:"to"`
+}
+
+// HolidaySpec: a day closed (or with Hours of its own). Date is "2026-12-25" or "12-25" for every year.
+type HolidaySpec struct {
+	Name  string      `yaml:"name,omitempty"`
+	Date  string      `yaml:"date"`
+	Hours []HoursSpec `yaml:"hours,omitempty"` // Days is ignored here
+}
+
+// SkillSpec: a word that agents have and callers may need.
+type SkillSpec struct {
+	DisplayName string `yaml:"display_name,omitempty"`
+}
+
+// PromptSpec: a site's own audio for a prompt name, per language.
+type PromptSpec struct {
+	Files map[string]string `yaml:"files"` // language -> path, absolute or relative to the prompts folder
+	Text  map[string]string `yaml:"text,omitempty"`
+}
+
+// QueueSpec: callers wait here for agents.
+type QueueSpec struct {
+	DisplayName string       `yaml:"display_name,omitempty"`
+	Strategy    string       `yaml:"strategy,omitempty"` // "longest_idle" (default)
+	Members     []MemberSpec `yaml:"members,omitempty"`
+	Priority    int          `yaml:"priority,omitempty"` // added to the call's own; higher first
+	WrapUp      Duration     `yaml:"wrap_up,omitempty"`
+	RingTimeout Duration     `yaml:"ring_timeout,omitempty"` // default 20s
+	MaxWait     Duration     `yaml:"max_wait,omitempty"`     // 0 = no limit
+	MaxLength   int          `yaml:"max_length,omitempty"`   // 0 = no limit
+	// LeaveWhenEmpty: a caller does not join, and leaves, when nobody is logged in. Default true.
+	LeaveWhenEmpty *bool  `yaml:"leave_when_empty,omitempty"`
+	Music          string `yaml:"music,omitempty"` // prompt name; default "music"
+	// Announce: position told first after AnnounceFirst (default 2s; -1s = never), then every AnnounceEvery (default 30s).
+	AnnounceFirst *Duration `yaml:"announce_first,omitempty"`
+	AnnounceEvery *Duration `yaml:"announce_every,omitempty"`
+	// ServiceLevel threshold T; default 20s.
+	ServiceLevel Duration `yaml:"service_level,omitempty"`
+	Record       Record   `yaml:"record,omitempty"`
+	// Skills needed: skill -> least level.
+	Skills map[string]int `yaml:"skills,omitempty"`
+}
+
+// MemberSpec: an agent (user name, or a glob over user names such as "agent*") in a queue.
+type MemberSpec struct {
+	Agent string `yaml:"agent"`
+	Rank  int    `yaml:"rank,omitempty"`
+}
+
+// FlowSpec is an IVR program. Its body is parsed and checked by ivr/flow; here
+// it is kept as the YAML subtree it was written as.
+type FlowSpec struct {
+	Raw map[string]any `yaml:",inline"`
+}
