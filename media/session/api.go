@@ -1,0 +1,121 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/pkg/event"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what an Engine needs at birth. Zero values take the default named.
+type Config struct {
+	// BindIP is the local address of all RTP and RTCP sockets; default 0.0.0.0.
+	BindIP netip.Addr
+	// AdvertisedIP is written into SDP; default BindIP. Required when BindIP is
+	// unspecified, for a peer cannot send to 0.0.0.0.
+	AdvertisedIP netip.Addr
+	// PortMin and PortMax bound the UDP ports, both inclusive. A leg takes an
+	// even port for RTP and the next odd one for RTCP (RFC 3550 11).
+	// Default 20000-29999.
+	PortMin, PortMax uint16
+	// Workers is the number of loops; default GOMAXPROCS.
+	Workers int
+	// RTPTimeout is the silence after which TimedOut is told; default 30 s,
+	// negative = never.
+	RTPTimeout time.Duration
+	// HoldTimeout takes the place of RTPTimeout while a leg may not send but may
+	// receive (the peer has put us on hold); default 0 = never.
+	HoldTimeout time.Duration
+	// Log defaults to none. Registerer nil = metrics are not exported.
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+}
+
+// LegOptions are the fixed properties of a leg.
+type LegOptions struct {
+	// Group keeps legs together: legs of the same group live on the same worker
+	// and only those can be bridged.
+	Group uint64
+	// Sink is told what happens, in order, on the worker. It must not block; it
+	// may call the methods of any Leg. Nil = nobody listens.
+	Sink func(Event)
+}
+
+// Params is what was negotiated for a leg. It may be applied any time again.
+type Params struct {
+	// Remote is where the peer wants RTP, and the address its RTP must come
+	// from. Invalid or unspecified (c=0.0.0.0) = nothing is sent.
+	Remote netip.AddrPort
+	// RemoteRTCP is where the peer wants RTCP; invalid = Remote's port + 1.
+	RemoteRTCP netip.AddrPort
+	// RTCPMux puts RTCP on the RTP port both ways (RFC 5761).
+	RTCPMux bool
+	// Law is the codec of SendPT and RecvPT.
+	Law codec.Law
+	// SendPT and RecvPT are the payload types of Law as the peer wants to
+	// receive it and as it is sent to us.
+	SendPT, RecvPT uint8
+	// EventSendPT and EventRecvPT are telephone-event's; 0 = not negotiated
+	// (digits then go in-band).
+	EventSendPT, EventRecvPT uint8
+	// Send and Recv are what we may do. Nothing is sent while Send is false;
+	// what comes while Recv is false is dropped.
+	Send, Recv bool
+	// PtimeMs is the peer's wish. We send frames of 20 ms in any case, which
+	// every peer must take (RFC 3551 4.2); relayed packets keep their size.
+	PtimeMs int
+	// Symmetric allows a device behind NAT: the first packet, from whatever
+	// address, decides where the peer is, once, unless the signalled address
+	// spoke before. Without it only the port of the signalled IP may differ, and
+	// only in the first seconds.
+	Symmetric bool
+}
+
+// Play is a sequence of clips for a leg.
+type Play struct {
+	// ID comes back in PlayDone.
+	ID uint64
+	// Clips are heard one after another without gap.
+	Clips []*play.Clip
+	// Loop starts again from the first clip; PlayDone never comes.
+	Loop bool
+	// Offset skips the beginning; with Loop it is taken modulo the length.
+	Offset time.Duration
+}
+
+// Event is the closed set of what a leg tells its Sink.
+type Event interface{ event() }
+
+// Digit is one key the peer pressed (RFC 4733), told when it was let go.
+type Digit struct {
+	Digit    byte // 0-9, *, #, A-D
+	Duration time.Duration
+}
+
+// PlayDone: the last frame of Play ID was sent. It does not come for a Play that
+// was replaced or stopped.
+type PlayDone struct{ ID uint64 }
+
+// FirstPacket: the peer's RTP reached us for the first time in the leg's life.
+type FirstPacket struct{}
+
+// TimedOut: no RTP came for Silence although it should. It is told once and
+// again only after packets have come.
+type TimedOut struct{ Silence time.Duration }
+
+func (Digit) event()       {}
+func (PlayDone) event()    {}
+func (FirstPacket) event() {}
+func (TimedOut) event()    {}
+
+// Stats is what a leg measured over its life.
+type Stats struct {
+	event.Audio
+	Law codec.Law
+}
