@@ -1,0 +1,297 @@
+package digest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ServerConfig is what a Server is made with.
+type ServerConfig struct {
+	Realm string
+	// Secret keys the nonces; at least 16 random bytes. Servers with the same
+	// secret accept each other's nonces.
+	Secret []byte
+	// Lifetime of a nonce; an older one is stale. 0 = 5 minutes.
+	Lifetime time.Duration
+	// Algorithms offered, in order of preference; nil = SHA-256 then MD5.
+	Algorithms []Algorithm
+	// MaxNonces bounds the replay memory: 24 bytes each. When it is full the
+	// oldest half is forgotten, and nonces issued before that are stale. 0 = 65,536.
+	MaxNonces int
+}
+
+// Verdict of a check.
+type Verdict uint8
+
+// Verdicts.
+const (
+	OK        Verdict = iota
+	Stale             // nonce ours but too old, or the count was seen: challenge with stale=true, no guess was made
+	Wrong             // wrong password, user, realm or a nonce that is not ours: challenge, count it against the source
+	Malformed         // 400
+)
+
+var verdictNames = [...]string{"ok", "stale", "wrong", "malformed"}
+
+// String is the verdict's name for logs and metric labels.
+func (v Verdict) String() string {
+	if int(v) < len(verdictNames) {
+		return verdictNames[v]
+	}
+	return "unknown"
+}
+
+// Server issues and checks nonces. A nonce carries its time and a serial number
+// under an HMAC, so a challenge costs no memory; only a nonce that was used with
+// the right password is remembered, for its count. One owner.
+type Server struct {
+	cfg    ServerConfig
+	mac    hash.Hash
+	serial uint64
+	seen   map[uint64]window // by serial, of nonces used rightly
+	old    map[uint64]window // the generation before
+	floor  int64             // ms; nonces issued before are stale (replay memory was dropped)
+	newest int64             // ms; newest issue time in seen
+	prev   int64             // ms; newest issue time in old
+}
+
+// window is the replay window of one nonce: like IPsec's, so that UDP may
+// reorder two requests.
+type window struct {
+	top  uint32 // highest nc taken
+	bits uint64 // bit i: top-i taken
+}
+
+// nonce layout before base64: 8 bytes time (ms), 8 bytes serial, 16 bytes HMAC-SHA-256 (truncated).
+const (
+	nonceBody  = 16
+	nonceMAC   = 16
+	nonceBytes = nonceBody + nonceMAC
+)
+
+var nonceText = base64.RawURLEncoding
+
+// NewServer makes a server. serial is where nonce numbers start: random, so that
+// two servers with one secret do not use the same.
+func NewServer(cfg ServerConfig, serial uint64) *Server {
+	if cfg.Lifetime <= 0 {
+		cfg.Lifetime = 5 * time.Minute
+	}
+	if cfg.Algorithms == nil {
+		cfg.Algorithms = []Algorithm{SHA256, MD5}
+	}
+	if cfg.MaxNonces <= 0 {
+		cfg.MaxNonces = 1 << 16
+	}
+	return &Server{cfg: cfg, mac: hmac.New(sha256.New, cfg.Secret), serial: serial, seen: make(map[uint64]window)}
+}
+
+// Realm is the protection space.
+func (s *Server) Realm() string { return s.cfg.Realm }
+
+func (s *Server) seal(dst, body []byte) []byte {
+	s.mac.Reset()
+	s.mac.Write(body)
+	s.mac.Write([]byte(s.cfg.Realm)) // a nonce of one realm is nothing in another
+	var sum [sha256.Size]byte
+	return append(dst, s.mac.Sum(sum[:0])[:nonceMAC]...)
+}
+
+// Nonce makes a fresh nonce.
+func (s *Server) Nonce(now time.Time) string {
+	s.serial++
+	var b [nonceBytes]byte
+	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli()))
+	binary.BigEndian.PutUint64(b[8:], s.serial)
+	s.seal(b[:nonceBody], b[:nonceBody])
+	return nonceText.EncodeToString(b[:])
+}
+
+// Challenge returns the WWW-Authenticate (or Proxy-Authenticate) values of one
+// 401 (407), most wanted first: RFC 8760 2.2, one header per algorithm.
+func (s *Server) Challenge(now time.Time, stale bool) []string {
+	nonce := s.Nonce(now)
+	out := make([]string, 0, len(s.cfg.Algorithms))
+	for _, a := range s.cfg.Algorithms {
+		b := make([]byte, 0, 160)
+		b = append(b, "Digest realm="...)
+		b = quote(b, s.cfg.Realm)
+		b = append(b, `, nonce="`...)
+		b = append(b, nonce...)
+		b = append(b, '"')
+		if stale {
+			b = append(b, ", stale=true"...)
+		}
+		b = append(b, ", algorithm="...)
+		b = append(b, a.String()...)
+		b = append(b, `, qop="auth"`...)
+		out = append(out, string(b))
+	}
+	return out
+}
+
+// Credentials is a parsed Authorization or Proxy-Authorization header.
+type Credentials struct {
+	Username, Realm, Nonce, URI, Response, CNonce, Opaque string
+	Algorithm                                             Algorithm
+	QOP                                                   string // "auth" or ""
+	NC                                                    uint32
+	ncText                                                string
+}
+
+// ParseCredentials reads one header value. Unknown parameters are skipped; an
+// algorithm or qop we never offer is ErrNoCommon.
+func ParseCredentials(v string) (Credentials, error) {
+	var c Credentials
+	var alg string
+	err := eachParam(v, func(name, val string) bool {
+		switch {
+		case strings.EqualFold(name, "username"):
+			c.Username = val
+		case strings.EqualFold(name, "realm"):
+			c.Realm = val
+		case strings.EqualFold(name, "nonce"):
+			c.Nonce = val
+		case strings.EqualFold(name, "uri"):
+			c.URI = val
+		case strings.EqualFold(name, "response"):
+			c.Response = val
+		case strings.EqualFold(name, "cnonce"):
+			c.CNonce = val
+		case strings.EqualFold(name, "opaque"):
+			c.Opaque = val
+		case strings.EqualFold(name, "algorithm"):
+			alg = val
+		case strings.EqualFold(name, "qop"):
+			c.QOP = strings.ToLower(val)
+		case strings.EqualFold(name, "nc"):
+			n, err := strconv.ParseUint(val, 16, 32)
+			if err != nil || len(val) != 8 {
+				return false
+			}
+			c.NC, c.ncText = uint32(n), val
+		}
+		return true
+	})
+	if err != nil {
+		return c, err
+	}
+	var ok bool
+	if c.Algorithm, ok = parseAlgorithm(alg); !ok || (c.QOP != "" && c.QOP != "auth") {
+		return c, ErrNoCommon
+	}
+	if c.Nonce == "" || c.URI == "" || len(c.Response) != c.Algorithm.size() ||
+		(c.QOP != "" && (c.CNonce == "" || c.ncText == "")) {
+		return c, ErrMalformed
+	}
+	return c, nil
+}
+
+// Check verifies credentials for a request. ha1 is the account's secret for
+// c.Algorithm in hex; "" for an unknown account, which costs the same time and
+// is Wrong. The caller compares c.URI with the Request-URI as strictly as its
+// peers allow (RFC 7616 3.4.6; proxies may rewrite the Request-URI).
+func (s *Server) Check(now time.Time, method string, c Credentials, ha1 string) Verdict {
+	known := ha1 != "" && len(ha1) == c.Algorithm.size()
+	if !known {
+		// The same work for a name that does not exist: time must not tell names.
+		ha1 = "0000000000000000000000000000000000000000000000000000000000000000"[:c.Algorithm.size()]
+	}
+	issued, serial, ours := s.open(c.Nonce)
+	var buf [2 * sha256.Size]byte
+	want := response(buf[:0], c.Algorithm, ha1, c.Nonce, c.ncText, c.CNonce, c.QOP, method, c.URI)
+	right := subtle.ConstantTimeCompare(want, lowerHex(c.Response)) == 1
+	offered := false
+	for _, a := range s.cfg.Algorithms {
+		offered = offered || a == c.Algorithm
+	}
+	if !ours || !offered || c.Realm != s.cfg.Realm || !right || !known {
+		return Wrong
+	}
+	ms := now.UnixMilli()
+	// A nonce of the future is ours only if the clock jumped back: stale.
+	if issued > ms+1000 || ms-issued > s.cfg.Lifetime.Milliseconds() || issued < s.floor {
+		return Stale
+	}
+	nc := c.NC
+	if c.QOP == "" {
+		nc = 1 // without qop there is no count: such a nonce serves once
+	}
+	if !s.take(issued, serial, nc) {
+		return Stale
+	}
+	return OK
+}
+
+// open checks a nonce's seal.
+func (s *Server) open(nonce string) (issuedMs int64, serial uint64, ok bool) {
+	if len(nonce) != nonceText.EncodedLen(nonceBytes) {
+		return 0, 0, false
+	}
+	var b [nonceBytes]byte
+	if _, err := nonceText.Decode(b[:], []byte(nonce)); err != nil {
+		return 0, 0, false
+	}
+	var sum [nonceMAC]byte
+	mac := s.seal(sum[:0], b[:nonceBody])
+	if subtle.ConstantTimeCompare(mac, b[nonceBody:]) != 1 {
+		return 0, 0, false
+	}
+	return int64(binary.BigEndian.Uint64(b[:])), binary.BigEndian.Uint64(b[8:]), true
+}
+
+// take marks nc as used; false when it was, or is too far behind to know.
+func (s *Server) take(issued int64, serial uint64, nc uint32) bool {
+	w, ok := s.seen[serial]
+	if !ok {
+		w, ok = s.old[serial]
+	}
+	switch {
+	case nc == 0:
+		return false // counts begin at 1, RFC 7616 3.4
+	case !ok:
+		w = window{top: nc, bits: 1}
+	case nc > w.top:
+		if shift := nc - w.top; shift < 64 {
+			w.bits = w.bits<<shift | 1
+		} else {
+			w.bits = 1
+		}
+		w.top = nc
+	case w.top-nc >= 64 || w.bits&(1<<(w.top-nc)) != 0:
+		return false
+	default:
+		w.bits |= 1 << (w.top - nc)
+	}
+	s.seen[serial] = w
+	s.newest = max(s.newest, issued)
+	if len(s.seen) >= max(1, s.cfg.MaxNonces/2) {
+		// Two generations bound the memory without a queue. What is forgotten
+		// must not be replayed: everything issued up to then becomes stale.
+		if len(s.old) > 0 {
+			s.floor = max(s.floor, s.prev+1)
+		}
+		s.old, s.prev = s.seen, s.newest
+		s.seen, s.newest = make(map[uint64]window), 0
+	}
+	return true
+}
+
+// lowerHex lets a peer write its digest in capitals, which RFC 7616 does not allow.
+func lowerHex(s string) []byte {
+	var buf [2 * sha256.Size]byte
+	b := append(buf[:0], s...)
+	for i, c := range b {
+		if c >= 'A' && c <= 'F' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return b
+}
