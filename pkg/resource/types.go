@@ -28,6 +28,8 @@ type Document struct {
 	Tenant string `yaml:"tenant,omitempty"` // "" = "default"
 	Name   string `yaml:"name"`             // lower case letters, digits, - and _, up to 64
 	Spec   any    `yaml:"spec"`             // pointer to the Spec type of the kind
+	// Source is where the document was written; nil when it comes from the store.
+	Source *Source `yaml:"-"`
 }
 
 // Duration is a time.Duration written as "20s" or "1h30m" in YAML and JSON.

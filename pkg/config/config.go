@@ -1,0 +1,134 @@
+// Package config reads the node file (centrala.yaml): what this process
+// listens on, where it keeps things and how much it takes. Resources (users,
+// queues, flows) are not here; see pkg/resource. The file is read strictly:
+// every fault is told at once with path, value and what is allowed. It is known
+// to pkg/app alone, which hands plain values to the rooms.
+package config
+
+import "time"
+
+// Duration is a time.Duration written as "500ms", "20s" or "1h30m".
+type Duration time.Duration
+
+// D is the plain time.Duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// Config is the node file. The doc tags are the reference (docs/config.md).
+type Config struct {
+	Node       Node       `yaml:"node" doc:"This process."`
+	Data       string     `yaml:"data" default:"/var/lib/centrala" doc:"Folder for everything this node writes. Relative paths of store, recordings, prompts and the API socket begin here. The --data flag overrides it."`
+	SIP        SIP        `yaml:"sip" doc:"Signalling."`
+	Media      Media      `yaml:"media" doc:"RTP."`
+	Store      Store      `yaml:"store" doc:"Journal, call records, resources and registrations."`
+	Recordings Recordings `yaml:"recordings" doc:"Recorded conversations."`
+	Prompts    Prompts    `yaml:"prompts" doc:"Spoken prompts and music."`
+	Log        Log        `yaml:"log" live:"true" doc:"Log lines on standard error."`
+	HTTP       HTTP       `yaml:"http" doc:"Metrics and health for machines."`
+	API        API        `yaml:"api" doc:"The REST API, used by the command line too."`
+	Limits     Limits     `yaml:"limits" live:"true" doc:"How much this node takes."`
+	Drain      Drain      `yaml:"drain" live:"true" doc:"How this node stops."`
+	Resources  []string   `yaml:"resources" doc:"Folders or files of resource documents, applied when the store holds none yet (first start). Relative to the node file."`
+}
+
+// Node names the process.
+type Node struct {
+	Name string `yaml:"name" default:"" doc:"Name of this node in logs and call ids: letters, digits, - and _, up to 32. Empty: the host name."`
+}
+
+// SIP configures signalling.
+type SIP struct {
+	Listeners []Listener `yaml:"listeners" doc:"Addresses to listen on. Default: UDP and TCP on 0.0.0.0:5060."`
+	Realm     string     `yaml:"realm" default:"centrala" doc:"Digest realm of our devices. Changing it makes passwords that the store keeps as digests useless; apply the devices again."`
+	UserAgent string     `yaml:"user_agent" default:"Centrala" doc:"User-Agent and Server header. Empty sends none."`
+	Timers    SIPTimers  `yaml:"timers" doc:"Timers of RFC 3261 17."`
+	Limits    SIPLimits  `yaml:"limits" doc:"Caps that hold before anything is allocated."`
+}
+
+// Listener is one SIP address.
+type Listener struct {
+	Transport  string `yaml:"transport" default:"udp" enum:"udp,tcp" doc:"Transport."`
+	Address    string `yaml:"address" default:"0.0.0.0:5060" doc:"IP address and port to bind. Port 0 takes a free one."`
+	Advertised string `yaml:"advertised" default:"" doc:"host or host:port written in Via and Contact, when it differs from the bound address (NAT). Empty: the address the peer is reached from."`
+}
+
+// SIPTimers are the base timers.
+type SIPTimers struct {
+	T1 Duration `yaml:"t1" default:"500ms" min:"10ms" max:"5s" doc:"Round-trip estimate; the transaction time-out is 64*T1."`
+	T2 Duration `yaml:"t2" default:"4s" min:"100ms" max:"30s" doc:"Longest retransmission interval."`
+	T4 Duration `yaml:"t4" default:"5s" min:"100ms" max:"30s" doc:"How long a message stays in the network."`
+	// MinExpires, DefaultExpires, MaxExpires bound registrations (RFC 3261 10.3).
+	MinExpires     Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration taken (423 below)."`
+	DefaultExpires Duration `yaml:"default_expires" default:"1h" min:"1s" max:"24h" doc:"Registration time when the phone names none."`
+	MaxExpires     Duration `yaml:"max_expires" default:"2h" min:"1s" max:"24h" doc:"Longest registration given."`
+}
+
+// SIPLimits are caps on what strangers may send.
+type SIPLimits struct {
+	MaxMessageBytes     int      `yaml:"max_message_bytes" default:"65535" min:"2048" max:"1048576" doc:"Largest message, bytes."`
+	MaxHeaderBytes      int      `yaml:"max_header_bytes" default:"8192" min:"512" max:"65535" doc:"Largest single header, bytes."`
+	MaxHeaders          int      `yaml:"max_headers" default:"128" min:"16" max:"1024" doc:"Most headers in a message."`
+	MaxConnections      int      `yaml:"max_connections" default:"10000" min:"1" max:"1000000" doc:"Most TCP connections."`
+	MaxConnectionsPerIP int      `yaml:"max_connections_per_ip" default:"2000" min:"1" max:"1000000" doc:"Most TCP connections of one address."`
+	MaxTransactions     int      `yaml:"max_transactions" default:"100000" min:"100" max:"10000000" doc:"Most transactions at once; more get 503."`
+	IdleTimeout         Duration `yaml:"idle_timeout" default:"30m" min:"10s" max:"24h" doc:"A silent TCP connection is closed after this."`
+	FirstMessageTimeout Duration `yaml:"first_message_timeout" default:"10s" min:"1s" max:"5m" doc:"A new TCP connection must send a whole message within this."`
+}
+
+// Media configures RTP.
+type Media struct {
+	Bind        string   `yaml:"bind" default:"0.0.0.0" doc:"IP address that RTP sockets bind."`
+	Advertised  string   `yaml:"advertised" default:"" doc:"IP address written in SDP. Empty: the bound address, or the address of the route out when that is 0.0.0.0."`
+	PortMin     int      `yaml:"port_min" default:"20000" min:"1024" max:"65534" doc:"First RTP port; must be even. Each leg takes an even port and the next odd one for RTCP."`
+	PortMax     int      `yaml:"port_max" default:"29999" min:"1025" max:"65535" doc:"Last RTCP port."`
+	Workers     int      `yaml:"workers" default:"0" min:"0" max:"256" doc:"Threads that move RTP. 0: one per CPU."`
+	RTPTimeout  Duration `yaml:"rtp_timeout" default:"30s" min:"0s" max:"24h" doc:"A leg that should send and sends nothing for so long has vanished. 0: never."`
+	HoldTimeout Duration `yaml:"hold_timeout" default:"1h" min:"0s" max:"24h" doc:"The same for a leg on hold. 0: never."`
+}
+
+// Store configures persistence.
+type Store struct {
+	Path       string   `yaml:"path" default:"centrala.db" doc:"SQLite file."`
+	FlushEvery Duration `yaml:"flush_every" default:"10ms" min:"1ms" max:"1s" doc:"How long the journal gathers events into one transaction."`
+	Queue      int      `yaml:"queue" default:"65536" min:"1024" max:"1048576" doc:"Events kept in memory while the disk does not take them. When full, calls wait."`
+}
+
+// Recordings configures the recorder.
+type Recordings struct {
+	Dir        string   `yaml:"dir" default:"recordings" doc:"Folder of the recordings."`
+	Threads    int      `yaml:"threads" default:"2" min:"1" max:"64" doc:"Threads that write all recordings."`
+	FlushEvery Duration `yaml:"flush_every" default:"250ms" min:"20ms" max:"500ms" doc:"How often sound and header go to the file; more than this is never lost when the process is killed."`
+}
+
+// Prompts configures where prompts come from.
+type Prompts struct {
+	Dir string `yaml:"dir" default:"prompts" doc:"Folder of the site's own prompts (LANGUAGE/NAME.wav), taken before the built-in ones. May be absent."`
+}
+
+// Log configures logging.
+type Log struct {
+	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" doc:"Least level written."`
+	Format string `yaml:"format" default:"auto" enum:"auto,console,json" doc:"auto: console on a terminal, json elsewhere."`
+}
+
+// HTTP configures the listener for machines.
+type HTTP struct {
+	Listen string `yaml:"listen" default:"127.0.0.1:9090" doc:"Address of /metrics, /healthz and /readyz. Empty: off."`
+	Pprof  bool   `yaml:"pprof" default:"false" doc:"Also serve /debug/pprof there. Only on an address that strangers cannot reach."`
+}
+
+// API configures the REST API.
+type API struct {
+	Socket string `yaml:"socket" default:"centrala.sock" doc:"Unix socket (mode 0600) in the data folder."`
+	Listen string `yaml:"listen" default:"" doc:"Also serve the API on this loopback address, without authentication. Empty: off."`
+}
+
+// Limits bound the node's work.
+type Limits struct {
+	MaxCalls        int      `yaml:"max_calls" default:"2000" min:"1" max:"100000" doc:"Most calls at once; more get 503 with Retry-After."`
+	MaxCallDuration Duration `yaml:"max_call_duration" default:"12h" min:"1s" max:"168h" doc:"A call is ended after this."`
+}
+
+// Drain configures stopping.
+type Drain struct {
+	Timeout Duration `yaml:"timeout" default:"30s" min:"0s" max:"24h" doc:"After SIGTERM running calls may go on for so long; then they are ended with BYE."`
+}
