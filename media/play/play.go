@@ -2,57 +2,74 @@
 // tones, silence, and a cache of clips by key.
 //
 // A Clip is immutable and shared by all who hear it. The package does not pace
-// or send; media/session slices the encoded octets. It owns no goroutine.
+// or send: media/session slices the encoded octets into packets. It owns no
+// goroutine.
 package play
 
 import (
-	"errors"
-	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/centrala/centrala/media/codec"
 )
 
-// Clip is immutable sound, 16-bit linear, 8 kHz, mono. Encodings are made once
-// per law and shared.
+// frameSamples is 20 ms at 8 kHz, the packet size we send.
+const frameSamples = 160
+
+// Clip is immutable sound: 16-bit linear, 8 kHz, mono, a whole number of 20 ms
+// frames. It is made once per source and law and shared by all who hear it.
+// Methods may be called from any goroutine.
 type Clip struct {
-	name string
-	pcm  []int16
+	name    string
+	pcm     []int16
+	samples int // before the last frame was filled up
+	u, a    encoding
 }
 
-// Load reads a WAV file.
-func Load(r io.Reader, name string) (*Clip, error) { return nil, errors.New("play: not there yet") }
+type encoding struct {
+	once   sync.Once
+	octets []byte
+}
 
-// Frames returns the whole clip in law l, one octet a sample.
-func (c *Clip) Frames(l codec.Law) []byte { return nil }
+// newClip takes ownership of pcm. The last frame is filled up with silence, so
+// that a caller can slice 160 octets anywhere on a frame boundary.
+func newClip(name string, pcm []int16) *Clip {
+	n := len(pcm)
+	if odd := n % frameSamples; odd != 0 {
+		pcm = append(pcm, make([]int16, frameSamples-odd)...)
+	}
+	return &Clip{name: name, pcm: slices.Clip(pcm), samples: n}
+}
 
-// Duration is the clip's length.
+// NewClip returns a clip of a copy of pcm (16-bit linear, 8 kHz, mono).
+func NewClip(name string, pcm []int16) *Clip { return newClip(name, slices.Clone(pcm)) }
+
+// Name is what the clip was loaded as; for logs.
+func (c *Clip) Name() string { return c.name }
+
+// Frames returns the whole clip in law l, one octet a sample, a multiple of 160
+// octets (20 ms). The slice is shared: it must not be written.
+func (c *Clip) Frames(l codec.Law) []byte {
+	e := &c.u
+	if l == codec.PCMA {
+		e = &c.a
+	}
+	e.once.Do(func() {
+		e.octets = make([]byte, len(c.pcm))
+		codec.Encode(l, e.octets, c.pcm)
+	})
+	return e.octets
+}
+
+// PCM returns the clip as 16-bit linear samples without the filling of its last
+// frame. The slice is shared: it must not be written.
+func (c *Clip) PCM() []int16 { return c.pcm[:c.samples:c.samples] }
+
+// Duration is the clip's length, up to 20 ms less than what Frames holds.
 func (c *Clip) Duration() time.Duration {
-	return time.Duration(len(c.pcm)) * time.Second / codec.SampleRate
+	return time.Duration(c.samples) * time.Second / codec.SampleRate
 }
 
-// Library caches clips by key.
-type Library struct{ max int64 }
-
-// NewLibrary returns a cache of at most maxBytes.
-func NewLibrary(maxBytes int64) *Library { return &Library{max: maxBytes} }
-
-// Get returns the clip of key, reading it by open when it is not cached.
-func (l *Library) Get(key string, open func() (io.ReadCloser, error)) (*Clip, error) {
-	return nil, errors.New("play: not there yet")
-}
-
-// Silence returns d of silence.
-func Silence(d time.Duration) *Clip { return &Clip{} }
-
-// Tone returns the sum of sines, each at levelDBm0.
-func Tone(d time.Duration, levelDBm0 float64, freqHz ...float64) *Clip { return &Clip{} }
-
-// RingBack returns one cycle of the ringing tone.
-func RingBack() *Clip { return &Clip{} }
-
-// Busy returns one cycle of the busy tone.
-func Busy() *Clip { return &Clip{} }
-
-// Dial returns one cycle of the dial tone.
-func Dial() *Clip { return &Clip{} }
+// bytes is what the clip may come to occupy: linear and both laws.
+func (c *Clip) bytes() int64 { return int64(len(c.pcm))*4 + 256 }
