@@ -48,8 +48,11 @@ type Flow struct {
 	// Language a call has from the start when its number and the flow before
 	// named none; "" = the tenant's default.
 	Language string
-	Start    string
-	Steps    map[string]*Step
+	// Variables the flow expects from the flow before it, with the value they
+	// have when none was carried over.
+	Variables map[string]string
+	Start     string
+	Steps     map[string]*Step
 	// Order is the step names as they were written when Parse could tell
 	// (sorted otherwise), for lists.
 	Order []string
