@@ -49,7 +49,7 @@ type TenantSpec struct {
 	DisplayName string `yaml:"display_name,omitempty"`
 	Language    string `yaml:"language,omitempty"` // default language of prompts: "en", "ro", "ru"
 	TimeZone    string `yaml:"time_zone,omitempty"`
-	Record      Record `yaml:"record,omitempty"`
+	Record      Record `yaml:"record,omitempty" enum:",always,never"`
 	// DefaultTarget is where a call goes when its flow fails; "" = hang up after the sorry prompt.
 	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME" or "flow:NAME"
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
@@ -75,17 +75,29 @@ type UserSpec struct {
 
 // DeviceSpec: a SIP phone's account.
 type DeviceSpec struct {
-	Username string `yaml:"username,omitempty"` // default: the resource name
-	Password string `yaml:"password,omitempty"` // kept as digest HA1 in the store when Realm is known
+	Username string `yaml:"username,omitempty"`               // default: the resource name
+	Password string `yaml:"password,omitempty" secret:"true"` // kept as digest HA1 in the store when Realm is known
+	// HA1 stands for the password once the realm is known; see Seal.
+	HA1 *HA1Spec `yaml:"ha1,omitempty"`
 	// Contact is a fixed address "sip:agent1@127.0.0.1:5090" for a device that never registers.
 	Contact string `yaml:"contact,omitempty"`
 	// Extension is what others dial to reach it; default: the username.
 	Extension string   `yaml:"extension,omitempty"`
 	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
-	Record    Record   `yaml:"record,omitempty"`
+	Record    Record   `yaml:"record,omitempty" enum:",always,never"`
 	// Outside as in UserSpec, for a phone that belongs to nobody.
 	Outside     []string `yaml:"outside,omitempty"`
 	MaxContacts int      `yaml:"max_contacts,omitempty"` // default 5
+}
+
+// HA1Spec is a password as digest authentication needs it: the hash of
+// "username:realm:password" in hex (RFC 8760 and RFC 7616 3.4.2). It is as good
+// as the password for this realm alone, so it is a secret too.
+type HA1Spec struct {
+	Realm    string `yaml:"realm"`
+	Username string `yaml:"username"`
+	MD5      string `yaml:"md5" secret:"true"`
+	SHA256   string `yaml:"sha256" secret:"true"`
 }
 
 // TrunkSpec: a line to a carrier.
@@ -103,10 +115,10 @@ type TrunkSpec struct {
 	CallerID    string `yaml:"caller_id,omitempty"` // number shown outside
 	// Auth answers the carrier's digest challenge on calls out.
 	AuthUser     string   `yaml:"auth_user,omitempty"`
-	AuthPassword string   `yaml:"auth_password,omitempty"`
+	AuthPassword string   `yaml:"auth_password,omitempty" secret:"true"`
 	MaxCalls     int      `yaml:"max_calls,omitempty"` // 0 = no cap
 	Codecs       []string `yaml:"codecs,omitempty"`
-	Record       Record   `yaml:"record,omitempty"`
+	Record       Record   `yaml:"record,omitempty" enum:",always,never"`
 	// RingTimeout bounds a call out; default 60s.
 	RingTimeout Duration `yaml:"ring_timeout,omitempty"`
 }
@@ -118,11 +130,12 @@ type NumberSpec struct {
 	Flow   string `yaml:"flow,omitempty"`
 	Queue  string `yaml:"queue,omitempty"`
 	Device string `yaml:"device,omitempty"`
-	// Devices: hunt: "agent*" style glob is not allowed; list of devices taken in turn, the longest unused first.
+	// Devices: hunt: list of devices taken in turn, the longest unused first. "agent{1..500}" in
+	// a file stands for agent1 to agent500; a glob such as "agent*" is not taken.
 	Devices  []string `yaml:"devices,omitempty"`
 	Priority int      `yaml:"priority,omitempty"`
 	Language string   `yaml:"language,omitempty"`
-	Record   Record   `yaml:"record,omitempty"`
+	Record   Record   `yaml:"record,omitempty" enum:",always,never"`
 }
 
 // ScheduleSpec: opening hours with a time zone and holidays.
@@ -176,7 +189,7 @@ type QueueSpec struct {
 	AnnounceEvery *Duration `yaml:"announce_every,omitempty"`
 	// ServiceLevel threshold T; default 20s.
 	ServiceLevel Duration `yaml:"service_level,omitempty"`
-	Record       Record   `yaml:"record,omitempty"`
+	Record       Record   `yaml:"record,omitempty" enum:",always,never"`
 	// Skills needed: skill -> least level.
 	Skills map[string]int `yaml:"skills,omitempty"`
 }
