@@ -1,0 +1,88 @@
+package acd
+
+import (
+	"time"
+
+	"github.com/centrala/centrala/pkg/event"
+)
+
+// Effect is what the engine wants done, in order. This file is the whole list.
+type Effect interface{ acdEffect() }
+
+type (
+	// Offer: ring this agent's device for this call. Answer with OfferRinging
+	// and then OfferAccepted or OfferFailed; after Deadline the engine withdraws.
+	Offer struct {
+		OfferID  string
+		CallID   string
+		Queue    string
+		Agent    string
+		Device   string
+		Deadline time.Time
+	}
+	// WithdrawOffer: stop ringing. The offer is already over for the engine; an
+	// OfferAccepted that crosses it is void. Why is an offer's outcome.
+	WithdrawOffer struct{ OfferID, CallID, Agent, Why string }
+	// OfferEnded closes each Offer once, for the journal. Ring is the time
+	// since the offer was made.
+	OfferEnded struct {
+		OfferID, CallID, Queue, Agent string
+		Outcome                       string
+		Ring                          time.Duration
+	}
+	// Joined: the caller waits. Position 1 is next. Priority is the call's own
+	// plus the queue's.
+	Joined struct {
+		CallID, Queue      string
+		Position, Priority int
+	}
+	// Refused: the caller did not get in: LeftFull, LeftEmpty or RefusedUnknown.
+	Refused struct{ CallID, Queue, Outcome string }
+	// LeftQueue: the caller is out. Agent is who answered, for LeftAnswered.
+	LeftQueue struct {
+		CallID, Queue string
+		Outcome       string
+		Wait          time.Duration
+		Agent         string
+	}
+	// Announce: tell the caller the position.
+	Announce struct {
+		CallID, Queue string
+		Position      int
+	}
+	// AgentChanged: an agent's state or reason has changed.
+	AgentChanged struct{ event.AgentStateChanged }
+	// Decided is the account of a choice, or of finding nobody for a caller.
+	Decided struct {
+		event.Decision
+		CallID string
+	}
+	// Fault: something that cannot be, happened. The state is unchanged by it.
+	// Rule is from the list Faults.
+	Fault struct{ Rule, Detail string }
+)
+
+// Rules of Fault.
+const (
+	FaultUnknownAgent  = "unknown_agent"
+	FaultUnknownOffer  = "unknown_offer"
+	FaultDuplicateCall = "duplicate_call"
+	FaultBadCause      = "bad_cause"
+	FaultBadConfig     = "bad_config"
+	FaultTransition    = "transition" // a pair the agent table does not know
+	FaultUnknownEvent  = "unknown_event"
+)
+
+// Faults lists the rules of Fault, for metrics that start at zero.
+var Faults = []string{FaultUnknownAgent, FaultUnknownOffer, FaultDuplicateCall, FaultBadCause, FaultBadConfig, FaultTransition, FaultUnknownEvent}
+
+func (Offer) acdEffect()         {}
+func (WithdrawOffer) acdEffect() {}
+func (OfferEnded) acdEffect()    {}
+func (Joined) acdEffect()        {}
+func (Refused) acdEffect()       {}
+func (LeftQueue) acdEffect()     {}
+func (Announce) acdEffect()      {}
+func (AgentChanged) acdEffect()  {}
+func (Decided) acdEffect()       {}
+func (Fault) acdEffect()         {}

@@ -1,0 +1,139 @@
+package acd
+
+import (
+	"time"
+
+	"github.com/centrala/centrala/pkg/agent"
+)
+
+// Event is what the engine is told. This file is the whole list.
+type Event interface{ acdEvent() }
+
+// Who caused a change of an agent's state.
+const (
+	ByPhone  = "phone"
+	ByAPI    = "api"
+	BySystem = "system"
+)
+
+// Causes of OfferFailed; also the outcomes of an offer (event.OfferEnded).
+const (
+	OutcomeAccepted    = "accepted"
+	CauseNoAnswer      = "no_answer"
+	CauseBusy          = "busy"
+	CauseRejected      = "rejected"
+	CauseUnreachable   = "unreachable"
+	CauseCallerLeft    = "caller_left"
+	CauseWithdrawn     = "withdrawn"
+	ReasonRingNoAnswer = "ring_no_answer" // not-ready reason after CauseNoAnswer
+)
+
+// OfferOutcomes lists how an offer can end, for metrics that start at zero.
+var OfferOutcomes = []string{OutcomeAccepted, CauseNoAnswer, CauseBusy, CauseRejected, CauseUnreachable,
+	CauseCallerLeft, CauseWithdrawn}
+
+// Outcomes of a caller's stay in a queue (event.QueueLeft) and of Refused.
+const (
+	LeftAnswered  = "answered"
+	LeftAbandoned = "abandoned"
+	LeftTimeout   = "timeout"
+	LeftFull      = "full"
+	LeftEmpty     = "empty"
+	LeftKey       = "key"
+	LeftError     = "error"
+	LeftShutdown  = "shutdown"
+	// RefusedUnknown: Enter named a queue that is not configured. It exists only
+	// in Refused.
+	RefusedUnknown = "unknown"
+)
+
+// LeftOutcomes lists how a stay can end, for metrics that start at zero.
+var LeftOutcomes = []string{LeftAnswered, LeftAbandoned, LeftTimeout, LeftFull, LeftEmpty, LeftKey, LeftError, LeftShutdown}
+
+type (
+	// Configure replaces queues and agents. Callers keep their places, agents
+	// their states; callers of a queue that is gone leave with LeftError; an
+	// agent that is gone leaves at once, or after the call.
+	Configure struct {
+		Queues []Queue
+		Agents []Agent
+	}
+	// Restore puts agents back into the states they had before a restart,
+	// before anybody is offered anything. Unknown agents are passed over.
+	Restore struct{ Agents []agent.Saved }
+
+	// Enter asks for a place in a queue. Answered by Joined or Refused.
+	Enter struct {
+		CallID   string
+		Queue    string
+		Priority int
+		Skills   map[string]int // skill -> least level, beside the queue's
+		// ArrivedAt orders callers of equal priority; zero or in the future =
+		// now. A caller who comes back to a queue may bring the time already spent.
+		ArrivedAt time.Time
+	}
+	// Leave takes a caller out: hung up, key pressed, shutdown. Outcome ""
+	// means LeftAbandoned. A call that waits nowhere is passed over.
+	Leave struct {
+		CallID  string
+		Outcome string
+	}
+	// Gone is the last word about a call: whatever is still tied to it is
+	// undone (a place in a queue, an offer, agents on that call). It makes up
+	// for a Leave, CallEnded or Release that never came.
+	Gone struct{ CallID string }
+
+	// LogIn makes an agent ready (on call, if the phone already talks).
+	LogIn struct{ Agent, Reason, By string }
+	// LogOut takes an agent out; after the call, if there is one.
+	LogOut struct{ Agent, Reason, By string }
+	// SetReady ends not ready and wrap-up.
+	SetReady struct{ Agent, Reason, By string }
+	// SetNotReady takes an agent out of offers for Reason; after the call, if
+	// there is one. An offer that rings is withdrawn.
+	SetNotReady struct{ Agent, Reason, By string }
+	// WrapUpDone ends wrap-up early.
+	WrapUpDone struct{ Agent, Reason, By string }
+	// Reach tells whether an agent's phone can be reached (has a binding).
+	// Until told, it is taken to be.
+	Reach struct {
+		Agent     string
+		Reachable bool
+	}
+
+	// OfferRinging: the agent's phone rings.
+	OfferRinging struct{ OfferID string }
+	// OfferAccepted: the agent has answered.
+	OfferAccepted struct{ OfferID string }
+	// OfferFailed: the offer came to nothing, for one of the causes above.
+	OfferFailed struct{ OfferID, Cause string }
+
+	// CallEnded: the conversation of an agent with a caller from a queue is over.
+	CallEnded struct{ Agent, CallID string }
+	// Occupy: the agent's phone is taken by a direct or outbound call. An offer
+	// is withdrawn.
+	Occupy struct{ Agent, CallID string }
+	// Release ends Occupy.
+	Release struct{ Agent, CallID string }
+	// Tick only lets deadlines pass.
+	Tick struct{}
+)
+
+func (Configure) acdEvent()     {}
+func (Restore) acdEvent()       {}
+func (Enter) acdEvent()         {}
+func (Leave) acdEvent()         {}
+func (Gone) acdEvent()          {}
+func (LogIn) acdEvent()         {}
+func (LogOut) acdEvent()        {}
+func (SetReady) acdEvent()      {}
+func (SetNotReady) acdEvent()   {}
+func (WrapUpDone) acdEvent()    {}
+func (Reach) acdEvent()         {}
+func (OfferRinging) acdEvent()  {}
+func (OfferAccepted) acdEvent() {}
+func (OfferFailed) acdEvent()   {}
+func (CallEnded) acdEvent()     {}
+func (Occupy) acdEvent()        {}
+func (Release) acdEvent()       {}
+func (Tick) acdEvent()          {}
