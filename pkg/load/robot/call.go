@@ -245,6 +245,16 @@ func (c *Call) tell(ev Event) {
 // Wait returns when ok says so, with ErrEnded when the call ended and ok still
 // does not, or with the context's error. what names it in the error.
 func (c *Call) Wait(ctx context.Context, what string, ok func(*Call) bool) error {
+	return c.wait(ctx, what, ok, false)
+}
+
+// WaitBye waits for the answer to our BYE and returns its status.
+func (c *Call) WaitBye(ctx context.Context) (int, error) {
+	err := c.wait(ctx, "the answer to BYE", func(c *Call) bool { return c.ByeStatus() != 0 }, true)
+	return c.ByeStatus(), err
+}
+
+func (c *Call) wait(ctx context.Context, what string, ok func(*Call) bool, afterEnd bool) error {
 	for {
 		if ok(c) {
 			return nil
@@ -258,7 +268,7 @@ func (c *Call) Wait(ctx context.Context, what string, ok func(*Call) bool) error
 		if ok(c) {
 			return nil
 		}
-		if state == Ended {
+		if state == Ended && !afterEnd {
 			return fmt.Errorf("%w by %s (%d) while waiting for %s", ErrEnded, end, code, what)
 		}
 		select {

@@ -125,8 +125,8 @@ func TestCallTonesKeysAndFourHolds(t *testing.T) {
 		if err := a.WaitState(ctx, Ended); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Wait(ctx, "answer to BYE", func(c *Call) bool { return c.ByeStatus() == 200 }); err != nil {
-			t.Fatal(err)
+		if code, err := b.WaitBye(ctx); err != nil || code != 200 {
+			t.Fatal(code, err)
 		}
 		s := a.Leg().Stats()
 		if s.Lost != 0 || s.SSRCChanges != 0 || s.TimestampBack != 0 || s.Received == 0 || s.Strangers != 0 {
