@@ -1,29 +1,226 @@
+// Package session is the media of calls: legs that send and receive RTP, play
+// clips, take and send digits, are bridged, echoed and recorded.
+//
+// An Engine owns a few workers, each one goroutine with its own loop over the
+// sockets of its legs. A leg lives on one worker, chosen by its Group, and only
+// that worker touches its state; the methods of Leg post commands and return.
+// Nothing is shared between calls on the way of a packet: no lock, no goroutine
+// for each socket, no allocation.
+//
+// The package knows no SDP and no SIP: pkg/call tells it what was negotiated.
 package session
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"net/netip"
+	"runtime"
+	"sync"
 	"time"
 
-	"github.com/centrala/centrala/media/record"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/port"
+	"github.com/centrala/centrala/media/rtp"
 )
 
-type Engine struct{}
-type Leg struct{}
+// Errors of New and Open, for callers that branch.
+var (
+	// ErrNoPort: all pairs are in use or rest. 503 to the peer.
+	ErrNoPort = port.ErrNoPort
+	// ErrStopped: the engine does not run.
+	ErrStopped = errors.New("media: engine is not running")
+)
 
-func New(cfg Config) (*Engine, error)                        { return &Engine{}, nil }
-func (e *Engine) Start(ctx context.Context) error            { return nil }
-func (e *Engine) Stop(ctx context.Context) error             { return nil }
-func (e *Engine) Open(o LegOptions) (*Leg, error)            { return &Leg{}, nil }
-func (e *Engine) Do(group uint64, f func(now time.Time))     {}
-func (l *Leg) Addr() netip.AddrPort                          { return netip.AddrPort{} }
-func (l *Leg) Set(p Params)                                  {}
-func (l *Leg) Play(p Play)                                   {}
-func (l *Leg) StopPlay()                                     {}
-func (l *Leg) Bridge(peer *Leg)                              {}
-func (l *Leg) Unbridge()                                     {}
-func (l *Leg) Echo(on bool)                                  {}
-func (l *Leg) SendDigits(digits string)                      {}
-func (l *Leg) Record(r *record.Recording, ch record.Channel) {}
-func (l *Leg) Stats(reply func(Stats))                       {}
-func (l *Leg) Close(reply func(Stats))                       {}
+// Engine is the media of one process.
+type Engine struct {
+	cfg     Config
+	log     *zap.Logger
+	ports   *port.Pool
+	workers []*worker
+	metrics *metrics
+
+	mu      sync.Mutex
+	started bool
+	stopped bool
+}
+
+// New checks cfg. Nothing runs before Start.
+func New(cfg Config) (*Engine, error) {
+	if !cfg.BindIP.IsValid() {
+		cfg.BindIP = netip.IPv4Unspecified()
+	}
+	cfg.BindIP = cfg.BindIP.Unmap()
+	if !cfg.AdvertisedIP.IsValid() {
+		cfg.AdvertisedIP = cfg.BindIP
+	}
+	cfg.AdvertisedIP = cfg.AdvertisedIP.Unmap()
+	if cfg.AdvertisedIP.IsUnspecified() {
+		return nil, fmt.Errorf("media: bind address %v needs an advertised address that peers can reach", cfg.BindIP)
+	}
+	if cfg.PortMin == 0 && cfg.PortMax == 0 {
+		cfg.PortMin, cfg.PortMax = 20000, 29999
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.RTPTimeout == 0 {
+		cfg.RTPTimeout = 30 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	var seed [4]byte
+	_, _ = rand.Read(seed[:]) // never fails since Go 1.24
+	ports, err := port.NewPool(cfg.PortMin, cfg.PortMax, binary.NativeEndian.Uint32(seed[:]))
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, log: cfg.Log, ports: ports}
+	for range cfg.Workers {
+		w, err := newWorker(e)
+		if err != nil {
+			for _, w := range e.workers {
+				w.loop.Close()
+			}
+			return nil, err
+		}
+		e.workers = append(e.workers, w)
+	}
+	if e.metrics, err = newMetrics(e, cfg.Registerer); err != nil {
+		for _, w := range e.workers {
+			w.loop.Close()
+		}
+		return nil, err
+	}
+	return e, nil
+}
+
+// Start starts the workers; they run until Stop, whatever becomes of ctx. An
+// engine is started once.
+func (e *Engine) Start(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.started {
+		return errors.New("media: engine was started before")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.started = true
+	for _, w := range e.workers {
+		go w.run()
+	}
+	return nil
+}
+
+// Stop closes every leg (RTCP BYE), ends the workers and waits for them, at most
+// as long as ctx. Safe to call twice. Commands posted before are carried out. Later
+// Do, Stats and Close run in the caller's goroutine, so that nobody waits for a
+// reply in vain; other commands do nothing.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	if !e.started {
+		if !e.stopped {
+			for _, w := range e.workers {
+				w.mu.Lock()
+				w.ended = true
+				w.mu.Unlock()
+				w.loop.Close()
+				close(w.done)
+			}
+			e.metrics.unregister()
+		}
+		e.started, e.stopped = true, true
+		e.mu.Unlock()
+		return nil
+	}
+	e.stopped = true
+	e.mu.Unlock()
+	for _, w := range e.workers {
+		w.stop()
+	}
+	for _, w := range e.workers {
+		select {
+		case <-w.done:
+		case <-ctx.Done():
+			return fmt.Errorf("media: worker did not stop: %w", ctx.Err())
+		}
+	}
+	e.metrics.unregister()
+	return nil
+}
+
+func (e *Engine) worker(group uint64) *worker {
+	// Fibonacci hashing: groups are often counted up or have a stride.
+	return e.workers[(group*0x9E3779B97F4A7C15>>32)%uint64(len(e.workers))]
+}
+
+// Do runs f on the worker of group, after the commands posted before. f must not
+// block.
+func (e *Engine) Do(group uint64, f func(now time.Time)) { e.worker(group).do(f) }
+
+// bindTries bounds how many pairs Open tries when another program holds some.
+const bindTries = 16
+
+// Open makes a leg with ports of its own. It sends nothing and takes nothing
+// until Set. The error wraps ErrNoPort when all ports are taken.
+func (e *Engine) Open(o LegOptions) (*Leg, error) {
+	e.mu.Lock()
+	running := e.started && !e.stopped
+	e.mu.Unlock()
+	if !running {
+		return nil, ErrStopped
+	}
+	rtpSocket, rtcpSocket, number, err := e.bind()
+	if err != nil {
+		return nil, err
+	}
+	var r [10 + 12]byte
+	_, _ = rand.Read(r[:]) // never fails since Go 1.24
+	l := &Leg{
+		w:    e.worker(o.Group),
+		addr: netip.AddrPortFrom(e.cfg.AdvertisedIP, number),
+		port: number,
+		sink: o.Sink,
+		line: rtp.NewLine(binary.NativeEndian.Uint32(r[0:]), binary.NativeEndian.Uint16(r[4:]), binary.NativeEndian.Uint32(r[6:])),
+		// RFC 7022 4.2: a short-term CNAME is 96 random bits.
+		cname:      base64.StdEncoding.EncodeToString(r[10:]),
+		rtp:        rtpSocket,
+		rtcp:       rtcpSocket,
+		slot:       -1,
+		rtpSocket:  rtpSocket,
+		rtcpSocket: rtcpSocket,
+	}
+	if !l.w.post(l.open, true) {
+		rtpSocket.Close()
+		rtcpSocket.Close()
+		e.ports.Give(number, time.Now())
+		return nil, ErrStopped
+	}
+	return l, nil
+}
+
+func (e *Engine) bind() (rtpSocket, rtcpSocket *port.Socket, number uint16, err error) {
+	for range bindTries {
+		var takeErr error
+		if number, takeErr = e.ports.Take(time.Now()); takeErr != nil {
+			return nil, nil, 0, errors.Join(takeErr, err)
+		}
+		rtpSocket, err = port.Listen(netip.AddrPortFrom(e.cfg.BindIP, number))
+		if err == nil {
+			rtcpSocket, err = port.Listen(netip.AddrPortFrom(e.cfg.BindIP, number+1))
+			if err == nil {
+				return rtpSocket, rtcpSocket, number, nil
+			}
+			rtpSocket.Close()
+		}
+		e.ports.Give(number, time.Now())
+	}
+	return nil, nil, 0, fmt.Errorf("%d pairs in a row could not be bound: %w; does another program use ports %d-%d?",
+		bindTries, err, e.cfg.PortMin, e.cfg.PortMax)
+}

@@ -1,0 +1,108 @@
+package session
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics sums the workers' counters when scraped: a packet touches none of them.
+type metrics struct {
+	e    *Engine
+	reg  prometheus.Registerer
+	tick prometheus.Histogram
+
+	packets, lost, strangers, invalid, ignored, sendErrors, dropped *prometheus.Desc
+	legs, portsInUse, portsDraining, portsLimit                     *prometheus.Desc
+}
+
+func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("centrala_media_"+name, help, labels, nil)
+	}
+	m := &metrics{
+		e: e, reg: reg,
+		tick: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "centrala_media_tick_late_seconds",
+			Help: "How late the 20 ms ticks of playing streams came.",
+			// A jitter buffer forgives some 20 ms.
+			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .5},
+		}),
+		packets:       d("packets_total", "RTP packets taken from and sent to peers.", "direction"),
+		lost:          d("packets_lost_total", "RTP packets that did not arrive: at us (in), at the peer by its own RTCP (out).", "direction"),
+		strangers:     d("strangers_total", "Packets dropped because they came from an address that was not signalled."),
+		invalid:       d("invalid_packets_total", "Packets dropped because they were no RTP or RTCP, or their sequence jumped."),
+		ignored:       d("ignored_packets_total", "Packets dropped on purpose: on hold, or of a payload type that was not negotiated."),
+		sendErrors:    d("send_errors_total", "Packets that the system did not take for sending."),
+		dropped:       d("commands_dropped_total", "Commands dropped because a worker was stuck."),
+		legs:          d("legs", "Legs that are open."),
+		portsInUse:    d("ports_in_use", "Port pairs taken by legs."),
+		portsDraining: d("ports_draining", "Port pairs that rest before they are used again."),
+		portsLimit:    d("ports_limit", "Port pairs configured."),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	if err := reg.Register(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *metrics) unregister() {
+	if m.reg != nil {
+		m.reg.Unregister(m)
+	}
+}
+
+func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped,
+		m.legs, m.portsInUse, m.portsDraining, m.portsLimit} {
+		ch <- d
+	}
+	m.tick.Describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	var c counts
+	var legs int64
+	var dropped uint64
+	for _, w := range m.e.workers {
+		p := &w.published
+		c.in += p.in.Load()
+		c.out += p.out.Load()
+		c.lostIn += p.lostIn.Load()
+		c.lostOut += p.lostOut.Load()
+		c.strangers += p.strangers.Load()
+		c.invalid += p.invalid.Load()
+		c.ignored += p.ignored.Load()
+		c.sendErrors += p.sendErrors.Load()
+		legs += p.legs.Load()
+		dropped += w.dropped.Load()
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v int) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
+	}
+	counter(m.packets, c.in, "in")
+	counter(m.packets, c.out, "out")
+	counter(m.lost, c.lostIn, "in")
+	counter(m.lost, c.lostOut, "out")
+	counter(m.strangers, c.strangers)
+	counter(m.invalid, c.invalid)
+	counter(m.ignored, c.ignored)
+	counter(m.sendErrors, c.sendErrors)
+	counter(m.dropped, dropped)
+	inUse, draining, limit := m.e.ports.Usage()
+	gauge(m.legs, int(legs))
+	gauge(m.portsInUse, inUse)
+	gauge(m.portsDraining, draining)
+	gauge(m.portsLimit, limit)
+	m.tick.Collect(ch)
+}

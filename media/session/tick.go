@@ -1,0 +1,167 @@
+package session
+
+import (
+	"time"
+
+	"github.com/centrala/centrala/media"
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/dtmf"
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/rtp"
+)
+
+// player is what plays on a leg.
+type player struct {
+	active bool
+	loop   bool
+	id     uint64
+	clips  []*play.Clip
+	clip   int    // index of the clip under way
+	frames []byte // its encoding; nil = to be fetched
+	off    int    // octets of it already sent
+}
+
+// play is Play.
+func (l *Leg) play(now time.Time, p Play) {
+	l.player = player{active: true, loop: p.Loop, id: p.ID, clips: p.Clips}
+	total := int64(0)
+	for _, c := range p.Clips {
+		total += media.Samples(c.Duration())
+	}
+	if total == 0 {
+		l.player.loop = false // else it would turn for ever without a sound
+	}
+	skip := media.Samples(max(p.Offset, 0))
+	if l.player.loop {
+		skip %= total
+	}
+	for l.player.clip < len(p.Clips) {
+		n := media.Samples(p.Clips[l.player.clip].Duration())
+		if skip < n {
+			break
+		}
+		skip -= n
+		l.player.clip++
+	}
+	l.player.off = int(skip)
+	l.line.Cut()
+	l.w.activate(l, now)
+}
+
+// fill writes the next frame in law and returns how much of it is sound; the rest
+// is silence. 0 = the end.
+func (p *player) fill(dst []byte, law codec.Law) int {
+	n, turned := 0, false
+	for n < len(dst) {
+		if p.clip == len(p.clips) {
+			if !p.loop || turned && n == 0 { // a loop without a sound has an end
+				break
+			}
+			turned = true
+			p.clip, p.off, p.frames = 0, 0, nil
+		}
+		if p.frames == nil {
+			p.frames = p.clips[p.clip].Frames(law)
+		}
+		if p.off >= len(p.frames) {
+			p.clip, p.off, p.frames = p.clip+1, 0, nil
+			continue
+		}
+		c := copy(dst[n:], p.frames[p.off:])
+		n += c
+		p.off += c
+	}
+	if n > 0 && n < len(dst) {
+		silence(dst[n:], law)
+	}
+	return n
+}
+
+// tick does what the leg owes for the last 20 ms, frames times.
+func (l *Leg) tick(now time.Time, frames int) {
+	if press, ok := l.keys.Expire(now); ok {
+		if d := l.peer; d != nil {
+			d.tone.held = false
+		}
+		l.tell(Digit{press.Key, press.Duration})
+	}
+	for range frames {
+		switch {
+		case l.digits.Active():
+			l.tickDigits(now)
+		case l.tone.active:
+			l.tickTone(now)
+		case l.player.active:
+			l.tickPlay(now)
+		}
+	}
+	_, down := l.keys.Active()
+	if !down && !l.digits.Active() && !l.tone.active && !l.player.active {
+		l.w.deactivate(l)
+	}
+}
+
+func (l *Leg) tickPlay(now time.Time) {
+	payload := l.w.out[rtp.HeaderSize:]
+	if l.player.fill(payload, l.p.Law) == 0 {
+		id := l.player.id
+		l.player = player{}
+		l.line.Cut()
+		l.tell(PlayDone{id})
+		return
+	}
+	l.frame(now)
+}
+
+// frame sends what stands in the worker's out buffer as sound of ours.
+func (l *Leg) frame(now time.Time) {
+	if !l.canSend {
+		l.line.Cut()
+		return
+	}
+	rtp.PutHeader(l.w.out[:], l.p.SendPT, l.line.Frame(now, media.FrameSamples))
+	l.send(l.w.out[:])
+}
+
+// toneFrame sends one frame of a key's tone.
+func (l *Leg) toneFrame(now time.Time, code uint8, pos int) {
+	dtmf.Tone(l.w.pcm[:], code, pos)
+	codec.Encode(l.p.Law, l.w.out[rtp.HeaderSize:], l.w.pcm[:])
+	l.frame(now)
+}
+
+func (l *Leg) tickTone(now time.Time) {
+	t := &l.tone
+	// Ten seconds bound what a peer that never lets go can do.
+	if (!t.held && t.frame >= t.least) || t.frame >= 500 {
+		l.tone = tone{}
+		l.line.Cut()
+		return
+	}
+	l.toneFrame(now, t.code, t.frame*media.FrameSamples)
+	t.frame++
+}
+
+func (l *Leg) tickDigits(now time.Time) {
+	step := l.digits.Next(l.p.EventSendPT == 0)
+	switch step.Kind {
+	case dtmf.StepEvent:
+		if !l.canSend {
+			break
+		}
+		packet := l.w.out[:rtp.HeaderSize+dtmf.EventSize]
+		dtmf.PutEvent(packet[rtp.HeaderSize:], step.Event)
+		rtp.PutHeader(packet, l.p.EventSendPT, l.line.Event(now, step.First, uint32(step.Event.Duration)))
+		l.send(packet)
+	case dtmf.StepTone:
+		l.toneFrame(now, step.Event.Code, step.Pos)
+	case dtmf.StepPause:
+		if l.p.EventSendPT == 0 {
+			silence(l.w.out[rtp.HeaderSize:], l.p.Law)
+			l.frame(now)
+		}
+	}
+	if !l.digits.Active() {
+		l.line.Cut()
+	}
+}

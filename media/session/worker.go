@@ -1,0 +1,288 @@
+package session
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media"
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/port"
+	"github.com/centrala/centrala/media/rtp"
+)
+
+const (
+	// maxMailbox bounds the commands that wait for a worker. A worker that far
+	// behind is stuck; waiting for it would stop the calls as well, so commands
+	// beyond it are dropped, counted and logged. Opening, closing and Do are
+	// never dropped: their number is bounded by that of the calls.
+	maxMailbox = 1 << 16
+	// slots: legs that play are spread over the 20 ms, so that a hundred
+	// listeners to music do not hold up what is relayed.
+	slots = 4
+	// maxCatchUp frames are sent at once when a tick was late; what is later
+	// still is skipped, for the peer's jitter buffer has given up on it.
+	maxCatchUp = 3
+	// sweepEvery is the grain of RTCP and of the RTP time-out.
+	sweepEvery = 100 * time.Millisecond
+)
+
+// worker is one loop and the legs that live on it.
+type worker struct {
+	e    *Engine
+	loop *port.Loop
+
+	// In: commands. Guarded by mu.
+	mu       sync.Mutex
+	inbox    []func(now time.Time)
+	stopping bool
+	ended    bool
+
+	// Owner only.
+	spare []func(now time.Time)
+	legs  []*Leg
+	slots [slots]slot
+	sweep time.Time // when due
+	rand  *rand.Rand
+	out   [rtp.HeaderSize + media.FrameSamples]byte
+	pcm   [media.FrameSamples]int16
+	rtcp  [rtp.MaxReport]byte
+	count counts
+
+	// Out: what a scrape reads.
+	published published
+	dropped   atomic.Uint64 // commands
+	done      chan struct{}
+}
+
+// slot is one of the phases in which playing legs are ticked.
+type slot struct {
+	legs []*Leg
+	next time.Time
+}
+
+// counts are a worker's own; published after each sweep.
+type counts struct {
+	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors uint64
+}
+
+type published struct {
+	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors atomic.Uint64
+	legs                                                              atomic.Int64
+}
+
+func newWorker(e *Engine) (*worker, error) {
+	loop, err := port.NewLoop()
+	if err != nil {
+		return nil, err
+	}
+	return &worker{e: e, loop: loop, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), done: make(chan struct{})}, nil
+}
+
+// post queues f; false when the worker has ended (f is not run) or when the
+// mailbox is full and f may be dropped.
+func (w *worker) post(f func(now time.Time), must bool) bool {
+	w.mu.Lock()
+	if w.ended {
+		w.mu.Unlock()
+		return false
+	}
+	if len(w.inbox) >= maxMailbox && !must {
+		w.mu.Unlock()
+		if w.dropped.Add(1) == 1 {
+			w.e.log.Error("media worker is stuck, commands are dropped")
+		}
+		return false
+	}
+	first := len(w.inbox) == 0
+	w.inbox = append(w.inbox, f)
+	w.mu.Unlock()
+	if first {
+		w.loop.Wake()
+	}
+	return true
+}
+
+// do runs f on the worker, or here when the worker has ended: nobody else touches
+// its state any more.
+func (w *worker) do(f func(now time.Time)) {
+	if !w.post(f, true) {
+		<-w.done
+		f(time.Now())
+	}
+}
+
+func (w *worker) stop() {
+	w.mu.Lock()
+	w.stopping = true
+	w.mu.Unlock()
+	w.loop.Wake()
+}
+
+func (w *worker) run() {
+	defer close(w.done)
+	for {
+		if _, err := w.loop.Poll(w.timeout()); err != nil {
+			w.e.log.Error("media loop failed", zap.Error(err))
+			time.Sleep(10 * time.Millisecond) // do not spin on it
+		}
+		stopping := w.commands()
+		w.advance(time.Now())
+		if stopping {
+			break
+		}
+	}
+	now := time.Now()
+	for len(w.legs) > 0 {
+		w.legs[len(w.legs)-1].close(now)
+	}
+	w.publish()
+	// What was posted while we closed is still answered; commands may post more.
+	for !w.end() {
+		w.commands()
+	}
+	for len(w.legs) > 0 { // opened in between
+		w.legs[len(w.legs)-1].close(now)
+	}
+	w.publish()
+	w.loop.Close()
+}
+
+// end refuses commands from now on, unless some still wait.
+func (w *worker) end() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = len(w.inbox) == 0
+	return w.ended
+}
+
+// commands runs what waits in the mailbox.
+func (w *worker) commands() (stopping bool) {
+	w.mu.Lock()
+	stopping = w.stopping
+	batch := w.inbox
+	if len(batch) == 0 {
+		w.mu.Unlock()
+		return stopping
+	}
+	w.inbox = w.spare[:0]
+	w.mu.Unlock()
+	now := time.Now()
+	for _, f := range batch {
+		f(now)
+	}
+	clear(batch)
+	if cap(batch) > 4096 { // a burst is no reason to keep its memory
+		batch = nil
+	}
+	w.spare = batch
+	return stopping
+}
+
+// timeout is how long Poll may wait.
+func (w *worker) timeout() time.Duration {
+	if len(w.legs) == 0 {
+		return -1
+	}
+	due := w.sweep
+	for i := range w.slots {
+		if s := &w.slots[i]; len(s.legs) > 0 && s.next.Before(due) {
+			due = s.next
+		}
+	}
+	return max(time.Until(due), 0)
+}
+
+// advance does what is due at now: ticks and the sweep.
+func (w *worker) advance(now time.Time) {
+	if len(w.legs) == 0 {
+		return
+	}
+	for i := range w.slots {
+		s := &w.slots[i]
+		if len(s.legs) == 0 || now.Before(s.next) {
+			continue
+		}
+		late := now.Sub(s.next)
+		w.e.metrics.late(late)
+		frames := 1 + int(late/media.FrameDuration)
+		// From the planned time, not from now: the pace does not drift.
+		s.next = s.next.Add(time.Duration(frames) * media.FrameDuration)
+		// Backwards: a leg that is through takes itself out.
+		for j := len(s.legs) - 1; j >= 0; j-- {
+			s.legs[j].tick(now, min(frames, maxCatchUp))
+		}
+	}
+	if !now.Before(w.sweep) {
+		w.sweep = now.Add(sweepEvery)
+		for _, l := range w.legs {
+			l.sweep(now)
+		}
+		w.publish()
+	}
+}
+
+// activate has l ticked from now on.
+func (w *worker) activate(l *Leg, now time.Time) {
+	if l.slot >= 0 || l.closed {
+		return
+	}
+	best := 0
+	for i := range w.slots {
+		if len(w.slots[i].legs) < len(w.slots[best].legs) {
+			best = i
+		}
+	}
+	s := &w.slots[best]
+	if len(s.legs) == 0 {
+		// The next point of this slot's grid. The grids hang on the wall clock
+		// so that the slots stay 5 ms apart.
+		phase := time.Duration(best) * media.FrameDuration / slots
+		s.next = now.Truncate(media.FrameDuration).Add(phase)
+		// Truncate strips the monotonic clock; put the point back on it.
+		s.next = now.Add(s.next.Sub(now.Round(0)))
+		for !now.Before(s.next) {
+			s.next = s.next.Add(media.FrameDuration)
+		}
+	}
+	l.slot, l.slotIndex = best, len(s.legs)
+	s.legs = append(s.legs, l)
+}
+
+// deactivate takes l out of the ticks.
+func (w *worker) deactivate(l *Leg) {
+	if l.slot < 0 {
+		return
+	}
+	s := &w.slots[l.slot]
+	last := len(s.legs) - 1
+	s.legs[l.slotIndex] = s.legs[last]
+	s.legs[l.slotIndex].slotIndex = l.slotIndex
+	s.legs[last] = nil
+	s.legs = s.legs[:last]
+	l.slot = -1
+}
+
+func (w *worker) publish() {
+	c, p := &w.count, &w.published
+	p.in.Store(c.in)
+	p.out.Store(c.out)
+	p.lostIn.Store(c.lostIn)
+	p.lostOut.Store(c.lostOut)
+	p.strangers.Store(c.strangers)
+	p.invalid.Store(c.invalid)
+	p.ignored.Store(c.ignored)
+	p.sendErrors.Store(c.sendErrors)
+	p.legs.Store(int64(len(w.legs)))
+}
+
+// silence fills b with law's silence.
+func silence(b []byte, law codec.Law) {
+	o := codec.Silence(law)
+	for i := range b {
+		b[i] = o
+	}
+}
