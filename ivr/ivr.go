@@ -11,25 +11,179 @@ import (
 	"github.com/centrala/centrala/ivr/schedule"
 )
 
+// Bounds of one call's way through flows.
+const (
+	// maxSteps without a key, queue or dialled party in between. A caller who
+	// has put the phone aside is not spoken to for ever.
+	maxSteps = 200
+	// maxBuffer is how many keys typed ahead are kept.
+	maxBuffer = 32
+	// maxValue bounds a variable's value, so that set steps cannot grow it.
+	maxValue = 256
+	// maxFailures: when the default target is a flow that fails as well, the
+	// call ends.
+	maxFailures = 2
+	// maxSwallow: a caller who ends a full input with the terminator all the
+	// same does so at once; later it is meant for what comes next.
+	maxSwallow = 2 * time.Second
+)
+
+// Phase is what a call in a flow waits for.
+type Phase string
+
+// The phases.
+const (
+	PhaseSpeaking  Phase = "speaking"  // a Play has to end; keys may end it
+	PhaseListening Phase = "listening" // a key, or the timer
+	PhaseTimed     Phase = "timed"     // the timer alone: ring, tone, pause
+	PhaseEcho      Phase = "echo"      // the end key, or the timer
+	PhaseQueued    Phase = "queued"    // an agent; keys and a timer may end it
+	PhaseLeaving   Phase = "leaving"   // LeaveQueue was said, QueueLeft is awaited
+	PhaseDialling  Phase = "dialling"  // a called party
+	PhaseTalking   Phase = "talking"   // the end of the conversation
+	PhaseSorry     Phase = "sorry"     // the sorry prompt's end
+	PhaseDone      Phase = "done"      // nothing
+)
+
 // Input is what a flow knows of its call.
 type Input struct {
 	Tenant   string
 	CallID   string
 	From     string
 	To       string // what was dialled
-	Language string // "" = the flow's, then "en"
+	Language string // "" = the flow's own, then "en"
 	Answered bool   // the caller's leg has its 200 already
-	// Schedules by name, of the call's tenant.
+	// Schedules by name, of the call's tenant. Kept, never changed.
 	Schedules map[string]*schedule.Schedule
-	// Previous is the state in which another flow ended with CallFlow.
+	// Previous is the state in which another flow ended with CallFlow or
+	// GoDefault: variables, language and keys typed ahead carry over. It is not
+	// used any more afterwards.
 	Previous *State
 }
 
-// State is where a call is in a flow.
-type State struct{}
+// State is where a call is in a flow: plain data. It holds what callers typed
+// into secret collect steps (Vars, named in Secrets); whoever shows it to
+// people shows Masked.
+type State struct {
+	Tenant   string            `json:"tenant"`
+	CallID   string            `json:"call_id"`
+	From     string            `json:"from"`
+	To       string            `json:"to"`
+	Flow     string            `json:"flow"`
+	Step     string            `json:"step"`
+	Phase    Phase             `json:"phase"`
+	Language string            `json:"language"`
+	Answered bool              `json:"answered"`
+	Vars     map[string]string `json:"vars,omitempty"`
+	Secrets  map[string]bool   `json:"secrets,omitempty"` // names in Vars
 
-// Start starts.
-func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) { return nil, nil }
+	LastID uint64 `json:"last_id"`         // of the plays, timers, queues and dials so far
+	Wait   uint64 `json:"wait,omitempty"`  // the action whose end is awaited
+	Timer  uint64 `json:"timer,omitempty"` // the timer that runs; 0 = none
 
-// Step steps.
-func Step(now time.Time, f *flow.Flow, s *State, ev Event) []Action { return nil }
+	Typed     string    `json:"typed,omitempty"`     // keys not yet taken by a step
+	Collected string    `json:"collected,omitempty"` // keys of the collect step so far
+	Tries     int       `json:"tries,omitempty"`     // times asked again in this step
+	Times     int       `json:"times,omitempty"`     // times a play step was heard
+	Target    int       `json:"target,omitempty"`    // which of a dial's targets rings
+	Key       byte      `json:"key,omitempty"`       // that leaves the queue
+	Swallow   byte      `json:"swallow,omitempty"`   // a terminator that came too late
+	SwallowBy time.Time `json:"swallow_by,omitzero"`
+
+	Hops     int `json:"hops"`     // steps since the caller or another party did something
+	Failures int `json:"failures"` // flows of this call that failed
+
+	// schedules are not state: see Bind.
+	schedules map[string]*schedule.Schedule
+}
+
+// Bind gives a state that was read back from JSON the schedules of its tenant.
+// Start has done it for a fresh one.
+func (s *State) Bind(schedules map[string]*schedule.Schedule) { s.schedules = schedules }
+
+// Done tells whether the flow wants no more events.
+func (s *State) Done() bool { return s.Phase == PhaseDone }
+
+func (s *State) restore() {
+	if s.Vars == nil {
+		s.Vars = map[string]string{}
+	}
+	if s.Secrets == nil {
+		s.Secrets = map[string]bool{}
+	}
+}
+
+// Masked is a copy that may be shown and logged: secrets, and keys that may yet
+// become one, are stars.
+func (s *State) Masked() State {
+	c := *s
+	c.Vars = make(map[string]string, len(s.Vars))
+	for k, v := range s.Vars {
+		if s.Secrets[k] {
+			v = "***"
+		}
+		c.Vars[k] = v
+	}
+	if c.Typed != "" {
+		c.Typed = "***"
+	}
+	if c.Collected != "" {
+		c.Collected = "***"
+	}
+	return c
+}
+
+// Start puts a call into flow f. f must have come from flow.Parse.
+func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) {
+	s := &State{
+		Tenant: in.Tenant, CallID: in.CallID, From: in.From, To: in.To,
+		Language: in.Language, Answered: in.Answered,
+		Vars: map[string]string{}, Secrets: map[string]bool{},
+	}
+	if p := in.Previous; p != nil {
+		s.Answered = s.Answered || p.Answered
+		s.Vars, s.Secrets = p.Vars, p.Secrets
+		s.LastID, s.Typed, s.Hops, s.Failures = p.LastID, p.Typed, p.Hops, p.Failures
+		s.Swallow, s.SwallowBy = p.Swallow, p.SwallowBy
+		if p.Language != "" {
+			s.Language = p.Language
+		}
+		s.restore()
+	}
+	s.Flow = f.Name
+	if s.Language == "" {
+		s.Language = f.Language
+	}
+	if s.Language == "" {
+		s.Language = "en"
+	}
+	for k, v := range f.Variables {
+		if _, carried := s.Vars[k]; !carried {
+			s.Vars[k] = v
+		}
+	}
+	s.schedules = in.Schedules
+	m := machine{f: f, s: s, now: now, out: make([]Action, 0, 6)}
+	m.run(f.Start)
+	return s, m.out
+}
+
+// Step tells the flow of an event and returns what to do. f must be the flow in
+// which s is. An event that changes nothing gives a single Ignored.
+func Step(now time.Time, f *flow.Flow, s *State, ev Event) []Action {
+	m := machine{f: f, s: s, now: now, out: make([]Action, 0, 6)}
+	if s.Phase == PhaseDone {
+		m.ignore(ev, "the flow is over")
+		return m.out
+	}
+	if s.Vars == nil || s.Secrets == nil { // JSON leaves empty maps out
+		s.restore()
+	}
+	if s.Phase != PhaseSorry && (f.Name != s.Flow || f.Steps[s.Step] == nil) {
+		// The flow was replaced under the call by one without this step.
+		m.fail("the step is not in the flow any more")
+		return m.out
+	}
+	m.handle(ev)
+	return m.out
+}

@@ -60,8 +60,12 @@ func (p *parser) variables(f *Flow) {
 	for _, n := range Reserved {
 		known[n] = true
 	}
+	// Who calls may write what they like into their caller's number, and what
+	// another flow collected is not seen here.
+	free["from"] = "from"
 	for n := range f.Variables {
 		known[n] = true
+		free[n] = "variables"
 	}
 	for _, name := range f.Order {
 		switch b := f.Steps[name].Body.(type) {
@@ -94,7 +98,7 @@ func (p *parser) variables(f *Flow) {
 			case secret[n] != "":
 				p.fault(path, "the variable %q is secret (step %s) and can only be compared", n, secret[n])
 			case dialled && free[n] != "":
-				p.fault(path, "callers could dial any number: give the collect step %s a pattern", free[n])
+				p.fault(path, "callers could dial any number through %q; collect it with a pattern in this flow", n)
 			}
 		}
 	}
@@ -159,4 +163,19 @@ func (p *parser) spread(f *Flow, free map[string]string) {
 			}
 		}
 	}
+}
+
+// Holds compares the value of the condition's variable.
+func (c *Condition) Holds(value string) bool {
+	switch c.Op {
+	case OpEq:
+		return value == c.Values[0]
+	case OpNe:
+		return value != c.Values[0]
+	case OpIn:
+		return slices.Contains(c.Values, value)
+	case OpMatches:
+		return c.Match.MatchString(value)
+	}
+	return false
 }

@@ -84,6 +84,12 @@ type Target struct {
 	// trunk or device, tenant; never when nobody says. For a call that gets to a
 	// queue later, Table.Record asks again with that queue.
 	Record resource.Record
+	// RecordBase is the same without the queue of a Queue target.
+	RecordBase resource.Record
+	// NumberName is the number resource that led here; "" = none did.
+	NumberName string
+	// Agent is the user of the device that dialled a Feature; "" = nobody's.
+	Agent string
 	// RingTimeout bounds the ringing of a Trunk target.
 	RingTimeout time.Duration
 }
