@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-
-	"github.com/goccy/go-yaml"
+	"reflect"
 )
-
-// MarshalYAML writes the flow's own tree.
-func (f FlowSpec) MarshalYAML() (any, error) { return f.Raw, nil }
 
 // exported is a document as it is written: in this order, empty parts left out.
 type exported struct {
@@ -67,11 +63,10 @@ func ParseSpec(kind Kind, text []byte, name string) (any, error) {
 
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
-	enc := yaml.NewEncoder(&b, yaml.Indent(2), yaml.IndentSequence(true))
-	if err := enc.Encode(v); err != nil {
-		return nil, err
+	if !writeMapping(&b, entries(reflect.ValueOf(v)), 0) {
+		b.WriteString("{}\n")
 	}
-	return b.Bytes(), enc.Close()
+	return b.Bytes(), nil
 }
 
 // Masked returns spec with its secrets replaced by Mask.

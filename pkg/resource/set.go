@@ -224,3 +224,7 @@ func trimZeros(s string) string {
 	}
 	return s
 }
+
+func sortEntries(es []entry) {
+	slices.SortFunc(es, func(a, b entry) int { return compareNatural(a.key, b.key) })
+}
