@@ -1,0 +1,390 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/centrala/centrala/pkg/load/robot"
+)
+
+// BenchOptions of the whole series.
+type BenchOptions struct {
+	Binary string // default: this program
+	Config string // node file, configs/bench/centrala.yaml
+	Data   string // folder for the server; "" = a new one, removed afterwards
+	// ServerPID > 0 aims at a server that runs already (with the resources of
+	// configs/bench) instead of starting one.
+	ServerPID int
+	Server    netip.AddrPort
+	Agents    netip.AddrPort
+	// Quick shortens every step to about a third, for a look while developing.
+	Quick bool
+	Out   io.Writer // progress and table
+	JSON  string    // file that also takes the result; "" = none
+}
+
+// Figure is one line of the bench's table.
+type Figure struct {
+	What   string  `json:"what"`
+	Value  float64 `json:"value"`
+	Unit   string  `json:"unit"`
+	Target float64 `json:"target"` // to reach; 0 = told without a target
+	More   bool    `json:"more"`   // more is better
+}
+
+// Reached tells whether the figure meets its target.
+func (f Figure) Reached() bool {
+	return f.Target == 0 || f.More && f.Value >= f.Target || !f.More && f.Value <= f.Target
+}
+
+// Series is the bench's result: the figures and the runs behind them.
+type Series struct {
+	Figures []Figure `json:"figures"`
+	Runs    []Report `json:"runs"`
+}
+
+// Formula says how set-up and conversation are told apart; printed under the table.
+const Formula = `Two runs at the same rate with talk times t1 < t2 give CPU per call c1, c2 (server process, from the
+first INVITE until all is quiet, minus the idle server's own CPU):
+  CPU per call-second  P = (c2 - c1) / (t2 - t1)      (t: conversation as measured, not as asked for)
+  CPU to set up and end  S = c1 - t1 * P
+Memory per call = (RSS with the calls up - RSS idle) / calls.`
+
+type bench struct {
+	o      BenchOptions
+	pid    int
+	idle   float64 // server's CPU seconds per second when nothing happens
+	series Series
+}
+
+// Bench starts the server (or takes a running one), carries out the whole
+// series and prints one table beside the targets.
+func Bench(ctx context.Context, o BenchOptions) (Series, error) {
+	if !o.Server.IsValid() {
+		o.Server = netip.MustParseAddrPort("127.0.0.1:5060")
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	b := &bench{o: o, pid: o.ServerPID}
+	if b.pid == 0 {
+		stop, err := b.serve(ctx)
+		if err != nil {
+			return Series{}, err
+		}
+		defer stop()
+	}
+	if err := ready(ctx, o.Server, 30*time.Second); err != nil {
+		return Series{}, err
+	}
+	if err := b.run(ctx); err != nil {
+		return b.series, err
+	}
+	b.print()
+	if o.JSON != "" {
+		raw, err := json.MarshalIndent(b.series, "", "  ")
+		if err == nil {
+			err = os.WriteFile(o.JSON, append(raw, '\n'), 0o644) //nolint:gosec // figures, no secret
+		}
+		if err != nil {
+			return b.series, fmt.Errorf("load: write figures: %w", err)
+		}
+	}
+	return b.series, nil
+}
+
+// serve starts the server as a child; stop ends it and removes its folder.
+func (b *bench) serve(ctx context.Context) (stop func(), err error) {
+	if b.o.Binary == "" {
+		if b.o.Binary, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("load: own program: %w", err)
+		}
+	}
+	data := b.o.Data
+	if data == "" {
+		if data, err = os.MkdirTemp("", "centrala-bench-"); err != nil {
+			return nil, fmt.Errorf("load: %w", err)
+		}
+	}
+	clean := func() {
+		if b.o.Data == "" {
+			_ = os.RemoveAll(data)
+		}
+	}
+	logName := filepath.Join(data, "serve.log")
+	log, err := os.Create(logName)
+	if err != nil {
+		clean()
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, b.o.Binary, "serve", "--config", b.o.Config, "--data", data)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	if err := cmd.Start(); err != nil {
+		_ = log.Close()
+		clean()
+		return nil, fmt.Errorf("load: start server: %w", err)
+	}
+	b.pid = cmd.Process.Pid
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+	select {
+	case <-gone:
+		tail, _ := os.ReadFile(logName) //nolint:gosec // our own file
+		_ = log.Close()
+		clean()
+		return nil, fmt.Errorf("load: the server ended at once: %s", tail[max(0, len(tail)-2000):])
+	case <-time.After(time.Second):
+	}
+	return func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-gone:
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+			<-gone
+		}
+		_ = log.Close()
+		clean()
+	}, nil
+}
+
+// ready waits until the server answers OPTIONS with 200.
+func ready(ctx context.Context, server netip.AddrPort, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var last error
+	for ctx.Err() == nil {
+		e, err := robot.Listen(robot.Config{Server: server})
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		one, done := context.WithTimeout(ctx, time.Second)
+		code, err := e.Options(one)
+		done()
+		e.Close()
+		if err == nil && code == 200 {
+			return nil
+		}
+		last = err
+		if err == nil {
+			last = fmt.Errorf("OPTIONS answered %d", code)
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	return fmt.Errorf("load: server %s is not ready after %s: %w", server, within, errors.Join(last))
+}
+
+func (b *bench) say(format string, a ...any) { fmt.Fprintf(b.o.Out, format+"\n", a...) }
+
+func (b *bench) add(what string, v float64, unit string, target float64, more bool) {
+	b.series.Figures = append(b.series.Figures, Figure{what, v, unit, target, more})
+}
+
+// one carries out a run and tells what failed.
+func (b *bench) one(ctx context.Context, what string, o Options) (Report, error) {
+	o.Server, o.Agents, o.ServerPID = b.o.Server, b.o.Agents, b.pid
+	if b.o.Quick {
+		o.Duration /= 3
+	}
+	b.say("%s ...", what)
+	r, err := Run(ctx, o)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", what, err)
+	}
+	b.series.Runs = append(b.series.Runs, r)
+	if !r.Clean() {
+		b.say("  not clean: %d good, %d failed, %d held back %v", r.Good, r.Failed, r.HeldBack, r.Causes)
+	}
+	return r, nil
+}
+
+// cost is the server's CPU per good call without the idle server's share, ms.
+func (b *bench) cost(r Report) float64 {
+	if r.Good == 0 {
+		return 0
+	}
+	return (ms(r.ServerCPU) - 1000*b.idle*r.WallS) / float64(r.Good)
+}
+
+// split applies Formula to two runs.
+func (b *bench) split(short, long Report) (setup, perSecond float64) {
+	if short.Good == 0 || long.Good == 0 {
+		return 0, 0
+	}
+	t1, t2 := short.CallSeconds/float64(short.Good), long.CallSeconds/float64(long.Good)
+	if t2 <= t1 {
+		return 0, 0
+	}
+	c1, c2 := b.cost(short), b.cost(long)
+	perSecond = (c2 - c1) / (t2 - t1)
+	return c1 - t1*perSecond, perSecond
+}
+
+func (b *bench) run(ctx context.Context) error {
+	const sec = time.Second
+	// Idle, and memory on the fresh process, before the heap has grown for other reasons.
+	u0, err := ReadUsage(b.pid)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-time.After(3 * sec):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	u1, err := ReadUsage(b.pid)
+	if err != nil {
+		return err
+	}
+	b.idle = (u1.CPU - u0.CPU).Seconds() / 3
+	if err := b.memory(ctx, u1.RSS); err != nil {
+		return err
+	}
+	var setupOf = map[Scenario]float64{}
+	for _, s := range []Scenario{Queue, Direct} {
+		short, err := b.one(ctx, "set-up, "+string(s)+", no sound, talk 0.5 s", Options{Scenario: s, Rate: 60, Duration: 12 * sec, Talk: sec / 2})
+		if err != nil {
+			return err
+		}
+		long, err := b.one(ctx, "set-up, "+string(s)+", no sound, talk 2.5 s", Options{Scenario: s, Rate: 60, Duration: 12 * sec, Talk: 5 * sec / 2})
+		if err != nil {
+			return err
+		}
+		setupOf[s], _ = b.split(short, long)
+		if s == Queue {
+			b.add("CPU to set up and end a call through the queue", setupOf[s], "ms", 2.5, false)
+			b.add("  the same with 2 s talk, as one run measures it", b.cost(short)+1.5*(b.cost(long)-b.cost(short))/2, "ms", 0, false)
+			b.add("caller's INVITE -> agent's INVITE, p50", short.InviteToAgentP50Ms, "ms", 5, false)
+			b.add("caller's INVITE -> agent's INVITE, p99", short.InviteToAgentP99Ms, "ms", 20, false)
+		} else {
+			b.add("CPU to set up and end a call straight to a device", setupOf[s], "ms", 1.5, false)
+		}
+	}
+	if err := b.rates(ctx); err != nil {
+		return err
+	}
+	for _, s := range []Scenario{Queue, Recorded} {
+		short, err := b.one(ctx, "sound both ways, "+string(s)+", talk 2 s", Options{Scenario: s, Rate: 15, Duration: 12 * sec, Talk: 2 * sec, RTP: true})
+		if err != nil {
+			return err
+		}
+		long, err := b.one(ctx, "sound both ways, "+string(s)+", talk 8 s", Options{Scenario: s, Rate: 15, Duration: 12 * sec, Talk: 8 * sec, RTP: true})
+		if err != nil {
+			return err
+		}
+		_, per := b.split(short, long)
+		if s == Queue {
+			b.add("CPU per call-second, two-way G.711", per, "ms", 1.5, false)
+			b.add("RTP loss", 100*float64(long.Lost)/float64(max(long.Packets+long.Lost, 1)), "%", 0, false)
+			b.add("RTP jitter, p99 over legs", long.JitterP99Ms, "ms", 0, false)
+			b.add("sound through the server, p50", long.DelayP50Ms, "ms", 0, false)
+		} else {
+			b.add("CPU per call-second, recorded", per, "ms", 1.8, false)
+		}
+	}
+	menu, err := b.one(ctx, "menu: prompt, one key, queue", Options{Scenario: Menu, Rate: 10, Duration: 9 * sec, Talk: sec, RTP: true, Patience: 20 * sec})
+	if err != nil {
+		return err
+	}
+	b.add("CPU of a menu call (5 s prompt, key, queue, 1 s talk)", b.cost(menu), "ms", 0, false)
+	reg, err := b.one(ctx, "registrations with digest", Options{Scenario: Register, Rate: 300, Duration: 9 * sec})
+	if err != nil {
+		return err
+	}
+	b.add("REGISTER with digest (challenge and answer)", b.cost(reg), "ms", 0.3, false)
+	return nil
+}
+
+// memory holds calls with sound and compares the server's RSS with the idle one.
+func (b *bench) memory(ctx context.Context, idle int64) error {
+	const calls = 300
+	peak := make(chan int64, 1)
+	stop := make(chan struct{})
+	go func() { // RSS while all calls are up
+		var top int64
+		t := time.NewTicker(200 * time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-stop:
+				peak <- top
+				return
+			case <-t.C:
+				if u, err := ReadUsage(b.pid); err == nil {
+					top = max(top, u.RSS)
+				}
+			}
+		}
+	}()
+	r, err := b.one(ctx, fmt.Sprintf("memory: %d calls at once with sound", calls),
+		Options{Scenario: Queue, Rate: 50, Calls: calls, Talk: 9 * time.Second, RTP: true})
+	close(stop)
+	top := <-peak
+	if err != nil {
+		return err
+	}
+	if r.Good > 0 {
+		b.add("memory per concurrent call", float64(top-idle)/1000/calls, "kB", 150, false)
+	}
+	return nil
+}
+
+// rates raises the rate until calls fail and tells the last clean one.
+func (b *bench) rates(ctx context.Context) error {
+	clean := 0.0
+	for _, rate := range []float64{100, 150, 200, 250, 300, 350, 400, 500, 600} {
+		r, err := b.one(ctx, fmt.Sprintf("%.0f calls/s through the queue", rate),
+			Options{Scenario: Queue, Rate: rate, Duration: 8 * time.Second, Talk: 500 * time.Millisecond})
+		if err != nil {
+			return err
+		}
+		if !r.Clean() {
+			break
+		}
+		clean = rate
+	}
+	b.add("clean calls/s through the queue", clean, "/s", 250, true)
+	return nil
+}
+
+func (b *bench) print() {
+	t := tabwriter.NewWriter(b.o.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\nFIGURE (server process alone)\tMEASURED\tREACH\t\n")
+	for _, f := range b.series.Figures {
+		target, verdict := "", ""
+		if f.Target != 0 {
+			sign := "≤"
+			if f.More {
+				sign = "≥"
+			}
+			target, verdict = fmt.Sprintf("%s %g %s", sign, f.Target, f.Unit), "reached"
+			if !f.Reached() {
+				verdict = "MISSED"
+			}
+		}
+		fmt.Fprintf(t, "%s\t%.4g %s\t%s\t%s\n", f.What, f.Value, f.Unit, target, verdict)
+	}
+	_ = t.Flush()
+	failed, good := 0, 0
+	for _, r := range b.series.Runs {
+		failed += r.Failed
+		good += r.Good
+	}
+	fmt.Fprintf(b.o.Out, "\n%d calls and registrations good, %d failed (the rate series ends with the first failure); idle server %.2f %% of a core.\n\n%s\n",
+		good, failed, 100*b.idle, Formula)
+}
