@@ -31,7 +31,7 @@ type Negotiated struct {
 // Offer describes l (RFC 3264 5).
 func Offer(l Local) []byte {
 	b := head(l, "0 0")
-	return stream(b, l, l.Codecs, l.Direction, false)
+	return stream(b, l, "RTP/AVP", l.Codecs, l.Direction, false)
 }
 
 // Answer answers an offer (RFC 3264 6). One audio codec is taken, the first of
@@ -69,7 +69,7 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	b := head(l, when)
 	for i, line := range offer.Lines {
 		if i == offer.Index {
-			b = stream(b, l, codecs, dir, n.RTCPMux)
+			b = stream(b, l, m.Proto, codecs, dir, n.RTCPMux)
 			continue
 		}
 		b = append(b, "m="...)
@@ -215,10 +215,11 @@ func network(b []byte, a netip.Addr) []byte {
 }
 
 // stream writes the audio stream.
-func stream(b []byte, l Local, codecs []Codec, dir Direction, mux bool) []byte {
+func stream(b []byte, l Local, proto string, codecs []Codec, dir Direction, mux bool) []byte {
 	b = append(b, "m=audio "...)
 	b = strconv.AppendUint(b, uint64(l.Addr.Port()), 10)
-	b = append(b, " RTP/AVP"...)
+	b = append(b, ' ')
+	b = append(b, proto...)
 	for _, c := range codecs {
 		b = append(b, ' ')
 		b = strconv.AppendUint(b, uint64(c.PayloadType), 10)

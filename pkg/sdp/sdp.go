@@ -137,13 +137,13 @@ func direction(sends, receives bool) Direction {
 
 // Session is a parsed description. Plain data; it shares no memory with the input.
 type Session struct {
-	Origin    string   // value of o=
-	SessionID string   // of o=
-	Version   string   // of o=
-	Audio     Media    // the first usable audio stream; zero when Index < 0
-	Index     int      // of Audio among Lines, -1 none
-	Lines     []Line   // every m= line, for the answer
-	Time      string   // value of the first t=, which an answer repeats (RFC 3264 6)
+	Origin    string // value of o=
+	SessionID string // of o=
+	Version   string // of o=
+	Audio     Media  // the first usable audio stream; zero when Index < 0
+	Index     int    // of Audio among Lines, -1 none
+	Lines     []Line // every m= line, for the answer
+	Time      string // value of the first t=, which an answer repeats (RFC 3264 6)
 }
 
 // Line is an m= line as it came.

@@ -6,18 +6,19 @@
 package registrar
 
 import (
+	"container/heap"
 	"context"
 	"net/netip"
+	"slices"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // Key names the address of record: a device of a tenant.
 type Key struct{ Tenant, Device string }
 
-// ID names one binding for good. Contact is the URI compared as text after
-// lower-casing scheme and host, or "instance#reg-id" for RFC 5626 clients.
+// ID names one binding for good. Contact is the URI reduced to what RFC 3261
+// 19.1.4 compares, or "instance#reg-id" for clients that name their instance
+// (RFC 5626 4.2): their new address replaces the old one.
 type ID struct {
 	Key
 	Contact string
@@ -65,8 +66,11 @@ type Config struct {
 	MinExpires     time.Duration // shorter (but not 0) gets 423; 0 = 60 s
 	MaxExpires     time.Duration // longer is cut; 0 = 3600 s
 	DefaultExpires time.Duration // when the REGISTER names none; 0 = 3600 s, at most MaxExpires
-	MaxContacts    int           // per device unless Request.MaxContacts says; 0 = 5
-	MaxBindings    int           // of all devices; 0 = 1,000,000
+	// MaxContacts per device unless Request.MaxContacts says; 0 = 5. A new one
+	// beyond takes the place of the one refreshed longest ago: a phone that came
+	// back with another port must not be locked out by its own past.
+	MaxContacts int
+	MaxBindings int // of all devices; 0 = 1,000,000
 }
 
 // Contact is one Contact of a REGISTER.
@@ -94,14 +98,10 @@ type Request struct {
 	MaxContacts int // 0 = Config.MaxContacts
 }
 
-// Read reduces a REGISTER to a Request. Refused is 0, or the status to answer
-// with (400 malformed or wildcard misuse, 420 never).
-func Read(req *sip.Request, key Key, flow Flow) (r Request, refused int) { return Request{}, 0 }
-
-// Result is the registrar's verdict. Saved and Deleted are for the Store.
+// Result is the registrar's verdict. Saved and Deleted are for the Store; Code
+// other than 200 changed nothing.
 type Result struct {
-	Code       int       // 200, 400, 403 (too many contacts), 423, 500 (out of order), 503 (full)
-	Reason     string    // phrase
+	Code       int       // 200, 403 (too many contacts at once), 423, 500 (out of order), 503 (full)
 	MinExpires int64     // Min-Expires of a 423, seconds
 	Bindings   []Binding // all current ones of the device, newest first, for the 200
 	Saved      []Binding
@@ -109,33 +109,283 @@ type Result struct {
 	Up, Down   bool // the device gained its first / lost its last binding
 }
 
+// entry is a binding in its device's list and in the heap of ends.
+type entry struct {
+	Binding
+	at int // index in the heap
+}
+
 // Registrar is the set of bindings. One owner.
-type Registrar struct{}
+type Registrar struct {
+	cfg    Config
+	byKey  map[Key][]*entry // newest refresh first; a handful each
+	byConn map[uint64][]*entry
+	ends   ends
+}
 
 // New makes an empty registrar.
-func New(cfg Config) *Registrar { return &Registrar{} }
+func New(cfg Config) *Registrar {
+	if cfg.MinExpires <= 0 {
+		cfg.MinExpires = time.Minute
+	}
+	if cfg.MaxExpires <= 0 {
+		cfg.MaxExpires = time.Hour
+	}
+	cfg.MaxExpires = max(cfg.MaxExpires, cfg.MinExpires)
+	if cfg.DefaultExpires <= 0 {
+		cfg.DefaultExpires = time.Hour
+	}
+	cfg.DefaultExpires = min(cfg.DefaultExpires, cfg.MaxExpires)
+	if cfg.MaxContacts <= 0 {
+		cfg.MaxContacts = 5
+	}
+	if cfg.MaxBindings <= 0 {
+		cfg.MaxBindings = 1_000_000
+	}
+	return &Registrar{cfg: cfg, byKey: make(map[Key][]*entry), byConn: make(map[uint64][]*entry)}
+}
 
-// Load puts stored bindings in; those that ended before now are returned for
+// Load puts stored bindings in; those that ended by now are returned for
 // deletion. Flow.Conn is cleared: connections do not outlive a process.
-func (r *Registrar) Load(now time.Time, b []Binding) (expired []ID) { return nil }
+func (r *Registrar) Load(now time.Time, b []Binding) (expired []ID) {
+	b = slices.Clone(b)
+	slices.SortStableFunc(b, func(x, y Binding) int { return x.Registered.Compare(y.Registered) })
+	for _, x := range b {
+		if !x.Expires.After(now) {
+			expired = append(expired, x.ID)
+			continue
+		}
+		x.Flow.Conn = 0
+		if e := r.find(x.ID); e != nil {
+			r.drop(e)
+		}
+		r.put(x)
+	}
+	return expired
+}
 
 // Register applies a REGISTER (RFC 3261 10.3), all of it or nothing.
-func (r *Registrar) Register(now time.Time, q Request) Result { return Result{} }
+func (r *Registrar) Register(now time.Time, q Request) Result {
+	before := r.live(now, q.Key)
+	if q.Wildcard {
+		return r.removeAll(now, q, before)
+	}
+	limit := q.MaxContacts
+	if limit <= 0 {
+		limit = r.cfg.MaxContacts
+	}
+	if len(q.Contacts) > limit {
+		return Result{Code: 403}
+	}
+	var room [8]time.Duration // how long each contact is bound, 0 removes
+	terms := room[:0]
+	added := 0
+	for i := range q.Contacts {
+		c := &q.Contacts[i]
+		o := r.find(ID{q.Key, c.Match})
+		if o != nil && o.CallID == q.CallID && q.CSeq <= o.CSeq {
+			return Result{Code: 500} // 10.3 step 7: out of order
+		}
+		term, sec := time.Duration(0), c.Expires
+		if sec < 0 {
+			sec = q.Expires
+		}
+		switch d := time.Duration(min(max(sec, 0), 1<<31)) * time.Second; {
+		case sec < 0:
+			term = r.cfg.DefaultExpires
+		case sec == 0:
+		case d < r.cfg.MinExpires:
+			return Result{Code: 423, MinExpires: int64(r.cfg.MinExpires / time.Second)}
+		default:
+			term = min(d, r.cfg.MaxExpires)
+		}
+		if term > 0 && o == nil {
+			added++
+		}
+		terms = append(terms, term)
+	}
+	if len(r.ends)+added > r.cfg.MaxBindings {
+		return Result{Code: 503}
+	}
+	res := Result{Code: 200}
+	for i, term := range terms {
+		c := &q.Contacts[i]
+		id := ID{q.Key, c.Match}
+		// Looked up again: one URI twice in a REGISTER finds what the first made.
+		old := r.find(id)
+		if old != nil {
+			r.drop(old)
+		}
+		if term == 0 {
+			if old != nil {
+				res.Deleted = append(res.Deleted, id)
+				res.Saved = slices.DeleteFunc(res.Saved, func(b Binding) bool { return b.ID == id })
+			}
+			continue
+		}
+		b := Binding{ID: id, URI: c.URI, Params: c.Params, CallID: q.CallID, CSeq: q.CSeq, Q: c.Q,
+			Instance: c.Instance, RegID: c.RegID, Path: q.Path, UserAgent: q.UserAgent, Flow: q.Flow,
+			Registered: now, Expires: now.Add(term)}
+		r.put(b)
+		res.Saved = append(res.Saved, b)
+	}
+	for list := r.byKey[q.Key]; len(list) > limit; list = r.byKey[q.Key] {
+		last := list[len(list)-1]
+		res.Deleted = append(res.Deleted, last.ID)
+		r.drop(last)
+	}
+	res.Bindings = r.Contacts(now, q.Key)
+	res.Up = before == 0 && len(res.Bindings) > 0
+	res.Down = before > 0 && len(res.Bindings) == 0
+	return res
+}
 
-// Contacts returns the live bindings of a device, newest first. The slice is the caller's.
-func (r *Registrar) Contacts(now time.Time, k Key) []Binding { return nil }
+// removeAll is Contact: * (RFC 3261 10.3 step 6).
+func (r *Registrar) removeAll(now time.Time, q Request, before int) Result {
+	list := r.byKey[q.Key]
+	for _, e := range list {
+		if e.CallID == q.CallID && q.CSeq <= e.CSeq {
+			return Result{Code: 500}
+		}
+	}
+	res := Result{Code: 200, Down: before > 0}
+	for len(r.byKey[q.Key]) > 0 {
+		e := r.byKey[q.Key][0]
+		res.Deleted = append(res.Deleted, e.ID)
+		r.drop(e)
+	}
+	return res
+}
+
+func (r *Registrar) find(id ID) *entry {
+	for _, e := range r.byKey[id.Key] {
+		if e.ID.Contact == id.Contact {
+			return e
+		}
+	}
+	return nil
+}
+
+// live counts the bindings of k that have not ended.
+func (r *Registrar) live(now time.Time, k Key) int {
+	n := 0
+	for _, e := range r.byKey[k] {
+		if e.Expires.After(now) {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Registrar) put(b Binding) {
+	e := &entry{Binding: b}
+	r.byKey[b.Key] = slices.Insert(r.byKey[b.Key], 0, e)
+	heap.Push(&r.ends, e)
+	if c := b.Flow.Conn; c != 0 {
+		r.byConn[c] = append(r.byConn[c], e)
+	}
+}
+
+func (r *Registrar) drop(e *entry) {
+	heap.Remove(&r.ends, e.at)
+	if list := remove(r.byKey[e.Key], e); len(list) == 0 {
+		delete(r.byKey, e.Key)
+	} else {
+		r.byKey[e.Key] = list
+	}
+	if c := e.Flow.Conn; c != 0 {
+		if list := remove(r.byConn[c], e); len(list) == 0 {
+			delete(r.byConn, c)
+		} else {
+			r.byConn[c] = list
+		}
+	}
+}
+
+func remove(list []*entry, e *entry) []*entry {
+	if i := slices.Index(list, e); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+// Contacts returns the live bindings of a device, the one refreshed last first.
+// The slice is the caller's.
+func (r *Registrar) Contacts(now time.Time, k Key) []Binding {
+	list := r.byKey[k]
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]Binding, 0, len(list))
+	for _, e := range list {
+		if e.Expires.After(now) {
+			out = append(out, e.Binding)
+		}
+	}
+	return out
+}
 
 // NextDeadline is when Expire has work again; false: nothing is bound.
-func (r *Registrar) NextDeadline() (time.Time, bool) { return time.Time{}, false }
+func (r *Registrar) NextDeadline() (time.Time, bool) {
+	if len(r.ends) == 0 {
+		return time.Time{}, false
+	}
+	return r.ends[0].Expires, true
+}
 
 // Expire drops what ended by now. down lists devices that lost their last binding.
-func (r *Registrar) Expire(now time.Time) (deleted []ID, down []Key) { return nil, nil }
+func (r *Registrar) Expire(now time.Time) (deleted []ID, down []Key) {
+	for len(r.ends) > 0 && !r.ends[0].Expires.After(now) {
+		deleted, down = r.lose(r.ends[0], deleted, down)
+	}
+	return deleted, down
+}
 
-// ConnectionClosed drops the bindings that came by connection conn (RFC 5626 4.2.1).
-func (r *Registrar) ConnectionClosed(conn uint64) (deleted []ID, down []Key) { return nil, nil }
+// ConnectionClosed drops the bindings that came by connection conn: nothing
+// reaches the device that way any more (RFC 5626 5.3).
+func (r *Registrar) ConnectionClosed(conn uint64) (deleted []ID, down []Key) {
+	if conn == 0 {
+		return nil, nil
+	}
+	for len(r.byConn[conn]) > 0 {
+		deleted, down = r.lose(r.byConn[conn][0], deleted, down)
+	}
+	return deleted, down
+}
 
-// Len is the number of bindings.
-func (r *Registrar) Len() int { return 0 }
+func (r *Registrar) lose(e *entry, deleted []ID, down []Key) ([]ID, []Key) {
+	r.drop(e)
+	if len(r.byKey[e.Key]) == 0 {
+		down = append(down, e.Key)
+	}
+	return append(deleted, e.ID), down
+}
 
-// ContactHeaders renders the Contact values of a 200 to REGISTER, expires counted from now.
-func ContactHeaders(now time.Time, b []Binding) []string { return nil }
+// Len is the number of bindings, ended ones that Expire did not see included.
+func (r *Registrar) Len() int { return len(r.ends) }
+
+// ends is a heap of bindings by their end.
+type ends []*entry
+
+func (h ends) Len() int           { return len(h) }
+func (h ends) Less(i, j int) bool { return h[i].Expires.Before(h[j].Expires) }
+func (h ends) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+// Push is heap.Interface's.
+func (h *ends) Push(x any) {
+	e := x.(*entry)
+	e.at = len(*h)
+	*h = append(*h, e)
+}
+
+// Pop is heap.Interface's.
+func (h *ends) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return e
+}
