@@ -28,6 +28,10 @@ type Config struct {
 	Limits     Limits     `yaml:"limits" live:"true" doc:"How much this node takes."`
 	Drain      Drain      `yaml:"drain" live:"true" doc:"How this node stops."`
 	Resources  []string   `yaml:"resources" doc:"Folders or files of resource documents, applied when the store holds none yet (first start). Relative to the node file."`
+
+	// Warnings are faults that refuse nothing; set by Load.
+	Warnings Faults `yaml:"-"`
+	file     string
 }
 
 // Node names the process.

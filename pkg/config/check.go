@@ -1,0 +1,189 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/centrala/centrala/pkg/config/strict"
+)
+
+var (
+	nodeName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+)
+
+// check tells what is wrong beyond the single value's type and bounds.
+func (c *Config) check() Faults {
+	var faults Faults
+	add := func(warning bool, path, format string, args ...any) {
+		faults = append(faults, Fault{Path: path, Message: fmt.Sprintf(format, args...), Warning: warning})
+	}
+	fault := func(path, format string, args ...any) { add(false, path, format, args...) }
+
+	if c.Node.Name != "" && !nodeName.MatchString(c.Node.Name) {
+		fault("node.name", "%s; want letters, digits, - and _, up to 32", strict.Quote(c.Node.Name))
+	}
+	if c.Data == "" {
+		fault("data", "empty; want a folder")
+	}
+	if strings.ContainsAny(c.SIP.Realm, "\"\\\r\n:") || c.SIP.Realm == "" || len(c.SIP.Realm) > 128 {
+		fault("sip.realm", `%s; want 1 to 128 characters without ", \, : and line ends`, strict.Quote(c.SIP.Realm))
+	}
+	if strings.ContainsAny(c.SIP.UserAgent, "\r\n") || len(c.SIP.UserAgent) > 128 {
+		fault("sip.user_agent", "%s; want up to 128 characters on one line", strict.Quote(c.SIP.UserAgent))
+	}
+	if t := c.SIP.Timers; t.T2 < t.T1 {
+		fault("sip.timers.t2", "%s is less than t1 %s", t.T2.D(), t.T1.D())
+	}
+	if t := c.SIP.Timers; t.MinExpires > t.DefaultExpires || t.DefaultExpires > t.MaxExpires {
+		fault("sip.timers.default_expires", "%s; want it between min_expires %s and max_expires %s", t.DefaultExpires.D(), t.MinExpires.D(), t.MaxExpires.D())
+	}
+	c.checkListeners(fault)
+	c.checkMedia(fault)
+	if strings.Contains(c.Store.Path, "://") || c.Store.Path == "" {
+		fault("store.path", "%s; want the path of an SQLite file", strict.Quote(c.Store.Path))
+	}
+	for path, v := range map[string]string{"recordings.dir": c.Recordings.Dir, "prompts.dir": c.Prompts.Dir, "api.socket": c.API.Socket} {
+		if v == "" {
+			fault(path, "empty; want a path")
+		}
+	}
+	c.checkHTTP(fault, func(path, format string, args ...any) { add(true, path, format, args...) })
+	for i, r := range c.Resources {
+		if r == "" {
+			fault(fmt.Sprintf("resources[%d]", i), "empty; want a folder or file")
+		}
+	}
+	return faults
+}
+
+type told func(path, format string, args ...any)
+
+func (c *Config) checkListeners(fault told) {
+	type bound struct {
+		path string
+		ap   netip.AddrPort
+	}
+	seen := map[string][]bound{}
+	for i, l := range c.SIP.Listeners {
+		path := fmt.Sprintf("sip.listeners[%d]", i)
+		ap, err := netip.ParseAddrPort(l.Address)
+		if err != nil {
+			fault(path+".address", `%s; want an IP address and port such as "0.0.0.0:5060"`, strict.Quote(l.Address))
+		} else if ap.Port() != 0 {
+			for _, o := range seen[l.Transport] {
+				if o.ap.Port() == ap.Port() && overlap(o.ap.Addr(), ap.Addr()) {
+					fault(path+".address", "%s overlaps %s %s (%s)", l.Address, l.Transport, o.ap, o.path)
+				}
+			}
+			seen[l.Transport] = append(seen[l.Transport], bound{path, ap})
+			if l.Transport == "udp" && int(ap.Port()) >= c.Media.PortMin && int(ap.Port()) <= c.Media.PortMax {
+				fault(path+".address", "port %d lies in media's %d-%d", ap.Port(), c.Media.PortMin, c.Media.PortMax)
+			}
+		}
+		if l.Advertised != "" && !hostPort(l.Advertised) {
+			fault(path+".advertised", `%s; want a host or host:port`, strict.Quote(l.Advertised))
+		}
+	}
+}
+
+// overlap: equal, or one of them is all addresses of the family.
+func overlap(a, b netip.Addr) bool {
+	return a == b || a.Is4() == b.Is4() && (a.IsUnspecified() || b.IsUnspecified())
+}
+
+func hostPort(s string) bool {
+	host := s
+	if h, port, err := net.SplitHostPort(s); err == nil {
+		p, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || p == 0 {
+			return false
+		}
+		host = h
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return !a.IsUnspecified()
+	}
+	return hostName.MatchString(host)
+}
+
+func (c *Config) checkMedia(fault told) {
+	m := c.Media
+	bind, err := netip.ParseAddr(m.Bind)
+	if err != nil {
+		fault("media.bind", "%s; want an IP address", strict.Quote(m.Bind))
+	}
+	if m.Advertised != "" {
+		a, aerr := netip.ParseAddr(m.Advertised)
+		switch {
+		case aerr != nil || a.IsUnspecified():
+			fault("media.advertised", "%s; want an IP address that peers can reach", strict.Quote(m.Advertised))
+		case err == nil && a.Is4() != bind.Is4():
+			fault("media.advertised", "%s is of another family than media.bind %s", a, bind)
+		}
+	}
+	if m.PortMin%2 != 0 {
+		fault("media.port_min", "%d is odd; RTP takes even ports", m.PortMin)
+	}
+	// 4: the two legs of one call, two ports each.
+	if m.PortMax-m.PortMin+1 < 4 {
+		fault("media.port_max", "%d; %d-%d has no room for one call, want at least 4 ports", m.PortMax, m.PortMin, m.PortMax)
+	}
+}
+
+func (c *Config) checkHTTP(fault, warn told) {
+	http := netip.AddrPort{}
+	if c.HTTP.Listen != "" {
+		ap, err := netip.ParseAddrPort(c.HTTP.Listen)
+		if err != nil {
+			fault("http.listen", `%s; want an IP address and port such as "127.0.0.1:9090"`, strict.Quote(c.HTTP.Listen))
+		} else if c.HTTP.Pprof && !ap.Addr().IsLoopback() {
+			warn("http.pprof", "profiles are open to all who reach %s", ap)
+		}
+		http = ap
+	} else if c.HTTP.Pprof {
+		fault("http.pprof", "true, but http.listen is empty")
+	}
+	if c.API.Listen != "" {
+		ap, err := netip.ParseAddrPort(c.API.Listen)
+		switch {
+		case err != nil:
+			fault("api.listen", `%s; want an IP address and port such as "127.0.0.1:9091"`, strict.Quote(c.API.Listen))
+		case !ap.Addr().IsLoopback():
+			// The API knows no accounts yet: whoever reaches it owns the house.
+			fault("api.listen", "%s is not a loopback address; the API asks for no password", ap)
+		case ap.Port() != 0 && ap.Port() == http.Port() && overlap(ap.Addr(), http.Addr()):
+			fault("api.listen", "%s overlaps http.listen %s", ap, http)
+		}
+	}
+	for i, l := range c.SIP.Listeners {
+		if ap, err := netip.ParseAddrPort(l.Address); err == nil && l.Transport == "tcp" && ap.Port() != 0 {
+			if ap.Port() == http.Port() && overlap(ap.Addr(), http.Addr()) {
+				fault("http.listen", "%s overlaps sip.listeners[%d] %s", http, i, ap)
+			}
+		}
+	}
+}
+
+// Reloadable compares the running configuration with a new one: the keys that
+// changed and take effect at once, and those that want a restart. The running
+// process keeps the old values of the latter.
+func Reloadable(old, new *Config) (apply, restart []string) {
+	a := leaves(reflect.ValueOf(old).Elem(), "", false)
+	b := leaves(reflect.ValueOf(new).Elem(), "", false)
+	for i := range a {
+		switch {
+		case reflect.DeepEqual(a[i].value.Interface(), b[i].value.Interface()):
+		case a[i].live:
+			apply = append(apply, a[i].path)
+		default:
+			restart = append(restart, a[i].path)
+		}
+	}
+	return apply, restart
+}
