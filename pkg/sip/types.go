@@ -120,6 +120,7 @@ type Target struct {
 	Transport string         // "udp" or "tcp"
 	Addr      netip.AddrPort // invalid: the URI's host is resolved at Dial
 	Conn      uint64         // the connection of a TCP registration, 0 none
+	Routes    []string       // preloaded route set: the Path of a registration (RFC 3327)
 }
 
 // DialRequest is an outgoing call.

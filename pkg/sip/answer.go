@@ -1,0 +1,182 @@
+package sip
+
+import (
+	"bytes"
+	"hash/maphash"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/centrala/centrala/pkg/sip/dialog"
+)
+
+// Answers without a transaction (RFC 3261 8.2.7): to strangers, to malformed
+// requests, when we are full. They cost no memory; the same request again gets
+// the same answer, with the same To tag.
+
+// stampVia notes where a request really came from (RFC 3261 18.2.1, RFC 3581 4).
+func stampVia(via *sip.ViaHeader, from netip.AddrPort) {
+	sent, err := netip.ParseAddr(via.Host)
+	rport := via.Params.Has("rport")
+	if rport {
+		via.Params.Add("rport", strconv.Itoa(int(from.Port())))
+	}
+	if rport || err != nil || sent.Unmap() != from.Addr() {
+		via.Params.Add("received", from.Addr().String())
+	} else {
+		via.Params.Remove("received") // a stranger's own claim
+	}
+}
+
+// replyHop is where responses go: RFC 3261 18.2.2 and RFC 3581 4. A maddr is not
+// followed: it would let anyone aim our answers at others.
+func replyHop(req *sip.Request, h hop) hop {
+	if h.conn != nil {
+		return h
+	}
+	via := req.Via()
+	if via.Params.Has("rport") {
+		return h
+	}
+	if sent, err := netip.ParseAddr(via.Host); err != nil || sent.Unmap() != h.remote.Addr() {
+		// Behind NAT without rport the sent-by port leads nowhere; phones that do
+		// so listen where they send from.
+		return h
+	}
+	port := uint16(via.Port)
+	if port == 0 {
+		port = 5060
+	}
+	h.remote = netip.AddrPortFrom(h.remote.Addr(), port)
+	return h
+}
+
+// makeResponse builds a response of RFC 3261 8.2.6; what the request lacks is left out.
+func (s *Stack) makeResponse(req *sip.Request, code int, reason string, headers ...Header) *sip.Response {
+	if reason == "" {
+		reason = dialog.Phrase(code)
+	}
+	res := sip.NewResponse(code, reason)
+	for _, h := range req.Headers() {
+		if v, ok := h.(*sip.ViaHeader); ok {
+			res.AppendHeader(v)
+		}
+	}
+	if h := req.From(); h != nil {
+		res.AppendHeader(h)
+	}
+	if h := req.To(); h != nil {
+		if code > 100 && !h.Params.Has("tag") {
+			to := *h
+			to.Params = append(h.Params.Clone(), sip.HeaderKV{K: "tag", V: s.statelessTag(req)})
+			h = &to
+		}
+		res.AppendHeader(h)
+	}
+	if h := req.CallID(); h != nil {
+		res.AppendHeader(h)
+	}
+	if h := req.CSeq(); h != nil {
+		res.AppendHeader(h)
+	}
+	for _, h := range headers {
+		res.AppendHeader(sip.NewHeader(h.Name, h.Value))
+	}
+	if s.cfg.UserAgent != "" {
+		res.AppendHeader(sip.NewHeader("Server", s.cfg.UserAgent))
+	}
+	cl := sip.ContentLengthHeader(0)
+	res.AppendHeader(&cl)
+	return res
+}
+
+func (s *Stack) statelessTag(req *sip.Request) string {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	if id := req.CallID(); id != nil {
+		h.WriteString(string(*id))
+	}
+	if via := req.Via(); via != nil {
+		branch, _ := via.Params.Get("branch")
+		h.WriteString(branch)
+	}
+	return "s" + strconv.FormatUint(h.Sum64(), 36)
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// answer sends a response without a transaction. ACK never gets one.
+func (s *Stack) answer(req *sip.Request, h hop, code int, reason string, headers ...Header) {
+	if req.Method == sip.ACK || req.Via() == nil {
+		return
+	}
+	res := s.makeResponse(req, code, reason, headers...)
+	b := buffers.Get().(*bytes.Buffer)
+	b.Reset()
+	res.StringWrite(b)
+	s.met.response(string(req.Method), code)
+	if err := replyHop(req, h).send(b.Bytes()); err != nil {
+		s.met.dropped[dropSend].Inc()
+	}
+	buffers.Put(b)
+}
+
+// refuseMalformed answers a request that could not be read as a whole.
+func (s *Stack) refuseMalformed(req *sip.Request, e *parseError, h hop) {
+	via := req.Via()
+	if via == nil {
+		s.met.dropped[dropStray].Inc()
+		return
+	}
+	stampVia(via, h.remote)
+	s.answer(req, h, e.code, e.text)
+}
+
+// Methods we take, for Allow.
+const (
+	allowMethods = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+	acceptTypes  = "application/sdp"
+	supportedExt = "timer, path"
+)
+
+// option is a set of tags we understand outside a dialog; a dialog checks its own.
+func unsupportedTags(req *sip.Request) string {
+	var out []string
+	for _, h := range req.GetHeaders("require") {
+		for tag := range strings.SplitSeq(h.Value(), ",") {
+			tag = strings.TrimSpace(tag)
+			if tag != "" && !strings.EqualFold(tag, "path") && !strings.EqualFold(tag, "timer") {
+				out = append(out, tag)
+			}
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// accepts reports whether the peer takes SDP in our answer (RFC 3261 20.1).
+func accepts(req *sip.Request) bool {
+	hs := req.GetHeaders("accept")
+	if len(hs) == 0 {
+		return true
+	}
+	for _, h := range hs {
+		for item := range strings.SplitSeq(h.Value(), ",") {
+			typ, _, _ := strings.Cut(item, ";")
+			switch strings.ToLower(strings.TrimSpace(typ)) {
+			case "application/sdp", "application/*", "*/*":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// knownMethods are those of the IANA list: refused with 405, others with 501
+// (RFC 3261 21.4.6, 21.5.2).
+var knownMethods = map[sip.RequestMethod]bool{
+	"INVITE": true, "ACK": true, "BYE": true, "CANCEL": true, "REGISTER": true, "OPTIONS": true, "INFO": true, "UPDATE": true,
+	"PRACK": true, "REFER": true, "NOTIFY": true, "SUBSCRIBE": true, "MESSAGE": true, "PUBLISH": true,
+}

@@ -1,0 +1,179 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/pkg/sip/dialog"
+)
+
+// Errors of Dial.
+var (
+	ErrStopped = errors.New("sip: the stack is stopped")
+	ErrTooMany = errors.New("sip: too many dialogs")
+)
+
+// ParseTarget reads a SIP URI such as "sip:192.0.2.1:5060;transport=udp". A host
+// name is resolved at Dial; sips and transports other than UDP and TCP are errors.
+func ParseTarget(uri string) (Target, error) {
+	u, ok := parseURI(uri)
+	if !ok || u.Scheme != "sip" {
+		return Target{}, fmt.Errorf("sip: target %q: want sip:[user@]host[:port][;transport=udp|tcp]", uri)
+	}
+	t := Target{URI: uri, Transport: protoUDP}
+	for _, p := range u.UriParams {
+		if strings.EqualFold(p.K, "transport") {
+			t.Transport = strings.ToLower(p.V)
+		}
+	}
+	if t.Transport != protoUDP && t.Transport != protoTCP {
+		return Target{}, fmt.Errorf("sip: target %q: transport %q: want udp or tcp", uri, t.Transport)
+	}
+	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
+		port := uint16(u.Port)
+		if port == 0 {
+			port = 5060
+		}
+		t.Addr = netip.AddrPortFrom(a.Unmap(), port)
+	}
+	return t, nil
+}
+
+// Dial sends an INVITE. sink is told what comes of it, in order, on the dialog's
+// goroutine, and must not block; the last event is Ended. Dial itself does not
+// wait: an unreachable target comes as Failed with 503.
+func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
+	if s.stopping.Load() || !s.started.Load() {
+		return nil, ErrStopped
+	}
+	if int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs {
+		return nil, ErrTooMany
+	}
+	for _, h := range r.Headers {
+		if !isToken(h.Name) || hasControl(h.Value) {
+			return nil, fmt.Errorf("sip: dial: header %q is malformed", h.Name)
+		}
+	}
+	u, ok := parseURI(r.Target.URI)
+	if !ok || u.Scheme != "sip" {
+		return nil, fmt.Errorf("sip: dial: target %q is no sip URI", r.Target.URI)
+	}
+	if r.Target.Transport == "" {
+		t, err := ParseTarget(r.Target.URI)
+		if err != nil {
+			return nil, err
+		}
+		r.Target.Transport = t.Transport
+		if !r.Target.Addr.IsValid() {
+			r.Target.Addr = t.Addr
+		}
+	}
+	callID := s.newToken(2)
+	sh := s.shardOf(callID)
+	d := sh.newDialog(callID)
+	d.sink = sink
+	if r.Target.Addr.IsValid() || r.Target.Conn != 0 {
+		sh.do(func() { d.begin(r, &u) })
+		return d, nil
+	}
+	if !s.goTrack(func() {
+		r.Target.Addr = s.resolve(&u)
+		sh.do(func() { d.begin(r, &u) })
+	}) {
+		sh.do(d.drop)
+		return nil, ErrStopped
+	}
+	return d, nil
+}
+
+// resolve looks a host name up: its first address of a family that we serve.
+// (RFC 3263 SRV and NAPTR are not asked; a trunk names host and port.)
+func (s *Stack) resolve(u *sip.Uri) netip.AddrPort {
+	ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+	defer cancel()
+	port := uint16(u.Port)
+	if port == 0 {
+		port = 5060
+	}
+	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), port)
+	}
+	addrs, err := s.net.lookup(ctx, u.Host)
+	if err != nil {
+		s.log.Warn("sip target does not resolve", zap.String("host", u.Host), zap.Error(err))
+		return netip.AddrPort{}
+	}
+	for _, a := range addrs {
+		a = a.Unmap()
+		if s.listenerFor(protoUDP, a) != nil || s.listenerFor(protoTCP, a) != nil {
+			return netip.AddrPortFrom(a, port)
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// begin starts an outgoing dialog. Owner.
+func (d *Dialog) begin(r DialRequest, u *sip.Uri) {
+	s := d.sh.s
+	h, err := s.hopTo(r.Target)
+	if err != nil {
+		s.log.Warn("sip target unreachable", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID), zap.Error(err))
+	}
+	d.flow, d.peer = h, h
+	us := h.host()
+	if r.From.Host == "" {
+		r.From.Host = us
+	}
+	if r.To.Host == "" {
+		r.To.Host = u.Host
+	}
+	if r.To.User == "" {
+		r.To.User = unescape(u.User)
+	}
+	m, effects, err := dialog.NewUAC(s.dialogConfig(d.sh), d.sh.now, dialog.Invite{
+		Target: r.Target.URI, Routes: r.Target.Routes, Contact: s.contact(h), From: r.From, To: r.To, CallID: d.callID,
+		SDP: r.SDP, Headers: r.Headers, AuthUser: r.AuthUser, AuthPassword: r.AuthPassword, RingTimeout: r.RingTimeout,
+	})
+	if err != nil {
+		s.log.Warn("sip dial refused", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID), zap.Error(err))
+		d.mu.Lock()
+		sink := d.sink
+		d.mu.Unlock()
+		if sink != nil {
+			sink(Failed{Code: 500, Reason: "Server Internal Error"})
+			sink(Ended{By: EndLocal, Code: 500, Reason: "malformed request"})
+		}
+		d.drop()
+		return
+	}
+	d.adopt(m)
+	s.log.Debug("sip call dialled", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID), zap.String("remote", h.remote.String()))
+	d.carry(effects)
+	d.deliver() // what was asked before there was a machine
+}
+
+// hopTo is the way to a target; it never blocks.
+func (s *Stack) hopTo(t Target) (hop, error) {
+	if t.Transport == protoTCP {
+		c, err := s.connTo(t.Addr, t.Conn)
+		if err != nil {
+			return hop{}, err
+		}
+		return hop{l: c.l, conn: c, remote: c.remote}, nil
+	}
+	if !t.Addr.IsValid() {
+		return hop{}, errors.New("sip: no address")
+	}
+	l := s.listenerFor(protoUDP, t.Addr.Addr())
+	if l == nil {
+		return hop{}, errNoListener
+	}
+	return hop{l: l, remote: t.Addr}, nil
+}

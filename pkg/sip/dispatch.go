@@ -1,0 +1,282 @@
+package sip
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/centrala/centrala/pkg/sip/dialog"
+	"github.com/centrala/centrala/pkg/sip/transaction"
+)
+
+// request takes one well-formed request (RFC 3261 8.2 and 17.2.3).
+func (sh *shard) request(req *sip.Request, h hop) {
+	s := sh.s
+	sh.key = serverKey(sh.key, req, string(req.Method))
+	t := sh.txs[string(sh.key)]
+	if req.Method == sip.ACK {
+		sh.ack(t, req, h)
+		return
+	}
+	if t != nil {
+		sh.stepTx(t, transaction.Again)
+		return
+	}
+	if req.CSeq().MethodName != req.Method {
+		s.met.parseError(h.proto(), badHeader)
+		s.answer(req, h, 400, "CSeq Method Mismatch")
+		return
+	}
+	if !knownMethods[req.Method] {
+		s.answer(req, h, 501, "", Header{Name: "Allow", Value: allowMethods})
+		return
+	}
+	if req.Method == sip.CANCEL {
+		sh.cancel(req, h)
+		return
+	}
+	if mf := req.MaxForwards(); mf != nil && *mf == 0 && req.Method == sip.INVITE {
+		// As a B2BUA we would send it on: RFC 3261 16.3, against loops through us.
+		s.answer(req, h, 483, "")
+		return
+	}
+	if tag, ok := req.To().Params.Get("tag"); ok {
+		sh.inDialog(req, h, tag)
+		return
+	}
+	switch req.Method {
+	case sip.INVITE:
+		sh.invite(req, h)
+	case sip.REGISTER:
+		if tags := unsupportedTags(req); tags != "" {
+			s.answer(req, h, 420, "", Header{Name: "Unsupported", Value: tags})
+			return
+		}
+		sh.register(req, h)
+	case sip.OPTIONS:
+		sh.options(req, h)
+	case sip.BYE, sip.INFO, sip.UPDATE, sip.PRACK:
+		s.answer(req, h, 481, "")
+	default:
+		s.answer(req, h, 405, "", Header{Name: "Allow", Value: allowMethods})
+	}
+}
+
+func (sh *shard) options(req *sip.Request, h hop) {
+	if tags := unsupportedTags(req); tags != "" {
+		sh.s.answer(req, h, 420, "", Header{Name: "Unsupported", Value: tags})
+		return
+	}
+	if sh.s.draining.Load() {
+		sh.s.answer(req, h, 503, "", sh.s.retryAfter())
+		return
+	}
+	sh.s.answer(req, h, 200, "OK", Header{Name: "Allow", Value: allowMethods}, Header{Name: "Accept", Value: acceptTypes}, Header{Name: "Supported", Value: supportedExt})
+}
+
+// ack takes an ACK: of a refused INVITE (same branch), or of a 2xx (its own
+// branch, RFC 3261 13.2.2.4) for the dialog.
+func (sh *shard) ack(t *tx, req *sip.Request, h hop) {
+	if t != nil && t.m.Kind == transaction.InviteServer && t.m.State != transaction.Accepted {
+		sh.stepTx(t, transaction.Ack)
+		if t.m.State == transaction.Confirmed {
+			t.bytes = nil
+		}
+		return
+	}
+	tag, _ := req.To().Params.Get("tag")
+	d := sh.find(string(*req.CallID()), tag)
+	if d == nil {
+		// The ACK of an answer we gave without a transaction, or a late one.
+		return
+	}
+	d.heard(req, h)
+	d.step(dialog.RecvRequest{Request: req})
+}
+
+// cancel matches a CANCEL to its INVITE (RFC 3261 9.2).
+func (sh *shard) cancel(req *sip.Request, h hop) {
+	sh.key = serverKey(sh.key, req, "INVITE")
+	inv := sh.txs[string(sh.key)]
+	if inv == nil || inv.m.Kind != transaction.InviteServer {
+		sh.s.answer(req, h, 481, "")
+		return
+	}
+	sh.key = serverKey(sh.key, req, "CANCEL")
+	t := sh.newServerTx(transaction.OtherServer, req, h)
+	if t == nil {
+		return
+	}
+	if d := inv.d; d != nil {
+		t.d = d
+		d.txs[t] = struct{}{}
+		d.step(dialog.RecvRequest{Request: req, Tx: dialog.TxKey(t.key)})
+		return
+	}
+	sh.reply(t, sh.s.makeResponse(req, 200, "OK"))
+}
+
+// newServerTx makes a transaction of sh.key, or answers 503 when there are too many.
+func (sh *shard) newServerTx(kind transaction.Kind, req *sip.Request, h hop) *tx {
+	if int(sh.s.txCount.Load()) >= sh.s.cfg.Limits.MaxTransactions {
+		sh.s.answer(req, h, 503, "", sh.s.retryAfter())
+		return nil
+	}
+	t := sh.addTx(kind, sh.key, replyHop(req, h), string(req.Method), req.CSeq().SeqNo)
+	t.req = req
+	return t
+}
+
+// inDialog takes a request with a To tag.
+func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
+	d := sh.find(string(*req.CallID()), tag)
+	if d == nil {
+		if req.Method == sip.OPTIONS { // RFC 3261 11.2: outside the dialog we can answer as well
+			sh.options(req, h)
+			return
+		}
+		sh.s.answer(req, h, 481, "")
+		return
+	}
+	sh.key = serverKey(sh.key, req, string(req.Method))
+	kind := transaction.OtherServer
+	if req.Method == sip.INVITE {
+		kind = transaction.InviteServer
+	}
+	t := sh.newServerTx(kind, req, h)
+	if t == nil {
+		return
+	}
+	t.d = d
+	d.txs[t] = struct{}{}
+	d.heard(req, h)
+	if kind == transaction.InviteServer {
+		sh.reply(t, sh.s.makeResponse(req, 100, "Trying"))
+	}
+	d.step(dialog.RecvRequest{Request: req, Tx: dialog.TxKey(t.key)})
+}
+
+// invite takes a new call.
+func (sh *shard) invite(req *sip.Request, h hop) {
+	s := sh.s
+	if s.draining.Load() {
+		s.answer(req, h, 503, "", s.retryAfter())
+		return
+	}
+	who, ok := sh.identify(req, h)
+	if !ok {
+		return
+	}
+	// RFC 3261 8.2.2.2: the same request by another path.
+	fromTag, _ := req.From().Params.Get("tag")
+	merged := make([]byte, 0, 96)
+	merged = dialogKey(merged, string(*req.CallID()), fromTag)
+	merged = append(merged, 0)
+	merged = strconv.AppendUint(merged, uint64(req.CSeq().SeqNo), 10)
+	if sh.calls[string(merged)] != nil {
+		s.answer(req, h, 482, "Merged Request")
+		return
+	}
+	if !accepts(req) {
+		s.answer(req, h, 406, "", Header{Name: "Accept", Value: acceptTypes})
+		return
+	}
+	if req.Contact() == nil || req.Contact().Address.Wildcard {
+		// RFC 3261 8.1.1.8; without it nothing can be sent to the caller.
+		s.answer(req, h, 400, "Missing Contact")
+		return
+	}
+	dialled := unescape(req.Recipient.User)
+	if !printable(dialled) || len(dialled) > 64 {
+		s.answer(req, h, 404, "")
+		return
+	}
+	if int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs {
+		s.answer(req, h, 503, "", s.retryAfter())
+		return
+	}
+	sh.key = serverKey(sh.key, req, "INVITE")
+	t := sh.newServerTx(transaction.InviteServer, req, h)
+	if t == nil {
+		return
+	}
+	t.merged = string(merged)
+	sh.calls[t.merged] = t
+	// RFC 3261 17.2.1: the caller stops sending the INVITE again.
+	sh.reply(t, s.makeResponse(req, 100, "Trying"))
+
+	d := sh.newDialog(string(*req.CallID()))
+	d.flow, d.peer = h, t.hop
+	d.routed = len(req.GetHeaders("record-route")) > 0
+	t.d = d
+	d.txs[t] = struct{}{}
+	m, effects := dialog.NewUAS(s.dialogConfig(sh), sh.now, s.contact(h), req, dialog.TxKey(t.key))
+	d.adopt(m)
+	d.carry(effects)
+	if d.gone {
+		return
+	}
+	in := &Invitation{
+		Dialog: d, Kind: who.kind, Tenant: who.tenant, Name: who.name,
+		From: addressOf(req.From().DisplayName, &req.From().Address), To: addressOf(req.To().DisplayName, &req.To().Address),
+		Dialled: dialled, SIPCallID: d.callID, Source: h.remote, Transport: h.proto(),
+		Trace: traceOf(req),
+	}
+	if len(req.Body()) > 0 {
+		in.SDP = req.Body()
+	}
+	in.Header = func(name string) string {
+		if v := req.GetHeader(name); v != nil {
+			return v.Value()
+		}
+		return ""
+	}
+	s.deps.Handler.Invite(in)
+}
+
+// traceOf takes a peer's trace id where it is harmless text.
+func traceOf(req *sip.Request) string {
+	for _, name := range [...]string{"x-trace-id", "session-id"} {
+		if h := req.GetHeader(name); h != nil {
+			v, _, _ := strings.Cut(h.Value(), ";")
+			if len(v) <= 64 && isToken(v) {
+				return v
+			}
+		}
+	}
+	return ""
+}
+
+func addressOf(display string, u *sip.Uri) Address {
+	// sipgo keeps quoted-pairs as they came.
+	if strings.IndexByte(display, '\\') >= 0 {
+		b := make([]byte, 0, len(display))
+		for i := 0; i < len(display); i++ {
+			if display[i] == '\\' && i+1 < len(display) {
+				i++
+			}
+			b = append(b, display[i])
+		}
+		display = string(b)
+	}
+	host := u.Host
+	if u.Port > 0 {
+		host += ":" + strconv.Itoa(u.Port)
+	}
+	user := unescape(u.User)
+	if !printable(user) {
+		user = ""
+	}
+	return Address{Display: display, User: user, Host: host}
+}
+
+// printable reports ASCII without controls: what may be a number or a name.
+func printable(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,349 @@
+package sip
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// The pieces of RFC 3261 25.1 that the reader needs. Each returns false rather
+// than guess.
+
+const tokenChars = "-.!%*_+`'~"
+
+var tokenTable, hostTable, uriTable = func() (t, h, u [256]bool) {
+	for c := 0; c < 256; c++ {
+		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		t[c] = alnum || c < 128 && strings.IndexByte(tokenChars, byte(c)) >= 0
+		h[c] = alnum || c == '-' || c == '.' || c == '_' // "_" is met in real host names
+		u[c] = c > ' ' && c < 127 && c != '<' && c != '>' && c != '"' && c != '\\' && c != '^' && c != '`' && c != '{' && c != '}' && c != '|'
+	}
+	// RFC 4475 3.1.1.2 has a ` in a method (a token), none in a URI.
+	return t, h, u
+}()
+
+func all(s string, t *[256]bool) bool {
+	for i := 0; i < len(s); i++ {
+		if !t[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isToken(s string) bool { return all(s, &tokenTable) }
+
+func isScheme(s string) bool {
+	if s == "" || s[0]|0x20 < 'a' || s[0]|0x20 > 'z' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		c := s[i]
+		if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '+' || c == '-' || c == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// hasControl finds bytes that no header value may hold; a tab it may.
+func hasControl(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// parseUint reads digits up to limit; a sign, a blank or an overflow is false.
+func parseUint(s string, limit uint64) (uint64, bool) {
+	if s == "" {
+		return 0, false
+	}
+	var v uint64
+	for i := 0; i < len(s); i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		if v = v*10 + uint64(c); v > limit {
+			return 0, false
+		}
+	}
+	return v, true
+}
+
+// cutList cuts the first value off a comma separated list; commas in quotes and
+// angle brackets do not count. false: an empty value or an open quote.
+func cutList(s string) (one, rest string, ok bool) {
+	quoted, angle := false, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"' && !angle:
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			angle = true
+		case c == '>':
+			angle = false
+		case c == ',' && !angle:
+			one = strings.Trim(s[:i], " \t")
+			rest = strings.TrimLeft(s[i+1:], " \t")
+			return one, rest, one != "" && rest != ""
+		}
+	}
+	one = strings.Trim(s, " \t")
+	return one, "", one != "" && !quoted && !angle
+}
+
+// parseParams reads ";name=value" pairs; s starts behind the first ';'. Names
+// become lower case. Quotes stay where the writer would not put them again.
+func parseParams(s string) (sip.HeaderParams, bool) {
+	p := make(sip.HeaderParams, 0, 3)
+	for {
+		end, quoted := len(s), false
+	scan:
+		for i := 0; i < len(s); i++ {
+			switch c := s[i]; {
+			case quoted && c == '\\':
+				i++
+			case c == '"':
+				quoted = !quoted
+			case c == ';' && !quoted:
+				end = i
+				break scan
+			}
+		}
+		if quoted {
+			return nil, false
+		}
+		name, value, has := strings.Cut(s[:end], "=")
+		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+		if !isToken(name) || has && value == "" {
+			return nil, false
+		}
+		if value != "" {
+			if value[0] == '"' {
+				if len(value) < 2 || value[len(value)-1] != '"' {
+					return nil, false
+				}
+				// sipgo's writer puts quotes around a value with a blank in it.
+				if strings.ContainsAny(value, " \t") {
+					value = value[1 : len(value)-1]
+				}
+			} else if strings.ContainsAny(value, " \t\"<>,") {
+				return nil, false
+			}
+		}
+		name = strings.ToLower(name)
+		if p.Has(name) {
+			return nil, false
+		}
+		p = append(p, sip.HeaderKV{K: name, V: value})
+		if end == len(s) {
+			return p, true
+		}
+		s = s[end+1:]
+	}
+}
+
+func parseVia(s string) (*sip.ViaHeader, bool) {
+	name, s, ok1 := strings.Cut(s, "/")
+	version, s, ok2 := strings.Cut(s, "/")
+	s = strings.TrimLeft(s, " \t")
+	i := strings.IndexAny(s, " \t")
+	if !ok1 || !ok2 || i < 0 {
+		return nil, false
+	}
+	v := &sip.ViaHeader{
+		ProtocolName: strings.Trim(name, " \t"), ProtocolVersion: strings.Trim(version, " \t"),
+		Transport: strings.ToUpper(s[:i]),
+	}
+	if !isToken(v.ProtocolName) || !isToken(v.ProtocolVersion) || !isToken(v.Transport) {
+		return nil, false
+	}
+	sentBy, params, has := strings.Cut(s[i:], ";")
+	host, port, ok := splitHostPort(strings.Trim(sentBy, " \t"))
+	if !ok {
+		return nil, false
+	}
+	v.Host, v.Port = host, port
+	if has {
+		if v.Params, ok = parseParams(params); !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// splitHostPort reads "host", "host : port" or "[v6]:port"; port 0 if none. The
+// brackets of an IPv6 address are taken off, as sipgo's writer puts them on.
+func splitHostPort(s string) (host string, port int, ok bool) {
+	rest := ""
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return "", 0, false
+		}
+		host, rest = s[1:end], s[end+1:]
+		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() || a.Zone() != "" {
+			return "", 0, false
+		}
+	} else {
+		i := strings.IndexByte(s, ':')
+		if i < 0 {
+			i = len(s)
+		}
+		host, rest = strings.TrimRight(s[:i], " \t"), s[i:]
+		if len(host) > 255 || !all(host, &hostTable) {
+			return "", 0, false
+		}
+	}
+	rest = strings.Trim(rest, " \t")
+	if rest == "" {
+		return host, 0, true
+	}
+	if rest[0] != ':' {
+		return "", 0, false
+	}
+	n, ok := parseUint(strings.TrimLeft(rest[1:], " \t"), 65535)
+	return host, int(n), ok && n > 0
+}
+
+// parseURI reads a URI; of a scheme other than sip and sips only the shape.
+func parseURI(s string) (uri sip.Uri, ok bool) {
+	if !all(s, &uriTable) {
+		return uri, false
+	}
+	scheme, rest, found := strings.Cut(s, ":")
+	if !found || !isScheme(scheme) || rest == "" {
+		return uri, false
+	}
+	if sip.ParseUri(s, &uri) != nil {
+		return uri, false
+	}
+	if uri.Scheme != "sip" && uri.Scheme != "sips" {
+		return uri, true
+	}
+	// sipgo takes any host and port; check what it cut out.
+	if uri.HierarhicalSlashes || uri.Wildcard || uri.Port < 0 || uri.Port > 65535 {
+		return uri, false
+	}
+	host := uri.Host
+	if _, _, fine := splitHostPort(host); !fine {
+		return uri, false
+	}
+	if !escapesOK(uri.User) || !escapesOK(uri.Password) || strings.ContainsAny(uri.User, "@[]#") {
+		return uri, false
+	}
+	return uri, true
+}
+
+// escapesOK checks that each % starts a %HH.
+func escapesOK(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' {
+			if i+2 >= len(s) || unhex(s[i+1]) < 0 || unhex(s[i+2]) < 0 {
+				return false
+			}
+			i += 2
+		}
+	}
+	return true
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
+}
+
+// unescape resolves %HH (RFC 3261 19.1.2). The input passed escapesOK.
+func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			b = append(b, byte(unhex(s[i+1])<<4|unhex(s[i+2])))
+			i += 2
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// parseNameAddr reads a From, To, Contact or Route value. A display name keeps
+// the escapes it came with and loses its quotes.
+func parseNameAddr(s string) (display string, uri sip.Uri, params sip.HeaderParams, ok bool) {
+	s = strings.Trim(s, " \t")
+	if s == "" {
+		return
+	}
+	rest := ""
+	if s[0] == '"' {
+		i := 1
+		for i < len(s) && s[i] != '"' {
+			if s[i] == '\\' {
+				i++
+			}
+			i++
+		}
+		if i >= len(s) {
+			return
+		}
+		display = s[1:i]
+		s = strings.TrimLeft(s[i+1:], " \t")
+		if s == "" || s[0] != '<' {
+			return
+		}
+	}
+	if lt := strings.IndexByte(s, '<'); lt >= 0 && strings.IndexByte(s[:lt], ';') < 0 {
+		if lt > 0 {
+			display = strings.Trim(s[:lt], " \t")
+			for _, word := range strings.FieldsFunc(display, func(r rune) bool { return r == ' ' || r == '\t' }) {
+				if !isToken(word) { // RFC 3261 25.1: *(token LWS) without quotes
+					return
+				}
+			}
+		}
+		gt := strings.IndexByte(s[lt:], '>')
+		if gt < 0 {
+			return
+		}
+		if uri, ok = parseURI(s[lt+1 : lt+gt]); !ok {
+			return
+		}
+		rest = strings.Trim(s[lt+gt+1:], " \t")
+	} else {
+		// RFC 3261 20.10: without < > what follows ';' is the header's, and a '?'
+		// or ',' may not be in the URI.
+		spec := s
+		if i := strings.IndexByte(s, ';'); i >= 0 {
+			spec, rest = strings.TrimRight(s[:i], " \t"), s[i:]
+		}
+		if strings.ContainsAny(spec, "?,") {
+			return "", uri, nil, false
+		}
+		if uri, ok = parseURI(spec); !ok {
+			return
+		}
+	}
+	if rest != "" {
+		if rest[0] != ';' {
+			return display, uri, nil, false
+		}
+		params, ok = parseParams(rest[1:])
+	}
+	return
+}

@@ -1,0 +1,412 @@
+package sip
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// The reader of messages. sipgo's own parser (v1.7.2) is not used for whole
+// messages: it takes an unterminated display name, empty Via parameters, two
+// Call-IDs and a body shorter than its Content-Length as they come, misreads
+// several Vias in one line, and copies each header. Here the bytes become one
+// string, each header is a piece of it, what RFC 3261 25 forbids is refused, and
+// the result is sipgo's message model, which the rest of the stack works with.
+
+// parseError says why a message is no good, and what to answer. Its texts are
+// our own: nothing a stranger sent is in them.
+type parseError struct {
+	code   int    // status to answer a request with; 0: drop it
+	reason string // label of centrala_sip_parse_errors_total
+	text   string // reason phrase
+}
+
+func (e *parseError) Error() string { return "sip: " + e.reason + ": " + e.text }
+
+// Reasons of parse errors, the closed label set.
+const (
+	badNotSIP    = "not_sip"
+	badSize      = "too_large"
+	badStart     = "start_line"
+	badURI       = "uri"
+	badHeader    = "header"
+	badLength    = "content_length"
+	badMissing   = "missing_header"
+	badDuplicate = "duplicate_header"
+	badVersion   = "version"
+	badScheme    = "scheme"
+)
+
+var parseReasons = []string{badNotSIP, badSize, badStart, badURI, badHeader, badLength, badMissing, badDuplicate, badVersion, badScheme}
+
+func bad(reason, text string) *parseError { return &parseError{400, reason, text} }
+
+var errNotSIP = &parseError{0, badNotSIP, "not a SIP message"}
+
+// hdr is a header we read ourselves; hOther stays text.
+type hdr uint8
+
+const (
+	hOther hdr = iota
+	hVia
+	hFrom
+	hTo
+	hCallID
+	hCSeq
+	hContact
+	hMaxForwards
+	hContentLength
+	hContentType
+	hRoute
+	hRecordRoute
+)
+
+// headerNames maps lower-case and compact names (RFC 3261 7.3.3 and the IANA
+// list) to the full name and, where we read the value, its kind.
+var headerNames = map[string]struct {
+	name string
+	h    hdr
+}{
+	"via": {"Via", hVia}, "v": {"Via", hVia},
+	"from": {"From", hFrom}, "f": {"From", hFrom},
+	"to": {"To", hTo}, "t": {"To", hTo},
+	"call-id": {"Call-ID", hCallID}, "i": {"Call-ID", hCallID},
+	"cseq":    {"CSeq", hCSeq},
+	"contact": {"Contact", hContact}, "m": {"Contact", hContact},
+	"max-forwards":   {"Max-Forwards", hMaxForwards},
+	"content-length": {"Content-Length", hContentLength}, "l": {"Content-Length", hContentLength},
+	"content-type": {"Content-Type", hContentType}, "c": {"Content-Type", hContentType},
+	"route":        {"Route", hRoute},
+	"record-route": {"Record-Route", hRecordRoute},
+	"k":            {"Supported", hOther}, "supported": {"Supported", hOther},
+	"e": {"Content-Encoding", hOther}, "content-encoding": {"Content-Encoding", hOther},
+	"s": {"Subject", hOther}, "subject": {"Subject", hOther},
+	"o": {"Event", hOther}, "event": {"Event", hOther},
+	"u": {"Allow-Events", hOther}, "allow-events": {"Allow-Events", hOther},
+	"r": {"Refer-To", hOther}, "refer-to": {"Refer-To", hOther},
+	"b": {"Referred-By", hOther}, "referred-by": {"Referred-By", hOther},
+	"x": {"Session-Expires", hOther}, "session-expires": {"Session-Expires", hOther},
+	"a": {"Accept-Contact", hOther}, "accept-contact": {"Accept-Contact", hOther},
+	"j": {"Reject-Contact", hOther}, "reject-contact": {"Reject-Contact", hOther},
+	"d": {"Request-Disposition", hOther}, "request-disposition": {"Request-Disposition", hOther},
+	"y": {"Identity", hOther}, "identity": {"Identity", hOther},
+	"user-agent": {"User-Agent", hOther}, "server": {"Server", hOther},
+	"allow": {"Allow", hOther}, "accept": {"Accept", hOther}, "expires": {"Expires", hOther},
+	"require": {"Require", hOther}, "proxy-require": {"Proxy-Require", hOther},
+	"authorization": {"Authorization", hOther}, "proxy-authorization": {"Proxy-Authorization", hOther},
+	"www-authenticate": {"WWW-Authenticate", hOther}, "proxy-authenticate": {"Proxy-Authenticate", hOther},
+	"reason": {"Reason", hOther}, "retry-after": {"Retry-After", hOther}, "min-se": {"Min-SE", hOther},
+	"path": {"Path", hOther}, "p-asserted-identity": {"P-Asserted-Identity", hOther}, "privacy": {"Privacy", hOther},
+	"rseq": {"RSeq", hOther}, "rack": {"RAck", hOther}, "timestamp": {"Timestamp", hOther},
+}
+
+// exactNames spares lower-casing where the name is written as in the RFC.
+var exactNames = func() map[string]struct {
+	name string
+	h    hdr
+} {
+	m := make(map[string]struct {
+		name string
+		h    hdr
+	}, 2*len(headerNames))
+	for _, v := range headerNames {
+		m[v.name] = v
+	}
+	return m
+}()
+
+// message is what parse made: exactly one of req and res.
+type message struct {
+	req *sip.Request
+	res *sip.Response
+}
+
+// msg is the part both kinds share.
+func (m *message) data() *sip.MessageData {
+	if m.req != nil {
+		return &m.req.MessageData
+	}
+	return &m.res.MessageData
+}
+
+// headEnd is the length of start line and headers with the empty line, or -1.
+func headEnd(s string, from int) int {
+	i := strings.Index(s[from:], "\r\n\r\n")
+	if i < 0 {
+		return -1
+	}
+	return from + i + 4
+}
+
+// parse reads one message, which is all of s but for bytes after the body. With
+// an error it returns what could be read, so that a request can be answered.
+// stream: Content-Length is required and s holds exactly the message.
+func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
+	if len(s) > lim.MaxMessageBytes {
+		return m, &parseError{0, badSize, "message too large"}
+	}
+	end := headEnd(s, 0)
+	head := s
+	if end >= 0 {
+		head = s[:end-2]
+	}
+	fail := func(e *parseError) {
+		if err == nil && e != nil {
+			err = e
+		}
+	}
+	line, rest, ok := strings.Cut(head, "\r\n")
+	if !ok {
+		return m, errNotSIP
+	}
+	m, e := parseStartLine(line, lim)
+	if m.req == nil && m.res == nil {
+		return m, e
+	}
+	fail(e)
+	if end < 0 {
+		// RFC 3261 7: the empty line must be there even without a body.
+		fail(bad(badStart, "Missing End Of Headers"))
+	}
+	if len(head) > lim.MaxHeaderBytes {
+		return m, &parseError{0, badSize, "headers too large"}
+	}
+	var seen [hRecordRoute + 1]bool
+	length, n := -1, 0
+	d := m.data()
+	for rest != "" {
+		line, rest, _ = strings.Cut(rest, "\r\n")
+		for rest != "" && (rest[0] == ' ' || rest[0] == '\t') { // RFC 3261 7.3.1: folding
+			var more string
+			more, rest, _ = strings.Cut(rest, "\r\n")
+			line = strings.TrimRight(line, " \t") + " " + strings.Trim(more, " \t")
+		}
+		if n++; n > lim.MaxHeaders {
+			return m, &parseError{0, badSize, "too many headers"}
+		}
+		colon := strings.IndexByte(line, ':')
+		if colon < 0 {
+			fail(bad(badHeader, "Header Without Colon"))
+			continue
+		}
+		name := strings.TrimRight(line[:colon], " \t")
+		value := strings.Trim(line[colon+1:], " \t")
+		if !isToken(name) || hasControl(value) {
+			fail(bad(badHeader, "Malformed Header"))
+			continue
+		}
+		known, ok := exactNames[name]
+		if !ok {
+			if known, ok = headerNames[strings.ToLower(name)]; !ok {
+				known.name = name
+			}
+		}
+		if known.h == hOther {
+			d.AppendHeader(sip.NewHeader(known.name, value))
+			continue
+		}
+		if seen[known.h] && known.h != hVia && known.h != hContact && known.h != hRoute && known.h != hRecordRoute {
+			fail(bad(badDuplicate, "Repeated "+known.name))
+			continue
+		}
+		if e := addHeader(d, known.h, value, &length); e != nil {
+			fail(e)
+			continue
+		}
+		seen[known.h] = true
+	}
+	for _, h := range [...]struct {
+		h    hdr
+		text string
+	}{{hVia, "Missing Via"}, {hFrom, "Missing From"}, {hTo, "Missing To"}, {hCallID, "Missing Call-ID"}, {hCSeq, "Missing CSeq"}} {
+		if !seen[h.h] {
+			fail(bad(badMissing, h.text))
+		}
+	}
+	if stream && length < 0 {
+		fail(bad(badLength, "Missing Content-Length"))
+	}
+	if end < 0 {
+		return m, err
+	}
+	body := s[end:]
+	switch {
+	case length > len(body):
+		// RFC 3261 18.3: a datagram that ends before its body is an error.
+		fail(bad(badLength, "Body Shorter Than Content-Length"))
+	case length >= 0:
+		body = body[:length]
+	}
+	if len(body) > lim.MaxBodyBytes {
+		fail(&parseError{413, badSize, "Request Entity Too Large"})
+		body = ""
+	}
+	if body != "" {
+		d.SetBody([]byte(body))
+	}
+	return m, err
+}
+
+func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError {
+	switch h {
+	case hVia:
+		for value != "" {
+			var one string
+			var ok bool
+			if one, value, ok = cutList(value); !ok {
+				return bad(badHeader, "Malformed Via")
+			}
+			v, ok := parseVia(one)
+			if !ok {
+				return bad(badHeader, "Malformed Via")
+			}
+			d.AppendHeader(v)
+		}
+	case hFrom:
+		display, uri, params, ok := parseNameAddr(value)
+		if !ok {
+			return bad(badHeader, "Malformed From")
+		}
+		d.AppendHeader(&sip.FromHeader{DisplayName: display, Address: uri, Params: params})
+	case hTo:
+		display, uri, params, ok := parseNameAddr(value)
+		if !ok {
+			return bad(badHeader, "Malformed To")
+		}
+		d.AppendHeader(&sip.ToHeader{DisplayName: display, Address: uri, Params: params})
+	case hContact:
+		if value == "*" {
+			d.AppendHeader(&sip.ContactHeader{Address: sip.Uri{Wildcard: true, Host: "*"}})
+			return nil
+		}
+		for value != "" {
+			var one string
+			var ok bool
+			if one, value, ok = cutList(value); !ok {
+				return bad(badHeader, "Malformed Contact")
+			}
+			display, uri, params, ok := parseNameAddr(one)
+			if !ok {
+				return bad(badHeader, "Malformed Contact")
+			}
+			d.AppendHeader(&sip.ContactHeader{DisplayName: display, Address: uri, Params: params})
+		}
+	case hRoute, hRecordRoute:
+		for value != "" {
+			var one string
+			var ok bool
+			if one, value, ok = cutList(value); !ok {
+				return bad(badHeader, "Malformed Route")
+			}
+			_, uri, _, ok := parseNameAddr(one)
+			if !ok || one[len(one)-1] != '>' && !strings.Contains(one, ">") {
+				return bad(badHeader, "Malformed Route")
+			}
+			if h == hRoute {
+				d.AppendHeader(&sip.RouteHeader{Address: uri})
+			} else {
+				d.AppendHeader(&sip.RecordRouteHeader{Address: uri})
+			}
+		}
+	case hCallID:
+		if value == "" || len(value) > maxCallID || strings.ContainsAny(value, " \t,") {
+			return bad(badHeader, "Malformed Call-ID")
+		}
+		id := sip.CallIDHeader(value)
+		d.AppendHeader(&id)
+	case hCSeq:
+		num, method, ok := strings.Cut(value, " ")
+		if !ok {
+			num, method, ok = strings.Cut(value, "\t")
+		}
+		method = strings.Trim(method, " \t")
+		// RFC 3261 8.1.1.5: less than 2**31.
+		seq, fits := parseUint(num, 1<<31-1)
+		if !ok || !fits || !isToken(method) {
+			return bad(badHeader, "Malformed CSeq")
+		}
+		d.AppendHeader(&sip.CSeqHeader{SeqNo: uint32(seq), MethodName: sip.RequestMethod(method)})
+	case hMaxForwards:
+		v, ok := parseUint(value, 255) // RFC 3261 20.22
+		if !ok {
+			return bad(badHeader, "Malformed Max-Forwards")
+		}
+		mf := sip.MaxForwardsHeader(v)
+		d.AppendHeader(&mf)
+	case hContentLength:
+		v, ok := parseUint(value, 1<<31-1)
+		if !ok {
+			return bad(badLength, "Malformed Content-Length")
+		}
+		*length = int(v)
+		cl := sip.ContentLengthHeader(v)
+		d.AppendHeader(&cl)
+	case hContentType:
+		if !strings.Contains(value, "/") {
+			return bad(badHeader, "Malformed Content-Type")
+		}
+		ct := sip.ContentTypeHeader(value)
+		d.AppendHeader(&ct)
+	}
+	return nil
+}
+
+// maxCallID bounds what we keep as a key; RFC 4475's long request needs 240.
+const maxCallID = 512
+
+// parseStartLine returns no message where the line is not SIP's at all.
+func parseStartLine(line string, lim *Limits) (m message, err *parseError) {
+	if len(line) > 4 && strings.EqualFold(line[:4], "SIP/") {
+		version, rest, ok := strings.Cut(line, " ")
+		code, reason, _ := strings.Cut(rest, " ")
+		n, digits := parseUint(code, 699)
+		if !ok || !strings.EqualFold(version, "SIP/2.0") || !digits || len(code) != 3 || n < 100 || hasControl(reason) {
+			return m, &parseError{0, badStart, "Malformed Status-Line"}
+		}
+		m.res = sip.NewResponse(int(n), reason)
+		return m, nil
+	}
+	// A request ends in SIP/x.y; what does not is not for us, or noise.
+	last := strings.LastIndexByte(strings.TrimRight(line, " \t"), ' ')
+	if last < 0 || len(line) < last+5 || !strings.EqualFold(line[last+1:last+5], "SIP/") {
+		return m, errNotSIP
+	}
+	method, rest, _ := strings.Cut(line, " ")
+	if !isToken(method) || len(method) > 64 {
+		return m, errNotSIP
+	}
+	uriText, version, _ := strings.Cut(rest, " ")
+	m.req = &sip.Request{}
+	if len(uriText) > lim.MaxURIBytes {
+		err = &parseError{414, badURI, "Request-URI Too Long"}
+	} else {
+		var uri sip.Uri
+		uri, err = parseRequestURI(uriText)
+		m.req = sip.NewRequest(sip.RequestMethod(method), uri)
+	}
+	m.req.Method, m.req.SipVersion = sip.RequestMethod(method), "SIP/2.0"
+	switch {
+	case strings.ContainsAny(version, " \t") || uriText == "":
+		// RFC 3261 7.1: single spaces, none at the end.
+		err = bad(badStart, "Malformed Request-Line")
+	case !strings.EqualFold(version, "SIP/2.0"):
+		err = &parseError{505, badVersion, "Version Not Supported"}
+	}
+	return m, err
+}
+
+func parseRequestURI(s string) (sip.Uri, *parseError) {
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok || !isScheme(scheme) || rest == "" {
+		return sip.Uri{}, bad(badURI, "Malformed Request-URI")
+	}
+	if !strings.EqualFold(scheme, "sip") {
+		// sips as well: we have no TLS, so we cannot keep what it promises (19.1).
+		return sip.Uri{}, &parseError{416, badScheme, "Unsupported URI Scheme"}
+	}
+	uri, ok := parseURI(s)
+	if !ok || len(uri.Headers) > 0 { // RFC 3261 19.1.1: no headers in a Request-URI
+		return sip.Uri{}, bad(badURI, "Malformed Request-URI")
+	}
+	return uri, nil
+}

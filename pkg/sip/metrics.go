@@ -1,0 +1,120 @@
+package sip
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Reasons of dropped_total, the closed set.
+const (
+	dropRead        = iota // a socket could not be read
+	dropSend               // a message could not be sent
+	dropQueue              // an owner's queue was full
+	dropStray              // a response or ACK without a transaction
+	dropSlow               // a TCP peer was too slow or silent
+	dropConnections        // too many TCP connections
+	dropPanic              // our own fault, see the log
+	dropBrake              // a source that guesses passwords
+	dropCommand            // a dialog's command queue was full
+	numDrops
+)
+
+var dropNames = [numDrops]string{"read_error", "send_error", "queue_full", "stray", "slow_peer", "connection_limit", "panic", "auth_brake", "command_overflow"}
+
+// methods are the label values of a method; all else is "OTHER".
+var methods = []string{"INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH", "OTHER"}
+
+var classes = []string{"1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}
+
+// metrics are counters found without a label lookup: the hot path adds one.
+type metrics struct {
+	requests        map[string]*[2]prometheus.Counter // method; udp, tcp
+	responses       map[string]*[6]prometheus.Counter
+	parseErrors     map[string]*[2]prometheus.Counter
+	dropped         [numDrops]prometheus.Counter
+	retransmissions prometheus.Counter
+	authFailures    prometheus.Counter
+	faults          prometheus.Counter
+	dialogs         prometheus.Gauge
+	transactions    prometheus.Gauge
+	connections     prometheus.Gauge
+	registrations   prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_sip_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "centrala_sip_" + name, Help: help})
+	}
+	req := counter("requests_total", "SIP requests received, retransmissions included.", "method", "transport")
+	res := counter("responses_total", "SIP responses sent, by the request's method.", "method", "class")
+	perr := counter("parse_errors_total", "SIP messages refused for their form.", "transport", "reason")
+	drop := counter("dropped_total", "SIP messages and connections dropped without an answer.", "reason")
+	ret := counter("retransmissions_total", "SIP messages sent again.")
+	auth := counter("auth_failures_total", "Requests with wrong credentials.")
+	fault := counter("dialog_faults_total", "Events that a dialog in that state should not see.")
+	m := &metrics{
+		requests: map[string]*[2]prometheus.Counter{}, responses: map[string]*[6]prometheus.Counter{},
+		parseErrors:     map[string]*[2]prometheus.Counter{},
+		retransmissions: ret.WithLabelValues(), authFailures: auth.WithLabelValues(), faults: fault.WithLabelValues(),
+		dialogs:       gauge("dialogs", "SIP dialogs alive."),
+		transactions:  gauge("transactions", "SIP transactions kept, those that only absorb retransmissions included."),
+		connections:   gauge("connections", "TCP connections open."),
+		registrations: gauge("registrations", "Registered contacts."),
+	}
+	for _, name := range methods {
+		m.requests[name] = &[2]prometheus.Counter{req.WithLabelValues(name, protoUDP), req.WithLabelValues(name, protoTCP)}
+		var c [6]prometheus.Counter
+		for i, class := range classes {
+			c[i] = res.WithLabelValues(name, class)
+		}
+		m.responses[name] = &c
+	}
+	for _, reason := range parseReasons {
+		m.parseErrors[reason] = &[2]prometheus.Counter{perr.WithLabelValues(protoUDP, reason), perr.WithLabelValues(protoTCP, reason)}
+	}
+	for i, reason := range dropNames {
+		m.dropped[i] = drop.WithLabelValues(reason)
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func transportIndex(proto string) int {
+	if proto == protoTCP {
+		return 1
+	}
+	return 0
+}
+
+func (m *metrics) request(method, proto string) {
+	c := m.requests[method]
+	if c == nil {
+		c = m.requests["OTHER"]
+	}
+	c[transportIndex(proto)].Inc()
+}
+
+func (m *metrics) response(method string, code int) {
+	c := m.responses[method]
+	if c == nil {
+		c = m.responses["OTHER"]
+	}
+	if i := code/100 - 1; i >= 0 && i < len(c) {
+		c[i].Inc()
+	}
+}
+
+func (m *metrics) parseError(proto, reason string) {
+	if c := m.parseErrors[reason]; c != nil {
+		c[transportIndex(proto)].Inc()
+	}
+}

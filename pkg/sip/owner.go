@@ -1,0 +1,372 @@
+package sip
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/emiago/sipgo/sip"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/pkg/sip/dialog"
+	"github.com/centrala/centrala/pkg/sip/transaction"
+)
+
+// Dialog is the handle of one dialog. Its methods post a command to the owner
+// and never block; any goroutine may call them, and after the end they do
+// nothing. The state is the machine of pkg/sip/dialog, which only the owner (a
+// shard) touches.
+type Dialog struct {
+	// Set at birth.
+	sh     *shard
+	callID string
+	log    *zap.Logger
+
+	// In.
+	mu     sync.Mutex
+	mail   []dialog.Event // commands, at most maxMail
+	queued bool           // the shard knows
+	ended  bool
+	sink   func(DialogEvent)
+
+	// Owner only.
+	m       *dialog.Dialog
+	key     string // in shard.dialogs
+	flow    hop    // where the peer's messages come from
+	peer    hop    // where its responses go
+	routed  bool   // a route set exists: its first hop decides
+	txs     map[*tx]struct{}
+	timers  [dialogTimers]timer
+	busy    bool           // a Step's effects are being carried out
+	pending []dialog.Event // what came meanwhile
+	gone    bool
+}
+
+// dialogTimers is the number of dialog.Timer values.
+const dialogTimers = 9
+
+// maxMail bounds a dialog's commands: far more than a call has in a minute.
+const maxMail = 256
+
+func (sh *shard) newDialog(callID string) *Dialog {
+	d := &Dialog{sh: sh, callID: callID, txs: make(map[*tx]struct{}, 2)}
+	for i := range d.timers {
+		d.timers[i] = timer{kind: uint8(i), d: d}
+	}
+	sh.s.met.dialogs.Set(float64(sh.s.dialogCount.Add(1)))
+	return d
+}
+
+// adopt gives the handle its machine.
+func (d *Dialog) adopt(m *dialog.Dialog) {
+	d.m = m
+	d.key = string(dialogKey(nil, m.CallID(), m.LocalTag()))
+	d.sh.dialogs[d.key] = d
+}
+
+// drop forgets the dialog; its transactions live on to absorb what comes late.
+func (d *Dialog) drop() {
+	if d.gone {
+		return
+	}
+	d.gone = true
+	sh := d.sh
+	if d.key != "" && sh.dialogs[d.key] == d {
+		delete(sh.dialogs, d.key)
+	}
+	for i := range d.timers {
+		sh.timers.stop(&d.timers[i])
+	}
+	for t := range d.txs {
+		t.d = nil
+		// An INVITE that never got a final answer has no timer of its own any more.
+		if t.m.Kind == transaction.InviteClient && !t.m.Final() {
+			sh.dropTx(t)
+		}
+		if t.m.Kind == transaction.InviteServer && !t.m.Final() && t.req != nil {
+			sh.reply(t, sh.s.makeResponse(t.req, 500, ""))
+		}
+	}
+	clear(d.txs)
+	d.mu.Lock()
+	d.ended, d.mail = true, nil
+	d.mu.Unlock()
+	sh.s.met.dialogs.Set(float64(sh.s.dialogCount.Add(-1)))
+}
+
+// SIPCallID is the Call-ID on the wire.
+func (d *Dialog) SIPCallID() string { return d.callID }
+
+// SetSink sets who is told of the dialog's events, in order, on the dialog's
+// goroutine; sink must not block. For an incoming call: inside Handler.Invite.
+func (d *Dialog) SetSink(sink func(DialogEvent)) {
+	d.mu.Lock()
+	d.sink = sink
+	d.mu.Unlock()
+}
+
+// Progress answers 101..199; sdp is early media or nil.
+func (d *Dialog) Progress(code int, sdp []byte) { d.post(dialog.Progress{Code: code, SDP: sdp}) }
+
+// Accept answers 200 with sdp: the answer, or our offer to an INVITE without one.
+func (d *Dialog) Accept(sdp []byte) { d.post(dialog.Accept{SDP: sdp}) }
+
+// Reject answers the INVITE with a final 300..699; reason "" takes the RFC's phrase.
+func (d *Dialog) Reject(code int, reason string, headers ...Header) {
+	d.post(dialog.Reject{Code: code, Reason: reason, Headers: headers})
+}
+
+// Reoffer sends a re-INVITE with our offer; queued while another is in progress.
+func (d *Dialog) Reoffer(sdp []byte) { d.post(dialog.Reoffer{SDP: sdp}) }
+
+// Answer answers RemoteOffer, or an offer that came in a 200.
+func (d *Dialog) Answer(sdp []byte) { d.post(dialog.Answer{SDP: sdp}) }
+
+// RefuseOffer refuses RemoteOffer with code; the session stays as it was.
+func (d *Dialog) RefuseOffer(code int) { d.post(dialog.RefuseOffer{Code: code}) }
+
+// Info sends an INFO (RFC 6086).
+func (d *Dialog) Info(contentType string, body []byte) {
+	d.post(dialog.Info{ContentType: contentType, Body: body})
+}
+
+// End ends the dialog by CANCEL, BYE or a final error, whatever its state asks.
+// Ended follows.
+func (d *Dialog) End(reason string, headers ...Header) {
+	d.post(dialog.End{Reason: reason, Headers: headers})
+}
+
+func (d *Dialog) post(ev dialog.Event) {
+	d.mu.Lock()
+	if d.ended {
+		d.mu.Unlock()
+		return
+	}
+	if len(d.mail) >= maxMail {
+		// A user that floods its own dialog; the end must still get through.
+		if _, end := ev.(dialog.End); !end {
+			d.mu.Unlock()
+			d.sh.s.met.dropped[dropCommand].Inc()
+			return
+		}
+	}
+	d.mail = append(d.mail, ev)
+	tell := !d.queued
+	d.queued = true
+	d.mu.Unlock()
+	if tell {
+		sh := d.sh
+		sh.mu.Lock()
+		sh.mail = append(sh.mail, d)
+		sh.mu.Unlock()
+		sh.ring()
+	}
+}
+
+// deliver runs the commands that wait. Owner.
+func (d *Dialog) deliver() {
+	if d.m == nil && !d.gone {
+		return // still resolving a name: begin comes back
+	}
+	d.mu.Lock()
+	mail := d.mail
+	d.mail, d.queued = nil, false
+	d.mu.Unlock()
+	for _, ev := range mail {
+		d.step(ev)
+	}
+}
+
+// step feeds the machine; what comes while its effects are carried out waits.
+func (d *Dialog) step(ev dialog.Event) {
+	if d.gone || d.m == nil {
+		return
+	}
+	if d.busy {
+		d.pending = append(d.pending, ev)
+		return
+	}
+	d.carry(d.m.Step(d.sh.now, ev))
+}
+
+func (d *Dialog) carry(effects []dialog.Effect) {
+	d.busy = true
+	defer func() { d.busy = false }()
+	for {
+		for _, e := range effects {
+			d.effect(e)
+		}
+		if len(d.pending) == 0 || d.gone {
+			d.pending = nil
+			return
+		}
+		ev := d.pending[0]
+		d.pending = d.pending[1:]
+		effects = d.m.Step(d.sh.now, ev)
+	}
+}
+
+func (d *Dialog) effect(e dialog.Effect) {
+	sh := d.sh
+	switch e := e.(type) {
+	case dialog.SendRequest:
+		d.request(e.Request)
+	case dialog.SendACK:
+		h, err := d.route(e.Request)
+		if err == nil {
+			sh.via(e.Request, h, sh.branch())
+			err = h.send(sh.write(e.Request))
+		}
+		if err != nil {
+			sh.s.met.dropped[dropSend].Inc()
+		}
+	case dialog.SendCancel:
+		for t := range d.txs {
+			if t.m.Kind == transaction.InviteClient && t.cseq == e.CSeq && t.req != nil && !t.m.Final() {
+				c := dialog.CancelFor(t.req, e.Headers)
+				branch, _ := c.Via().Params.Get("branch")
+				sh.start(d, c, t.hop, branch)
+				break
+			}
+		}
+	case dialog.SendResponse:
+		t := sh.txs[string(e.Tx)]
+		if t == nil {
+			return
+		}
+		if t.req == nil {
+			// A 2xx to INVITE again (RFC 3261 13.3.1.4): the bytes are kept until its ACK.
+			if t.m.State == transaction.Accepted && e.Code/100 == 2 && len(t.bytes) > 0 {
+				sh.s.met.retransmissions.Inc()
+				if err := t.hop.send(t.bytes); err != nil {
+					sh.sendFailed(t, err)
+				}
+			}
+			return
+		}
+		sh.reply(t, e.Message(t.req))
+	case dialog.SetTimer:
+		if int(e.Timer) < len(d.timers) {
+			sh.timers.set(&d.timers[e.Timer], sh.at(e.D))
+		}
+	case dialog.StopTimer:
+		if int(e.Timer) < len(d.timers) {
+			sh.timers.stop(&d.timers[e.Timer])
+		}
+	case dialog.Pass:
+		d.mu.Lock()
+		sink := d.sink
+		if _, end := e.Event.(dialog.Ended); end {
+			d.ended, d.mail = true, nil
+		}
+		d.mu.Unlock()
+		if sink != nil {
+			sink(e.Event)
+		}
+	case dialog.Terminate:
+		d.drop()
+	case dialog.Fault:
+		sh.s.met.faults.Inc()
+		sh.s.log.Warn("sip dialog: unexpected event", zap.String("sip_call_id", d.callID), zap.String("state", e.State),
+			zap.String("event", e.Event), zap.String("reason", e.Detail))
+	}
+}
+
+// request sends a dialog's request in a new transaction.
+func (d *Dialog) request(req *sip.Request) {
+	sh := d.sh
+	h, err := d.route(req)
+	if err != nil {
+		d.pending = append(d.pending, dialog.TransactionFailed{CSeq: req.CSeq().SeqNo, Method: req.Method, Transport: true})
+		return
+	}
+	branch := sh.branch()
+	sh.via(req, h, branch)
+	sh.start(d, req, h, branch)
+}
+
+// route is where a request of the dialog goes (RFC 3261 12.2.1.1, 18.1.1). The
+// machine gives Route and Request-URI; we know the flow: a phone behind NAT is
+// where its messages came from, not where its Contact says.
+func (d *Dialog) route(req *sip.Request) (hop, error) {
+	h := d.flow
+	if h.conn != nil {
+		if h.conn.alive() {
+			return h, nil
+		}
+		// The connection is gone; try the address once more (RFC 5923 has no better).
+		c, err := d.sh.s.connTo(d.next(req, h.remote), 0)
+		if err != nil {
+			return h, err
+		}
+		h.conn, h.l = c, c.l
+		h.remote = c.remote
+		d.flow = h
+		return h, nil
+	}
+	h.remote = d.next(req, h.remote)
+	if !h.ok() {
+		return h, errNoListener
+	}
+	return h, nil
+}
+
+// next is the address that Route or Request-URI names, unless only the flow can
+// reach it: a host name (we resolve none that a peer chose), or an address that
+// is private while the peer's is not the same.
+func (d *Dialog) next(req *sip.Request, flow netip.AddrPort) netip.AddrPort {
+	if !req.To().Params.Has("tag") {
+		return flow // Dial chose the address
+	}
+	u := &req.Recipient
+	if r := req.Route(); r != nil {
+		u = &r.Address
+	}
+	a, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
+	if err != nil {
+		return flow
+	}
+	a = a.Unmap()
+	port := uint16(u.Port)
+	if port == 0 {
+		port = 5060
+	}
+	if a != flow.Addr() && (a.IsPrivate() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast() || cgnat.Contains(a)) {
+		return flow
+	}
+	if a.Is4() != flow.Addr().Is4() {
+		return flow
+	}
+	return netip.AddrPortFrom(a, port)
+}
+
+var cgnat = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+
+// heard notes the flow of a request in this dialog: a phone may come back by
+// another connection or a new NAT binding.
+func (d *Dialog) heard(req *sip.Request, h hop) {
+	if req.Method == sip.ACK || h.remote == d.flow.remote && h.conn == d.flow.conn {
+		return
+	}
+	d.flow = h
+}
+
+// learn notes the flow of a response to our INVITE: behind some NATs the answer
+// comes from where the Contact cannot be reached.
+func (d *Dialog) learn(res *sip.Response, h hop) {
+	if h.conn != nil && d.flow.conn != h.conn {
+		d.flow = h
+	}
+}
+
+// via puts our Via on top.
+func (sh *shard) via(req *sip.Request, h hop, branch string) {
+	tr := "UDP"
+	if h.conn != nil {
+		tr = "TCP"
+	}
+	host, port, _ := splitHostPort(h.host())
+	v := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: tr, Host: host, Port: port,
+		Params: sip.HeaderParams{{K: "branch", V: branch}, {K: "rport"}}}
+	req.PrependHeader(v)
+}

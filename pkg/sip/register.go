@@ -1,0 +1,286 @@
+package sip
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/registrar"
+	"github.com/centrala/centrala/pkg/sip/transaction"
+)
+
+// door is what all shards share of registration and authentication: few
+// microseconds under one lock. What follows from a change (the store, the
+// handler) is done behind it by one goroutine, in order.
+type door struct {
+	mu     sync.Mutex
+	digest *digest.Server
+	reg    *registrar.Registrar
+	brake  brake
+
+	// For the keeper goroutine, under mu.
+	dirty map[registrar.ID]*registrar.Binding // nil: delete
+	news  []presence
+	wake  chan struct{}
+}
+
+// presence is a device that came or went.
+type presence struct {
+	key registrar.Key
+	up  bool
+}
+
+// note takes changes in; mu is held.
+func (d *door) note(saved []registrar.Binding, deleted []registrar.ID) {
+	for i := range saved {
+		b := saved[i]
+		d.dirty[b.ID] = &b
+	}
+	for _, id := range deleted {
+		d.dirty[id] = nil
+	}
+	if len(saved)+len(deleted) > 0 || len(d.news) > 0 {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// register takes a REGISTER (RFC 3261 10.3).
+func (sh *shard) register(req *sip.Request, h hop) {
+	s := sh.s
+	acc, ok := sh.authenticate(req, h)
+	if !ok {
+		return
+	}
+	if u := &req.To().Address; u.Scheme != "sip" || unescape(u.User) != acc.Username {
+		s.answer(req, h, 403, "")
+		return
+	}
+	sh.key = serverKey(sh.key, req, "REGISTER")
+	t := sh.newServerTx(transaction.OtherServer, req, h)
+	if t == nil {
+		return
+	}
+	flow := registrar.Flow{Transport: h.proto(), Remote: h.remote}
+	if h.l != nil {
+		flow.Local = h.l.addr
+	}
+	if h.conn != nil {
+		flow.Conn = h.conn.id
+		h.conn.bound.Store(true)
+	}
+	key := registrar.Key{Tenant: acc.Tenant, Device: acc.Device}
+	r, refused := registrar.Read(req, key, flow)
+	if refused != 0 {
+		sh.reply(t, s.makeResponse(req, refused, ""))
+		return
+	}
+	r.MaxContacts = acc.MaxContacts
+	s.door.mu.Lock()
+	res := s.door.reg.Register(sh.now, r)
+	if res.Up {
+		s.door.news = append(s.door.news, presence{key, true})
+	}
+	if res.Down {
+		s.door.news = append(s.door.news, presence{key, false})
+	}
+	s.door.note(res.Saved, res.Deleted)
+	s.met.registrations.Set(float64(s.door.reg.Len()))
+	s.door.mu.Unlock()
+
+	hs := make([]Header, 0, 4)
+	switch {
+	case res.Code == 200:
+		for _, c := range registrar.ContactHeaders(sh.now, res.Bindings) {
+			hs = append(hs, Header{Name: "Contact", Value: c})
+		}
+		hs = append(hs, Header{Name: "Date", Value: sh.now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")})
+		for _, p := range req.GetHeaders("path") { // RFC 3327 5.3
+			hs = append(hs, Header{Name: "Path", Value: p.Value()})
+		}
+	case res.Code == 423:
+		hs = append(hs, Header{Name: "Min-Expires", Value: strconv.FormatInt(res.MinExpires, 10)})
+	case res.Code == 503:
+		hs = append(hs, s.retryAfter())
+	}
+	sh.reply(t, s.makeResponse(req, res.Code, "", hs...))
+}
+
+// connectionGone drops the bindings of a closed connection (RFC 5626 4.2.1).
+func (s *Stack) connectionGone(id uint64) {
+	if s.stopping.Load() {
+		return // our own stop must not unregister anybody
+	}
+	s.door.mu.Lock()
+	deleted, down := s.door.reg.ConnectionClosed(id)
+	for _, k := range down {
+		s.door.news = append(s.door.news, presence{k, false})
+	}
+	s.door.note(nil, deleted)
+	s.met.registrations.Set(float64(s.door.reg.Len()))
+	s.door.mu.Unlock()
+}
+
+// keep is the goroutine behind the door: expiry, the store, the handler.
+func (s *Stack) keep() {
+	defer s.wg.Done()
+	tick := time.NewTimer(time.Second)
+	defer tick.Stop()
+	for {
+		last := false
+		select {
+		case <-s.door.wake:
+		case <-tick.C:
+			tick.Reset(time.Second)
+		case <-s.done:
+			last = true
+		}
+		now := time.Now()
+		s.door.mu.Lock()
+		if at, ok := s.door.reg.NextDeadline(); ok && !at.After(now) {
+			deleted, down := s.door.reg.Expire(now)
+			for _, k := range down {
+				s.door.news = append(s.door.news, presence{k, false})
+			}
+			for _, id := range deleted {
+				s.door.dirty[id] = nil
+			}
+			s.met.registrations.Set(float64(s.door.reg.Len()))
+		}
+		news := s.door.news
+		s.door.news = nil
+		var save []registrar.Binding
+		var remove []registrar.ID
+		for id, b := range s.door.dirty {
+			if b == nil {
+				remove = append(remove, id)
+			} else {
+				save = append(save, *b)
+			}
+		}
+		clear(s.door.dirty)
+		s.door.mu.Unlock()
+		for _, n := range news {
+			s.deps.Handler.Registered(n.key.Tenant, n.key.Device, n.up)
+		}
+		if s.deps.Bindings != nil {
+			s.persist(save, remove)
+		}
+		if last {
+			return
+		}
+	}
+}
+
+// persist writes a batch; one that fails is tried again with the next, unless
+// something newer is known by then.
+func (s *Stack) persist(save []registrar.Binding, remove []registrar.ID) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var err error
+	if len(save) > 0 {
+		err = s.deps.Bindings.SaveBindings(ctx, save)
+	}
+	if err == nil && len(remove) > 0 {
+		err = s.deps.Bindings.DeleteBindings(ctx, remove)
+		save = nil
+	}
+	if err == nil {
+		return
+	}
+	s.log.Warn("registrations not stored; trying again", zap.Int("saved", len(save)), zap.Int("deleted", len(remove)), zap.Error(err))
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
+	for i := range save {
+		if _, newer := s.door.dirty[save[i].ID]; !newer {
+			s.door.dirty[save[i].ID] = &save[i]
+		}
+	}
+	for _, id := range remove {
+		if _, newer := s.door.dirty[id]; !newer {
+			s.door.dirty[id] = nil
+		}
+	}
+}
+
+// restore loads the bindings of an earlier process.
+func (s *Stack) restore(ctx context.Context) error {
+	if s.deps.Bindings == nil {
+		return nil
+	}
+	all, err := s.deps.Bindings.LoadBindings(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
+	expired := s.door.reg.Load(now, all)
+	gone := make(map[registrar.ID]bool, len(expired))
+	for _, id := range expired {
+		gone[id] = true
+	}
+	told := map[registrar.Key]bool{}
+	for _, b := range all {
+		if !gone[b.ID] && !told[b.Key] {
+			told[b.Key] = true
+			s.door.news = append(s.door.news, presence{b.Key, true})
+		}
+	}
+	s.door.note(nil, expired)
+	s.met.registrations.Set(float64(s.door.reg.Len()))
+	return nil
+}
+
+// Contacts returns where a device can be reached now, newest registration
+// first, its static contact last. Empty: unreachable.
+func (s *Stack) Contacts(tenant, device string) []Target {
+	s.door.mu.Lock()
+	bindings := s.door.reg.Contacts(time.Now(), registrar.Key{Tenant: tenant, Device: device})
+	s.door.mu.Unlock()
+	var out []Target
+	for i := range bindings {
+		b := &bindings[i]
+		t := Target{URI: b.URI, Transport: b.Flow.Transport, Addr: b.Flow.Remote, Conn: b.Flow.Conn, Routes: b.Path}
+		if b.Flow.Transport == protoUDP {
+			t.Addr = udpTarget(b.URI, b.Flow.Remote)
+		}
+		out = append(out, t)
+	}
+	if st, ok := s.deps.Accounts.(StaticContacts); ok {
+		if uri := st.StaticContact(tenant, device); uri != "" {
+			if t, err := ParseTarget(uri); err == nil {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// udpTarget is the address to call a UDP registration at: the Contact's where it
+// is on the host that registered (a phone may send from another port than it
+// listens on), else the source address: NAT.
+func udpTarget(uri string, from netip.AddrPort) netip.AddrPort {
+	u, ok := parseURI(uri)
+	if !ok {
+		return from
+	}
+	a, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
+	if err != nil || a.Unmap() != from.Addr() {
+		return from
+	}
+	port := uint16(u.Port)
+	if port == 0 {
+		port = 5060
+	}
+	return netip.AddrPortFrom(from.Addr(), port)
+}
