@@ -14,6 +14,7 @@ package record
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -83,6 +84,9 @@ const (
 	maxSamples = 1<<30 - 1
 )
 
+// clean is the dirtyFrom of a recording with nothing to write but silence.
+const clean = math.MaxInt64
+
 type ring = [2 * ringSamples]byte
 
 var rings = sync.Pool{New: func() any { return new(ring) }}
@@ -109,7 +113,7 @@ type Recording struct {
 	// Positions are samples since start. The ring holds [head-ringSamples, head).
 	head      int64 // both channels end here
 	written   int64 // the file is whole up to here
-	dirtyFrom int64 // below written when a late packet changed what was written
+	dirtyFrom int64 // first sample put since the last flush, clean when none
 	fault     string
 	cause     error // of fault, may be nil
 	closed    bool
@@ -150,7 +154,7 @@ func (w *Writer) Open(name string, law codec.Law, done func(Result)) (*Recording
 	if !law.Valid() {
 		return nil, fmt.Errorf("record: %q: cannot record %v", name, law)
 	}
-	r := &Recording{w: w, name: name, law: law, start: time.Now(), done: done, buf: rings.Get().(*ring)}
+	r := &Recording{w: w, name: name, law: law, start: time.Now(), done: done, buf: rings.Get().(*ring), dirtyFrom: clean}
 	if !w.add(r) {
 		rings.Put(r.buf)
 		return nil, ErrStopped
@@ -220,10 +224,11 @@ func (r *Recording) room(pos int64, n int) bool {
 // grow moves the end of both channels forward to to, with silence.
 func (r *Recording) grow(to int64) {
 	base := to - ringSamples
-	if r.head > r.written && base > r.written {
-		// What the writer has not fetched yet falls out: it has been standing
+	if r.dirtyFrom < base {
+		// Sound that the writer has not fetched yet falls out: it has been standing
 		// still. It will put silence there.
 		r.failLocked(FaultOverrun, nil)
+		r.dirtyFrom = base
 	}
 	r.silence(max(r.head, base), to)
 	r.head = to

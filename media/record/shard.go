@@ -155,7 +155,7 @@ func (sh *shard) report(r *Recording) {
 // sizes, so that the header never promises what is not there.
 func (sh *shard) flush(r *Recording) {
 	r.mu.Lock()
-	if r.file == nil || r.buf == nil || r.dirtyFrom >= r.head {
+	if r.file == nil || r.buf == nil || r.dirtyFrom == clean && r.written == r.head {
 		r.mu.Unlock()
 		return
 	}
@@ -163,7 +163,7 @@ func (sh *shard) flush(r *Recording) {
 	base := max(0, head-ringSamples)
 	from := max(min(r.dirtyFrom, written), base)
 	n := copyRing(sh.buf, r.buf, from, head)
-	r.dirtyFrom = head
+	r.dirtyFrom = clean
 	r.mu.Unlock()
 
 	upTo, err := written, error(nil)
