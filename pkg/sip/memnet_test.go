@@ -1,0 +1,192 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+)
+
+// memNet is a network in memory, so that tests in a synctest bubble have
+// sockets that block durably. Loss is a function of the test.
+type memNet struct {
+	mu   sync.Mutex
+	udp  map[netip.AddrPort]*memUDP
+	tcp  map[netip.AddrPort]*memListener
+	port uint16
+	lose func(from, to netip.AddrPort, b []byte) bool
+	host map[string]netip.Addr
+}
+
+func newMemNet() *memNet {
+	return &memNet{udp: map[netip.AddrPort]*memUDP{}, tcp: map[netip.AddrPort]*memListener{}, port: 40000, host: map[string]netip.Addr{}}
+}
+
+type memPacket struct {
+	from netip.AddrPort
+	b    []byte
+}
+
+type memUDP struct {
+	n    *memNet
+	addr netip.AddrPort
+	in   chan memPacket
+	done chan struct{}
+	once sync.Once
+}
+
+func (n *memNet) pick(addr netip.AddrPort) netip.AddrPort {
+	if addr.Port() == 0 {
+		n.port++
+		addr = netip.AddrPortFrom(addr.Addr(), n.port)
+	}
+	return addr
+}
+
+func (n *memNet) listenUDP(addr netip.AddrPort) (packetConn, netip.AddrPort, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	addr = n.pick(addr)
+	if n.udp[addr] != nil {
+		return nil, addr, errors.New("address already in use")
+	}
+	u := &memUDP{n: n, addr: addr, in: make(chan memPacket, 4096), done: make(chan struct{})}
+	n.udp[addr] = u
+	return u, addr, nil
+}
+
+func (u *memUDP) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	select {
+	case p := <-u.in:
+		return copy(b, p.b), p.from, nil
+	case <-u.done:
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+
+func (u *memUDP) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	u.n.mu.Lock()
+	dst, lose := u.n.udp[to], u.n.lose
+	u.n.mu.Unlock()
+	if dst == nil || lose != nil && lose(u.addr, to, b) {
+		return len(b), nil
+	}
+	select {
+	case dst.in <- memPacket{u.addr, append([]byte(nil), b...)}:
+	default:
+	}
+	return len(b), nil
+}
+
+func (u *memUDP) Close() error {
+	u.once.Do(func() {
+		close(u.done)
+		u.n.mu.Lock()
+		delete(u.n.udp, u.addr)
+		u.n.mu.Unlock()
+	})
+	return nil
+}
+
+type memListener struct {
+	n    *memNet
+	addr netip.AddrPort
+	in   chan net.Conn
+	done chan struct{}
+	once sync.Once
+}
+
+func (n *memNet) listenTCP(addr netip.AddrPort) (net.Listener, netip.AddrPort, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	addr = n.pick(addr)
+	l := &memListener{n: n, addr: addr, in: make(chan net.Conn, 1024), done: make(chan struct{})}
+	n.tcp[addr] = l
+	return l, addr, nil
+}
+
+func (l *memListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.in:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *memListener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.addr) }
+
+// memConn is a pipe with addresses.
+type memConn struct {
+	net.Conn
+	local, remote netip.AddrPort
+}
+
+func (c *memConn) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(c.local) }
+func (c *memConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
+
+func (n *memNet) dialFrom(from netip.Addr, addr netip.AddrPort) (net.Conn, error) {
+	n.mu.Lock()
+	l := n.tcp[addr]
+	local := n.pick(netip.AddrPortFrom(from, 0))
+	n.mu.Unlock()
+	if l == nil {
+		return nil, errors.New("connection refused")
+	}
+	a, b := net.Pipe()
+	select {
+	case l.in <- &memConn{b, addr, local}:
+		return &memConn{a, local, addr}, nil
+	case <-l.done:
+		return nil, errors.New("connection refused")
+	}
+}
+
+func (n *memNet) dialTCP(_ context.Context, addr netip.AddrPort) (net.Conn, error) {
+	return n.dialFrom(netip.MustParseAddr("192.0.2.200"), addr)
+}
+
+func (n *memNet) lookup(_ context.Context, host string) ([]netip.Addr, error) {
+	time.Sleep(10 * time.Millisecond)
+	if a, ok := n.host[host]; ok {
+		return []netip.Addr{a}, nil
+	}
+	return nil, errors.New("no such host")
+}
+
+func (n *memNet) localFor(netip.AddrPort) (netip.Addr, bool) {
+	return netip.MustParseAddr("192.0.2.1"), true
+}
+
+// wire is a test's own UDP socket.
+type wire struct {
+	t *testing.T
+	u *memUDP
+}
+
+func (n *memNet) wire(t *testing.T, addr string) *wire {
+	t.Helper()
+	u, _, err := n.listenUDP(netip.MustParseAddrPort(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &wire{t, u.(*memUDP)}
+}
+
+func (w *wire) send(to netip.AddrPort, text string) {
+	_, _ = w.u.WriteToUDPAddrPort([]byte(text), to)
+}
+
+// read waits at most d for a message; "" if none came.
+func (w *wire) read(d time.Duration) string {
+	select {
+	case p := <-w.u.in:
+		return string(p.b)
+	case <-time.After(d):
+		return ""
+	}
+}
