@@ -94,7 +94,7 @@ type checker struct {
 }
 
 func (c *checker) fault(path, format string, args ...any) {
-	c.faults = append(c.faults, Fault{"flow " + c.f.Name + ": " + path, fmt.Sprintf(format, args...)})
+	c.faults = append(c.faults, Fault{c.f.Name, path, fmt.Sprintf(format, args...)})
 }
 
 // languages walks the flow from its start and tells, for each step that can be
@@ -314,9 +314,9 @@ func (c *checker) references(langs map[string][]string) {
 			spoken[l] = true
 		}
 	}
-	for _, l := range sortedKeys(spoken) {
+	for _, l := range sortedKeys(spoken) { // empty when prompts are not asked for
 		if !c.env.Prompts(Sorry, l) {
-			c.fault("language "+l, "no prompt %q, which callers hear when a step fails", Sorry)
+			c.fault("", "no prompt %q in %s, which callers hear when a step fails", Sorry, l)
 		}
 	}
 }
@@ -336,10 +336,43 @@ func CheckAll(flows map[string]*Flow) []Fault {
 	}
 	var faults []Fault
 	for _, knot := range knots(names, to) {
-		faults = append(faults, Fault{"flow " + knot[0],
+		faults = append(faults, Fault{knot[0], "",
 			fmt.Sprintf("flows lead into each other without waiting for the caller: %s", strings.Join(append(knot, knot[0]), " -> "))})
 	}
 	return faults
+}
+
+// Leads lists where a flow can send a call: queues, devices and other flows.
+func (f *Flow) Leads() (queues, devices, flows []string) {
+	for _, name := range f.Order {
+		switch b := f.Steps[name].Body.(type) {
+		case *Queue:
+			queues = append(queues, b.Queue)
+		case *Dial:
+			for _, t := range b.Targets {
+				if device, ok := strings.CutPrefix(t, "device:"); ok {
+					devices = append(devices, device)
+				}
+			}
+		case *Goto:
+			flows = append(flows, b.Flow)
+		}
+	}
+	return queues, devices, flows
+}
+
+// Languages lists the languages a flow names, its own and those of its steps.
+func (f *Flow) Languages() []string {
+	var out []string
+	if f.Language != "" {
+		out = append(out, f.Language)
+	}
+	for _, name := range f.Order {
+		if b, ok := f.Steps[name].Body.(*Language); ok && !slices.Contains(out, b.Language) {
+			out = append(out, b.Language)
+		}
+	}
+	return out
 }
 
 // straight lists the flows to which a goto leads that a call can get to from

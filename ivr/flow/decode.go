@@ -19,11 +19,7 @@ type parser struct {
 }
 
 func (p *parser) fault(path, format string, args ...any) {
-	where := "flow " + p.flow
-	if path != "" {
-		where += ": " + path
-	}
-	p.faults = append(p.faults, Fault{where, fmt.Sprintf(format, args...)})
+	p.faults = append(p.faults, Fault{clip(p.flow), path, fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) err() error { return errors.Join(p.faults...) }

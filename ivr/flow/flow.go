@@ -230,12 +230,18 @@ func (*Hangup) body()   {}
 
 // Fault is one thing wrong in a flow.
 type Fault struct {
-	Path    string // "flow main: steps.menu.keys.1"
+	Flow    string // name of the flow
+	Path    string // inside its spec: "steps.menu.menu.keys.1"; "" = the whole
 	Message string // what is wrong and what is allowed
 }
 
-// Error is Path: Message.
-func (f Fault) Error() string { return f.Path + ": " + f.Message }
+// Error is "flow NAME: PATH: MESSAGE".
+func (f Fault) Error() string {
+	if f.Path == "" {
+		return "flow " + f.Flow + ": " + f.Message
+	}
+	return "flow " + f.Flow + ": " + f.Path + ": " + f.Message
+}
 
 // CheckEnv is what a flow refers to. A nil function is not asked.
 type CheckEnv struct {

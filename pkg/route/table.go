@@ -321,16 +321,20 @@ func (t *Table) FromDevice(now time.Time, tenant, device, dialled string) (Targe
 	return tg, nil
 }
 
-// Outside routes a number that the configuration itself dials (a flow's dial
-// step): through a trunk, without asking for anybody's right. It must never be
-// given what a caller dialled. The error wraps ErrNotFound.
-func (t *Table) Outside(tenant, number string) (Target, error) {
+// Outside lists the trunks for a number that the configuration itself dials (a
+// flow's dial step), best first and without asking for anybody's right. It must
+// never be given what a caller dialled. Empty = no trunk carries it.
+func (t *Table) Outside(tenant, number string) []TrunkRoute {
 	tn := t.tenants[tenant]
 	d, ok := Normalise(number)
 	if tn == nil || !ok {
-		return Target{}, notFound(number)
+		return nil
 	}
-	return tn.outside(d, resource.RecordInherit)
+	tg, err := tn.outside(d, resource.RecordInherit)
+	if err != nil {
+		return nil
+	}
+	return tg.Routes
 }
 
 // Agent is the user to whom a device belongs; "" = nobody.

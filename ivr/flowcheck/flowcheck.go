@@ -1,0 +1,146 @@
+// Package flowcheck checks the flows among the resources of a tenant: each as a
+// document and a graph, against the queues, devices, schedules and flows that
+// the same set has, and together for circles. It is the one place that knows
+// both pkg/resource and ivr/flow.
+package flowcheck
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/centrala/centrala/ivr/flow"
+	"github.com/centrala/centrala/pkg/resource"
+)
+
+// Checker implements resource.FlowChecker.
+type Checker struct {
+	prompts func(tenant string) func(name, lang string) bool
+	set     *resource.Set // for which circles and flows were worked out
+	flows   map[resource.Key]*flow.Flow
+	circles map[resource.Key][]flow.Fault
+}
+
+var _ resource.FlowChecker = (*Checker)(nil)
+
+// New returns a checker. prompts gives, for a tenant, what tells whether a
+// prompt can be heard in a language (prompt.Set.Has, with the prompts of the set
+// that is checked); nil = prompts are not checked. A Checker is for one
+// goroutine.
+func New(prompts func(tenant string) func(name, lang string) bool) *Checker {
+	return &Checker{prompts: prompts}
+}
+
+// CheckFlow returns where a flow leads and what is wrong with it.
+func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *resource.Set) ([]resource.Lead, []resource.Fault) {
+	c.parse(s)
+	f, err := flow.Parse(name, spec.Raw)
+	if err != nil {
+		return nil, faults(flow.Faults(err))
+	}
+	env := flow.CheckEnv{
+		Queues:    known(s.Queues, tenant),
+		Devices:   known(s.Devices, tenant),
+		Schedules: known(s.Schedules, tenant),
+		Flows:     known(s.Flows, tenant),
+		Languages: c.languages(tenant, name),
+	}
+	if c.prompts != nil {
+		env.Prompts = c.prompts(tenant)
+	}
+	found := append(f.Check(env), c.circles[resource.Key{Tenant: tenant, Name: name}]...)
+	var leads []resource.Lead
+	queues, devices, flows := f.Leads()
+	for kind, names := range map[resource.Kind][]string{resource.KindQueue: queues, resource.KindDevice: devices, resource.KindFlow: flows} {
+		for _, n := range names {
+			leads = append(leads, resource.Lead{Kind: kind, Name: n})
+		}
+	}
+	slices.SortFunc(leads, func(a, b resource.Lead) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.Compact(leads), faults(found)
+}
+
+// parse reads every flow of a set once, to look for circles among them.
+func (c *Checker) parse(s *resource.Set) {
+	if c.set == s {
+		return
+	}
+	c.set, c.circles, c.flows = s, map[resource.Key][]flow.Fault{}, map[resource.Key]*flow.Flow{}
+	byTenant := map[string]map[string]*flow.Flow{}
+	for k, spec := range s.Flows {
+		f, err := flow.Parse(k.Name, spec.Raw)
+		if err != nil {
+			continue // told when its turn comes
+		}
+		if byTenant[k.Tenant] == nil {
+			byTenant[k.Tenant] = map[string]*flow.Flow{}
+		}
+		byTenant[k.Tenant][k.Name] = f
+		c.flows[k] = f
+	}
+	for tenant, flows := range byTenant {
+		for _, fault := range flow.CheckAll(flows) {
+			k := resource.Key{Tenant: tenant, Name: fault.Flow}
+			c.circles[k] = append(c.circles[k], fault)
+		}
+	}
+}
+
+func known[S any](m map[resource.Key]*S, tenant string) func(string) bool {
+	return func(name string) bool { return m[resource.Key{Tenant: tenant, Name: name}] != nil }
+}
+
+// languages a call may have when it comes into a flow: the tenant's, those of
+// the numbers that lead to it, and those of every flow that leads to it.
+func (c *Checker) languages(tenant, name string) []string {
+	s := c.set
+	var out []string
+	add := func(lang string) {
+		if lang != "" && !slices.Contains(out, lang) {
+			out = append(out, lang)
+		}
+	}
+	own := ""
+	if t := s.Tenants[tenant]; t != nil {
+		own = t.Language
+	}
+	for k, n := range s.Numbers {
+		if k.Tenant == tenant && n.Flow == name {
+			add(cmp.Or(n.Language, own))
+		}
+	}
+	called := false
+	var named []string
+	for k, f := range c.flows {
+		if k.Tenant != tenant {
+			continue
+		}
+		_, _, to := f.Leads()
+		if slices.Contains(to, name) {
+			called = true
+			named = append(named, f.Languages()...)
+			for nk, n := range s.Numbers {
+				if nk.Tenant == tenant && n.Flow == k.Name {
+					named = append(named, n.Language)
+				}
+			}
+		}
+	}
+	if called {
+		add(own)
+		for _, l := range named {
+			add(l)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func faults(list []flow.Fault) []resource.Fault {
+	out := make([]resource.Fault, len(list))
+	for i, f := range list {
+		out[i] = resource.Fault{Path: f.Path, Message: f.Message}
+	}
+	return out
+}
