@@ -1,0 +1,99 @@
+# Centrala. `make help` lists what there is; a new clone needs Go and make, and
+# `make deps` installs the rest where it is missing (Debian).
+GO      ?= go
+BIN     := bin/centrala
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+DATA    ?= data
+# Pinned: the same findings on every machine.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.6.1
+# Seconds for each fuzz target of `make fuzz`.
+FUZZTIME ?= 20s
+# sipp and baresip for the end-to-end tests.
+TEST_PACKAGES := sip-tester baresip
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test unit race fuzz lint vet fmt fmt-check generate generate-check prompts e2e selftest load bench docs docker deps check clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+build: ## Build bin/centrala
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/centrala
+
+run: build ## Build and start with configs/demo; prints what to dial (DATA=folder)
+	$(BIN) serve --config configs/demo/centrala.yaml --data $(DATA)
+
+test: deps unit $(if $(E2E_DONE),,e2e) ## Install what the tests need, then unit tests and end-to-end tests with the selftest
+
+unit: ## Unit tests
+	$(GO) test -shuffle=on ./...
+
+race: ## Unit tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+fuzz: ## Every fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; done
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./cmd/centrala/e2e/
+
+lint: fmt-check vet ## gofmt, go vet and staticcheck (fetched, pinned)
+	$(GO) run $(STATICCHECK) ./...
+
+fmt: ## Format
+	gofmt -w cmd pkg ivr media
+
+fmt-check:
+	@out=$$(gofmt -l cmd pkg ivr media); if [ -n "$$out" ]; then echo "not gofmt'ed:"; echo "$$out"; exit 1; fi
+
+generate: build ## Config reference, JSON schemas, state charts
+	$(GO) generate ./...
+
+# Generated files are compared by content, so that a dirty work tree does not matter.
+generate-check: build
+	@before=$$(mktemp -d); git ls-files -mco --exclude-standard docs configs pkg ivr | sort -u | xargs -r sha256sum 2>/dev/null >$$before/a; \
+	$(GO) generate ./... && \
+	git ls-files -mco --exclude-standard docs configs pkg ivr | sort -u | xargs -r sha256sum 2>/dev/null >$$before/b; \
+	diff $$before/a $$before/b >/dev/null || { echo "generated files are not current; run make generate:"; diff $$before/a $$before/b; rm -r $$before; exit 1; }; rm -r $$before
+
+prompts: ## Render the demo prompts from ivr/prompt/texts.yaml (espeak-ng, sox)
+	$(GO) run ./ivr/prompt/render
+
+e2e: build ## End-to-end tests: the real binary against sipp, baresip and robots
+	CENTRALA_BIN=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 -timeout 10m -v ./cmd/centrala/e2e/
+
+selftest: build ## Robots make one call on a server that runs with configs/demo
+	$(BIN) selftest --data $(DATA)
+
+load: build ## Load on a running server: make load ARGS='queue --rate 50'
+	$(BIN) load $(ARGS)
+
+bench: build ## The whole series against configs/bench, one table beside the targets
+	$(BIN) load --bench --config configs/bench/centrala.yaml $(ARGS)
+
+docs: generate ## Generated documentation
+
+docker: ## Container image centrala:VERSION
+	docker build -f deploy/docker/Dockerfile -t centrala:$(or $(VERSION),dev) --build-arg VERSION=$(VERSION) .
+
+deps: ## Install sipp and baresip where they are missing
+	@command -v sipp >/dev/null && command -v baresip >/dev/null || \
+		{ $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(TEST_PACKAGES); }
+
+check: deps fmt-check vet check-unit generate-check e2e ## All that CI does
+
+# The race detector needs a C compiler; a bare machine without one gets it from Debian.
+.PHONY: check-unit
+check-unit:
+	@command -v gcc >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+clean: ## Remove what was built
+	rm -rf bin
