@@ -1,6 +1,8 @@
 package acd
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/centrala/centrala/pkg/agent"
@@ -54,4 +56,117 @@ type AgentSnapshot struct {
 	Calls     []string    `json:"calls,omitempty"`
 	OfferID   string      `json:"offer_id,omitempty"`
 	Queues    []string    `json:"queues"`
+}
+
+// Snapshot copies the engine's state. It costs time and memory in the number of
+// callers and agents: for screens and commands, not for each event.
+func (e *Engine) Snapshot() Snapshot {
+	s := Snapshot{At: wall(e.abs(e.now)), Queues: make([]QueueSnapshot, 0, len(e.queues)), Agents: make([]AgentSnapshot, 0, len(e.agents))}
+	for _, q := range e.queues {
+		s.Queues = append(s.Queues, e.queueSnapshot(q))
+	}
+	for _, a := range e.agents {
+		s.Agents = append(s.Agents, e.agentSnapshot(a))
+	}
+	slices.SortFunc(s.Queues, func(a, b QueueSnapshot) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Agents, func(a, b AgentSnapshot) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// wall drops the monotonic reading: a snapshot is data.
+func wall(t time.Time) time.Time { return t.Round(0).UTC() }
+
+func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
+	s := QueueSnapshot{Name: q.Name, Waiting: q.line.len(), LoggedIn: q.members, States: map[string]int{},
+		Callers: make([]CallerSnapshot, 0, q.line.len())}
+	for _, qp := range q.pools {
+		for st, n := range qp.p.by {
+			if n > 0 {
+				s.States[standingWords[st]] += n
+			}
+		}
+		s.Free += qp.p.by[standFree]
+		s.LoggedIn -= qp.p.by[0]
+	}
+	if q.oldest != nil {
+		s.Oldest = wall(e.abs(q.oldest.joined))
+	}
+	pos := 0
+	for c := q.line.first(); c != nil; c = q.line.next(c) {
+		pos++
+		cs := CallerSnapshot{CallID: c.callID, Position: pos, Priority: c.priority, Joined: wall(e.abs(c.joined)), Arrived: wall(e.abs(c.arrived))}
+		for _, n := range c.class.need {
+			if cs.Skills == nil {
+				cs.Skills = map[string]int{}
+			}
+			cs.Skills[n.skill] = n.level
+		}
+		if o := c.offer; o != nil {
+			cs.OfferID, cs.Agent, cs.Deadline = o.id, o.a.Name, wall(e.abs(o.deadline))
+		}
+		s.Callers = append(s.Callers, cs)
+	}
+	return s
+}
+
+func (e *Engine) agentSnapshot(a *agentRec) AgentSnapshot {
+	s := AgentSnapshot{Name: a.Name, Device: a.Device, State: a.m.State, Reason: a.m.Reason, Since: wall(e.abs(a.since)),
+		After: a.m.After, Reachable: a.reachable && !a.lost && a.Device != "", Queues: make([]string, 0, len(a.queues))}
+	if a.m.State == agent.Ready {
+		s.IdleSince = wall(e.abs(a.idleSince))
+	}
+	if a.timer.pos >= 0 {
+		s.Deadline = wall(e.abs(a.timer.at))
+	}
+	for _, t := range a.calls {
+		s.Calls = append(s.Calls, t.callID)
+	}
+	if a.offer != nil {
+		s.OfferID = a.offer.id
+	}
+	for _, q := range a.queues {
+		s.Queues = append(s.Queues, q.Name)
+	}
+	return s
+}
+
+// QueueStats is what metrics need of a queue, without its callers.
+type QueueStats struct {
+	Name    string
+	Waiting int
+	Oldest  time.Time // zero = nobody waits
+	States  [numStandings]int
+}
+
+// Stats lists each queue's figures in O(queues x pools). The index of States is
+// that of StateWords.
+func (e *Engine) Stats() []QueueStats {
+	out := make([]QueueStats, 0, len(e.queues))
+	for _, q := range e.queues {
+		s := QueueStats{Name: q.Name, Waiting: q.line.len()}
+		if q.oldest != nil {
+			s.Oldest = e.abs(q.oldest.joined)
+		}
+		for _, qp := range q.pools {
+			for st, n := range qp.p.by {
+				s.States[st] += n
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// StateWords names the members' states in QueueStats, in Decision.Excluded and
+// in metrics: the agent's states, and "unreachable" for ready but out of reach.
+func StateWords() []string { return standingWords[:] }
+
+// AgentSaved is what should survive a restart of one agent.
+func (e *Engine) AgentSaved(name string) (agent.Saved, bool) {
+	a := e.byAgent[name]
+	if a == nil {
+		return agent.Saved{}, false
+	}
+	st, reason := a.m.Save()
+	return agent.Saved{Agent: a.Name, State: st, Reason: reason, Since: wall(e.abs(a.since))}, true
 }

@@ -1,0 +1,303 @@
+package acd
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/centrala/centrala/pkg/agent"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+// Verdicts on an event that asked for something; see Engine.Verdict.
+var (
+	ErrUnknownAgent = errors.New("acd: unknown agent")
+	ErrUnknownQueue = errors.New("acd: unknown queue")
+	ErrRefused      = errors.New("acd: refused")
+)
+
+// Engine holds all queues and agents of one tenant. It is not safe for
+// concurrent use: one goroutine owns it (pkg/acd/dispatch).
+type Engine struct {
+	cfg     Config
+	epoch   time.Time // the first Step's time; all times inside are ns since
+	started bool
+	now     int64 // never goes back
+	seq     uint64
+	offers  uint64 // made so far; the next offer's number less one
+
+	queues   []*queue // as configured
+	byQueue  map[string]*queue
+	agents   []*agentRec // as configured, then those who leave after their call
+	byAgent  map[string]*agentRec
+	pools    []*pool
+	callers  map[string]*caller
+	byOffer  map[string]*offer
+	onCall   map[string][]*agentRec // by call id, for Gone
+	timers   pq[*timer]
+	hold     bool // no matching until the change at hand is complete
+	out      []Effect
+	verdict  error
+	frontier []frontierNode // scratch of choose
+}
+
+// caller is one call in one queue.
+type caller struct {
+	callID   string
+	q        *queue
+	class    *class
+	priority int    // the call's own
+	arrived  int64  // may lie before joined, and before the epoch
+	seq      uint64 // order of joining
+	joined   int64
+	node     node
+	pos      int // in class.waiting; -1 = being offered
+	older    *caller
+	younger  *caller
+	offer    *offer
+	limit    timer
+	announce timer
+	due      int64 // of the next position; -1 = none
+}
+
+// agentRec is one agent.
+type agentRec struct {
+	Agent
+	m         agent.Machine
+	since     int64 // of the state
+	reachable bool  // as told by Reach
+	lost      bool  // an offer could not reach the phone
+	lostUntil int64
+	standing  standing
+	pool      *pool
+	queues    []*queue
+	idleSince int64
+	idleSeq   uint64
+	idlePos   int  // in pool.idle; -1 = not free
+	keepIdle  bool // the coming Ready does not send the agent to the back
+	offer     *offer
+	calls     []talk
+	wrapUp    time.Duration // due after the last call
+	timer     timer
+	leaving   bool // out of the configuration, on the last call
+}
+
+// talk is one call on an agent's phone; q is "" for direct and outbound calls.
+type talk struct{ callID, q string }
+
+// offer is a reservation of one agent for one caller.
+type offer struct {
+	id       string
+	a        *agentRec
+	c        *caller
+	made     int64
+	deadline int64
+}
+
+// New makes an engine without queues and agents; the first event is Configure.
+func New(cfg Config) *Engine {
+	return &Engine{
+		cfg:     cfg.withDefaults(),
+		byQueue: map[string]*queue{},
+		byAgent: map[string]*agentRec{},
+		callers: map[string]*caller{},
+		byOffer: map[string]*offer{},
+		onCall:  map[string][]*agentRec{},
+		timers:  newTimers(),
+	}
+}
+
+// Step tells the engine what happened at now and returns what is to be done, in
+// order. The slice is the engine's own and good until the next Step. A now
+// before the last one counts as the last one. Deadlines that have passed are
+// carried out after ev: who answers in the last instant has answered.
+func (e *Engine) Step(now time.Time, ev Event) []Effect {
+	if !e.started {
+		e.epoch, e.started = now, true
+	}
+	// Sub uses the monotonic clock when both times carry it, so that a step of
+	// the wall clock neither ends nor prolongs an offer.
+	if t := int64(now.Sub(e.epoch)); t > e.now {
+		e.now = t
+	}
+	clear(e.out)
+	e.out, e.verdict = e.out[:0], nil
+	switch ev := ev.(type) {
+	case Configure:
+		e.configure(ev)
+	case Restore:
+		e.restore(ev)
+	case Enter:
+		e.enter(ev)
+	case Leave:
+		e.leaveEvent(ev)
+	case Gone:
+		e.gone(ev)
+	case LogIn:
+		e.presence(ev.Agent, agent.LogIn, ev.Reason, ev.By)
+	case LogOut:
+		e.presence(ev.Agent, agent.LogOut, ev.Reason, ev.By)
+	case SetReady:
+		e.presence(ev.Agent, agent.SetReady, ev.Reason, ev.By)
+	case SetNotReady:
+		e.presence(ev.Agent, agent.SetNotReady, ev.Reason, ev.By)
+	case WrapUpDone:
+		e.presence(ev.Agent, agent.WrapUpOver, ev.Reason, ev.By)
+	case Reach:
+		e.reach(ev)
+	case OfferRinging:
+		e.offerRinging(ev)
+	case OfferAccepted:
+		e.offerAccepted(ev)
+	case OfferFailed:
+		e.offerFailed(ev)
+	case CallEnded:
+		e.hangUp(ev.Agent, ev.CallID)
+	case Release:
+		e.hangUp(ev.Agent, ev.CallID)
+	case Occupy:
+		e.occupy(ev)
+	case Tick:
+	default:
+		e.fault(FaultUnknownEvent, fmt.Sprintf("%T", ev))
+	}
+	for e.timers.len() > 0 && e.timers.items[0].at <= e.now {
+		t := e.timers.items[0]
+		e.disarm(t)
+		e.fire(t)
+	}
+	return e.out
+}
+
+// Verdict tells whoever posted the last event whether it was taken: nil, or an
+// error that wraps ErrUnknownAgent, ErrUnknownQueue or ErrRefused and says why.
+func (e *Engine) Verdict() error { return e.verdict }
+
+// NextDeadline is when Step must be called at the latest, with Tick if nothing
+// else happens. ok is false when nothing is pending.
+func (e *Engine) NextDeadline() (at time.Time, ok bool) {
+	if e.timers.len() == 0 {
+		return time.Time{}, false
+	}
+	return e.abs(e.timers.items[0].at), true
+}
+
+func (e *Engine) abs(t int64) time.Time { return e.epoch.Add(time.Duration(t)) }
+
+func (e *Engine) emit(f Effect) { e.out = append(e.out, f) }
+
+func (e *Engine) fault(rule, detail string) {
+	e.emit(Fault{rule, detail})
+	if e.verdict == nil {
+		e.verdict = fmt.Errorf("%w: %s: %s", ErrRefused, rule, detail)
+	}
+}
+
+func (e *Engine) fire(t *timer) {
+	switch t.kind {
+	case timerAgent:
+		e.agentDeadline(t.a)
+	case timerLimit:
+		// Not while an agent's phone rings for the caller; requeue looks again.
+		if t.c.offer == nil {
+			e.leave(t.c, LeftTimeout, "")
+		}
+	case timerAnnounce:
+		c := t.c
+		e.emit(Announce{c.callID, c.q.Name, c.q.line.position(c)})
+		c.due = -1
+		if every := int64(c.q.AnnounceEvery); every > 0 {
+			c.due = e.now + every // from now, not from the due time: no burst after a stall
+			e.arm(&c.announce, c.due)
+		}
+	}
+}
+
+// change applies an event to an agent's machine, reports what changed, and
+// brings counts, idle heaps and the agent's deadline in line. It does not match.
+func (e *Engine) change(a *agentRec, ev agent.Event, f agent.Facts, reason, by string) agent.Verdict {
+	was := a.m
+	v, why := a.m.Step(ev, f)
+	switch v {
+	case agent.Faulty:
+		e.fault(FaultTransition, fmt.Sprintf("agent %q: %s in %s: %s", a.Name, ev, was.State, why))
+		return v
+	case agent.Refused:
+		e.verdict = fmt.Errorf("%w: agent %q: %s", ErrRefused, a.Name, why)
+		return v
+	}
+	if a.m.State != was.State || a.m.Reason != was.Reason {
+		if a.m.State != was.State {
+			a.since = e.now
+		}
+		if a.m.Reason != "" {
+			reason = a.m.Reason
+		}
+		if by == "" {
+			by = BySystem
+		}
+		e.emit(AgentChanged{event.AgentStateChanged{Agent: a.Name, From: was.State.String(), To: a.m.State.String(), Reason: reason, By: by}})
+	}
+	if was.State == agent.WrapUp && a.m.State != agent.WrapUp {
+		a.wrapUp = 0 // a call made in wrap-up has used it up
+	}
+	if a.m.State == agent.Ready && was.State != agent.Ready {
+		if !a.keepIdle {
+			a.idleSince = e.now
+			e.seq++
+			a.idleSeq = e.seq
+		}
+		a.keepIdle = false
+	} else if !a.m.Paused {
+		a.keepIdle = false
+	}
+	e.armAgent(a)
+	e.setStanding(a)
+	return v
+}
+
+// armAgent sets the deadline of the agent's state, if it should pass.
+func (e *Engine) armAgent(a *agentRec) {
+	var at int64
+	switch {
+	case a.offer != nil:
+		at = a.offer.deadline
+	case a.m.State == agent.WrapUp:
+		at = a.since + int64(a.wrapUp)
+	case a.m.State == agent.NotReady && a.m.Paused:
+		pause := e.cfg.Backoff
+		if a.m.Reason == ReasonRingNoAnswer {
+			pause = e.cfg.StaticRest
+		}
+		at = a.since + int64(pause)
+	case a.m.State == agent.Ready && a.lost && e.cfg.UnreachableRetry > 0:
+		at = a.lostUntil
+	default:
+		e.disarm(&a.timer)
+		return
+	}
+	if a.timer.pos < 0 || a.timer.at != at {
+		e.arm(&a.timer, at)
+	}
+}
+
+// agentDeadline: the agent's state has lasted as long as it may.
+func (e *Engine) agentDeadline(a *agentRec) {
+	switch {
+	case a.m.State == agent.Ringing:
+		e.expire(a.offer, CauseNoAnswer)
+	case a.m.State == agent.Reserved:
+		// Not even a 180 in all that time: the phone is gone, not its owner.
+		e.expire(a.offer, CauseUnreachable)
+	case a.m.State == agent.WrapUp:
+		e.change(a, agent.WrapUpOver, agent.Facts{}, "", BySystem)
+		e.serve(a)
+	case a.m.State == agent.NotReady && a.m.Paused:
+		e.change(a, agent.PauseOver, agent.Facts{}, "", BySystem)
+		e.serve(a)
+	case a.lost:
+		a.lost = false
+		e.setStanding(a)
+		e.serve(a)
+	}
+}

@@ -1,0 +1,121 @@
+package acd
+
+// pq is a binary heap that tells each item where it sits, so that any item can
+// be taken out in O(log n). less must be a strict total order: then the order
+// of equal-looking items never depends on the heap's history.
+type pq[T any] struct {
+	items []T
+	less  func(a, b T) bool
+	moved func(item T, at int) // at is -1 when the item is out
+}
+
+func (h *pq[T]) len() int { return len(h.items) }
+
+func (h *pq[T]) push(x T) {
+	h.items = append(h.items, x)
+	h.up(len(h.items) - 1)
+}
+
+// remove takes out the item at i.
+func (h *pq[T]) remove(i int) {
+	last := len(h.items) - 1
+	gone := h.items[i]
+	h.items[i] = h.items[last]
+	var zero T
+	h.items[last] = zero
+	h.items = h.items[:last]
+	if i < last {
+		h.fix(i)
+	}
+	h.moved(gone, -1)
+}
+
+// fix restores the order after the item at i has changed.
+func (h *pq[T]) fix(i int) {
+	if !h.down(i) {
+		h.up(i)
+	}
+}
+
+func (h *pq[T]) up(i int) {
+	x := h.items[i]
+	for i > 0 {
+		p := (i - 1) / 2
+		if !h.less(x, h.items[p]) {
+			break
+		}
+		h.items[i] = h.items[p]
+		h.moved(h.items[i], i)
+		i = p
+	}
+	h.items[i] = x
+	h.moved(x, i)
+}
+
+// down reports whether the item moved.
+func (h *pq[T]) down(start int) bool {
+	i, n := start, len(h.items)
+	x := h.items[i]
+	for {
+		c := 2*i + 1
+		if c >= n {
+			break
+		}
+		if c+1 < n && h.less(h.items[c+1], h.items[c]) {
+			c++
+		}
+		if !h.less(h.items[c], x) {
+			break
+		}
+		h.items[i] = h.items[c]
+		h.moved(h.items[i], i)
+		i = c
+	}
+	h.items[i] = x
+	h.moved(x, i)
+	return i != start
+}
+
+// timer is one deadline inside the engine; it belongs to a caller or an agent.
+type timer struct {
+	at   int64  // ns since the engine's epoch
+	seq  uint64 // order of arming, for equal times
+	pos  int    // in the heap; -1 = not armed
+	kind timerKind
+	c    *caller
+	a    *agentRec
+}
+
+type timerKind uint8
+
+const (
+	timerAgent    timerKind = iota // the agent's state should pass
+	timerLimit                     // the caller's max wait
+	timerAnnounce                  // the caller's next position
+)
+
+func newTimers() pq[*timer] {
+	return pq[*timer]{
+		less: func(a, b *timer) bool {
+			if a.at != b.at {
+				return a.at < b.at
+			}
+			return a.seq < b.seq
+		},
+		moved: func(t *timer, at int) { t.pos = at },
+	}
+}
+
+// arm sets or moves t; disarm takes it out.
+func (e *Engine) arm(t *timer, at int64) {
+	e.disarm(t)
+	e.seq++
+	t.at, t.seq = at, e.seq
+	e.timers.push(t)
+}
+
+func (e *Engine) disarm(t *timer) {
+	if t.pos >= 0 {
+		e.timers.remove(t.pos)
+	}
+}
