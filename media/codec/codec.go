@@ -158,7 +158,10 @@ func expandA(code byte) int16 {
 func compressU(s int16) byte {
 	v, sign := int(s)>>2, byte(0)
 	if v < 0 {
-		v, sign = -v, 0x80
+		// The halves mirror each other about the boundary between -1 and 0, as in
+		// the ITU's software (G.191), else rounding to 14 bits shifts the
+		// negative decision values.
+		v, sign = -v-1, 0x80
 	}
 	v = min(v+33, 8191) // 8158 is the virtual decision value x128
 	seg := 0
