@@ -128,7 +128,11 @@ func (o *object) str(key, fallback string) string {
 func (p *parser) text(path string, v any) (string, bool) {
 	s, ok := v.(string)
 	if !ok {
-		p.fault(path, "want text, got %s; put it in quotes", describe(v))
+		hint := ""
+		if what := describe(v); strings.HasPrefix(what, "the number") || what == "true" || what == "false" {
+			hint = "; put it in quotes"
+		}
+		p.fault(path, "want text, got %s%s", describe(v), hint)
 		return "", false
 	}
 	if len(s) > maxText {

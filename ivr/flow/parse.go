@@ -177,7 +177,7 @@ func (p *parser) step(name string, raw any) *Step {
 	for _, k := range o.keys {
 		if slices.Contains(Kinds, Kind(k)) {
 			kinds = append(kinds, k)
-			o.used[k] = true
+			o.take(k)
 		}
 	}
 	if len(kinds) == 1 {
