@@ -17,6 +17,18 @@ import (
 // requests, when we are full. They cost no memory; the same request again gets
 // the same answer, with the same To tag.
 
+// topVia is the first Via where it could be read. (sipgo's Via() would try to
+// read text that we refused.)
+func topVia(req *sip.Request) *sip.ViaHeader {
+	for _, h := range req.Headers() {
+		if h.Name() == "Via" {
+			v, _ := h.(*sip.ViaHeader)
+			return v
+		}
+	}
+	return nil
+}
+
 // stampVia notes where a request really came from (RFC 3261 18.2.1, RFC 3581 4).
 func stampVia(via *sip.ViaHeader, from netip.AddrPort) {
 	sent, err := netip.ParseAddr(via.Host)
@@ -37,8 +49,8 @@ func replyHop(req *sip.Request, h hop) hop {
 	if h.conn != nil {
 		return h
 	}
-	via := req.Via()
-	if via.Params.Has("rport") {
+	via := topVia(req)
+	if via == nil || via.Params.Has("rport") {
 		return h
 	}
 	if sent, err := netip.ParseAddr(via.Host); err != nil || sent.Unmap() != h.remote.Addr() {
@@ -61,8 +73,8 @@ func (s *Stack) makeResponse(req *sip.Request, code int, reason string, headers 
 	}
 	res := sip.NewResponse(code, reason)
 	for _, h := range req.Headers() {
-		if v, ok := h.(*sip.ViaHeader); ok {
-			res.AppendHeader(v)
+		if h.Name() == "Via" {
+			res.AppendHeader(h)
 		}
 	}
 	if h := req.From(); h != nil {
@@ -99,7 +111,7 @@ func (s *Stack) statelessTag(req *sip.Request) string {
 	if id := req.CallID(); id != nil {
 		h.WriteString(string(*id))
 	}
-	if via := req.Via(); via != nil {
+	if via := topVia(req); via != nil {
 		branch, _ := via.Params.Get("branch")
 		h.WriteString(branch)
 	}
@@ -110,7 +122,7 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // answer sends a response without a transaction. ACK never gets one.
 func (s *Stack) answer(req *sip.Request, h hop, code int, reason string, headers ...Header) {
-	if req.Method == sip.ACK || req.Via() == nil {
+	if req.Method == sip.ACK {
 		return
 	}
 	res := s.makeResponse(req, code, reason, headers...)
@@ -126,12 +138,13 @@ func (s *Stack) answer(req *sip.Request, h hop, code int, reason string, headers
 
 // refuseMalformed answers a request that could not be read as a whole.
 func (s *Stack) refuseMalformed(req *sip.Request, e *parseError, h hop) {
-	via := req.Via()
-	if via == nil {
+	if req.GetHeader("via") == nil {
 		s.met.dropped[dropStray].Inc()
 		return
 	}
-	stampVia(via, h.remote)
+	if via := topVia(req); via != nil {
+		stampVia(via, h.remote)
+	}
 	s.answer(req, h, e.code, e.text)
 }
 

@@ -3,6 +3,7 @@ package sip
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -92,6 +93,16 @@ func (sh *shard) ack(t *tx, req *sip.Request, h hop) {
 		return
 	}
 	d.heard(req, h)
+	if seq := req.CSeq().SeqNo; !d.acked || seq != d.ackSeq {
+		// The 200 is not sent again: let its bytes go (an INVITE's transaction
+		// stays for 32 s to absorb the request).
+		d.acked, d.ackSeq = true, seq
+		for t := range d.txs {
+			if t.m.Kind == transaction.InviteServer && t.m.State == transaction.Accepted && t.cseq == seq {
+				t.bytes = nil
+			}
+		}
+	}
 	d.step(dialog.RecvRequest{Request: req})
 }
 
@@ -182,9 +193,11 @@ func (sh *shard) invite(req *sip.Request, h hop) {
 		s.answer(req, h, 406, "", Header{Name: "Accept", Value: acceptTypes})
 		return
 	}
-	if req.Contact() == nil || req.Contact().Address.Wildcard {
-		// RFC 3261 8.1.1.8; without it nothing can be sent to the caller.
-		s.answer(req, h, 400, "Missing Contact")
+	if c := req.Contact(); c == nil {
+		// RFC 2543 took the From URI then (RFC 4475 3.4.1).
+		req.AppendHeader(&sip.ContactHeader{Address: req.From().Address})
+	} else if c.Address.Wildcard {
+		s.answer(req, h, 400, "Malformed Contact")
 		return
 	}
 	dialled := unescape(req.Recipient.User)
@@ -259,6 +272,14 @@ func addressOf(display string, u *sip.Uri) Address {
 			b = append(b, display[i])
 		}
 		display = string(b)
+	}
+	if hasControl(display) || !utf8.ValidString(display) {
+		display = strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f || r == utf8.RuneError {
+				return -1
+			}
+			return r
+		}, display)
 	}
 	host := u.Host
 	if u.Port > 0 {

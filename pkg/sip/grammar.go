@@ -57,6 +57,21 @@ func hasControl(s string) bool {
 	return false
 }
 
+// hasRawControl is hasControl but for a quoted-pair (RFC 3261 25.1), which may
+// hold any but CR and LF.
+func hasRawControl(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && s[i+1] != '\r' && s[i+1] != '\n' {
+			i++
+			continue
+		}
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
 // parseUint reads digits up to limit; a sign, a blank or an overflow is false.
 func parseUint(s string, limit uint64) (uint64, bool) {
 	if s == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -188,5 +189,32 @@ func (w *wire) read(d time.Duration) string {
 		return string(p.b)
 	case <-time.After(d):
 		return ""
+	}
+}
+
+// exchange sends text and returns the code of the first final response; "" if
+// the peer only waits or closes.
+func exchange(c net.Conn, text string) string {
+	go func() { _, _ = c.Write([]byte(text)) }()
+	var all []byte
+	buf := make([]byte, 65536)
+	for {
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		n, err := c.Read(buf)
+		all = append(all, buf[:n]...)
+		for {
+			i := strings.Index(string(all), "\r\n\r\n")
+			if i < 0 {
+				break
+			}
+			m := string(all[:i+4]) // our answers to these have no body
+			all = all[i+4:]
+			if !strings.HasPrefix(m, "SIP/2.0 1") {
+				return code(m)
+			}
+		}
+		if err != nil {
+			return ""
+		}
 	}
 }

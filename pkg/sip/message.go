@@ -191,7 +191,7 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 		}
 		name := strings.TrimRight(line[:colon], " \t")
 		value := strings.Trim(line[colon+1:], " \t")
-		if !isToken(name) || hasControl(value) {
+		if !isToken(name) || hasRawControl(value) {
 			fail(bad(badHeader, "Malformed Header"))
 			continue
 		}
@@ -210,6 +210,11 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 			continue
 		}
 		if e := addHeader(d, known.h, value, &length); e != nil {
+			if known.h == hVia && !seen[hVia] {
+				// The 400 must find its way back by what the sender wrote.
+				d.AppendHeader(sip.NewHeader("Via", value))
+				seen[hVia] = true
+			}
 			fail(e)
 			continue
 		}

@@ -40,6 +40,8 @@ type Dialog struct {
 	busy    bool           // a Step's effects are being carried out
 	pending []dialog.Event // what came meanwhile
 	gone    bool
+	acked   bool // ackSeq is set
+	ackSeq  uint32
 }
 
 // dialogTimers is the number of dialog.Timer values.

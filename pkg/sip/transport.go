@@ -463,17 +463,14 @@ func (c *conn) read() {
 			}
 			size, ok := c.frame(rest, &scanned)
 			if !ok {
-				c.closeSoon()
-				// Let the answer out before the deferred close cuts it off.
-				c.linger()
+				c.wind()
 				return
 			}
 			if size == 0 {
 				break
 			}
 			if !c.s.receive(string(rest[:size]), hop{l: c.l, conn: c, remote: c.remote}, true) {
-				c.closeSoon()
-				c.linger()
+				c.wind()
 				return
 			}
 			first, began, scanned = false, time.Time{}, 0
@@ -488,11 +485,20 @@ func (c *conn) read() {
 	}
 }
 
-// linger waits until the writer closed the connection or a second passed.
-func (c *conn) linger() {
+// wind ends a connection whose stream cannot go on: answers to what came before
+// may still leave, and what the peer sends is read away for a moment, so that
+// closing does not reset the answer on its way.
+func (c *conn) wind() {
+	late := time.NewTimer(100 * time.Millisecond)
+	defer late.Stop()
+	select {
+	case <-late.C:
+	case <-c.s.done:
+	}
+	c.closeSoon()
 	_ = c.nc.SetReadDeadline(time.Now().Add(time.Second))
-	var b [256]byte
-	for i := 0; i < 64; i++ { // and reads away a little, so that closing does not reset
+	var b [512]byte
+	for range 64 {
 		if _, err := c.nc.Read(b[:]); err != nil {
 			return
 		}

@@ -223,15 +223,11 @@ func (sh *shard) response(res *sip.Response, h hop) {
 	}
 	act := sh.stepTx(t, in)
 	d := t.d
-	if act&transaction.SendAck != 0 {
+	switch {
+	case act&transaction.SendAck != 0:
 		sh.ackFailure(t, res)
-	}
-	if in != transaction.RecvProvisional {
-		// The request is not sent again, nor cancelled.
-		t.bytes = nil
-		if t.m.State != transaction.Completed || t.m.Kind != transaction.InviteClient {
-			t.req = nil
-		}
+	case in != transaction.RecvProvisional && act != 0:
+		t.bytes, t.req = nil, nil // neither sent again nor cancelled
 	}
 	if act&transaction.Pass != 0 && d != nil && t.method != "CANCEL" {
 		d.learn(res, h)
@@ -245,9 +241,14 @@ func (sh *shard) response(res *sip.Response, h hop) {
 // ackFailure sends the ACK of RFC 3261 17.1.1.3, in the INVITE's own transaction.
 func (sh *shard) ackFailure(t *tx, res *sip.Response) {
 	inv := t.req
-	if inv == nil {
+	if inv == nil { // the final came again, and so does its ACK
+		if len(t.bytes) > 0 {
+			sh.s.met.retransmissions.Inc()
+			_ = t.hop.send(t.bytes)
+		}
 		return
 	}
+	t.req = nil
 	ack := sip.NewRequest(sip.ACK, inv.Recipient)
 	ack.AppendHeader(inv.Via())
 	for _, r := range inv.GetHeaders("route") {
@@ -261,7 +262,8 @@ func (sh *shard) ackFailure(t *tx, res *sip.Response) {
 	ack.AppendHeader(&sip.CSeqHeader{SeqNo: t.cseq, MethodName: sip.ACK})
 	cl := sip.ContentLengthHeader(0)
 	ack.AppendHeader(&cl)
-	if err := t.hop.send(sh.write(ack)); err != nil {
+	t.bytes = append([]byte(nil), sh.write(ack)...)
+	if err := t.hop.send(t.bytes); err != nil {
 		sh.s.met.dropped[dropSend].Inc()
 	}
 }
@@ -280,12 +282,8 @@ func (sh *shard) reply(t *tx, res *sip.Response) {
 	}
 	t.bytes = append([]byte(nil), sh.write(res)...)
 	sh.s.met.response(t.method, res.StatusCode)
-	act := sh.stepTx(t, in)
+	sh.stepTx(t, in)
 	if in != transaction.SendProvisional {
 		t.req = nil
-		if t.m.State == transaction.Accepted && t.d == nil {
-			t.bytes = nil
-		}
 	}
-	_ = act
 }
