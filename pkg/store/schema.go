@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// migrations bring an empty file to the newest schema, one transaction each.
+// PRAGMA user_version is how many have run. One that was released is never
+// edited; a change is a new one behind it.
+//
+// Every table that belongs to a tenant has the column tenant, and every
+// statement on it names it (TestEveryQueryNamesTheTenant). Times are
+// milliseconds since 1970, UTC.
+var migrations = []string{
+	`-- all tenants: schema
+CREATE TABLE events (
+	seq     INTEGER PRIMARY KEY,
+	at      INTEGER NOT NULL,
+	tenant  TEXT NOT NULL,
+	call_id TEXT NOT NULL,
+	kind    TEXT NOT NULL,
+	data    TEXT NOT NULL
+);
+-- by call_id alone: ids are unique and rise with time, so that the index grows at its end
+CREATE INDEX events_call ON events (call_id) WHERE call_id <> '';
+CREATE TABLE calls (
+	tenant    TEXT NOT NULL,
+	id        TEXT NOT NULL,
+	started   INTEGER NOT NULL,
+	ended     INTEGER,
+	direction TEXT NOT NULL,
+	caller    TEXT NOT NULL,
+	dialled   TEXT NOT NULL,
+	trunk     TEXT NOT NULL,
+	device    TEXT NOT NULL,
+	queue     TEXT NOT NULL,
+	agent     TEXT NOT NULL,
+	result    TEXT NOT NULL,
+	reason    TEXT NOT NULL,
+	total_ms  INTEGER NOT NULL,
+	talk_ms   INTEGER NOT NULL,
+	record    TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX calls_started ON calls (tenant, started, id);
+CREATE INDEX calls_open ON calls (tenant, id) WHERE ended IS NULL;
+CREATE TABLE recordings (
+	tenant      TEXT NOT NULL,
+	id          TEXT NOT NULL,
+	call_id     TEXT NOT NULL,
+	path        TEXT NOT NULL,
+	started     INTEGER NOT NULL,
+	duration_ms INTEGER NOT NULL,
+	size_bytes  INTEGER NOT NULL,
+	fault       TEXT NOT NULL,
+	closed      INTEGER NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX recordings_started ON recordings (tenant, started, id);
+CREATE TABLE agent_states (
+	tenant TEXT NOT NULL,
+	agent  TEXT NOT NULL,
+	saved  TEXT NOT NULL,
+	PRIMARY KEY (tenant, agent)
+);
+CREATE TABLE bindings (
+	tenant  TEXT NOT NULL,
+	device  TEXT NOT NULL,
+	contact TEXT NOT NULL,
+	expires INTEGER NOT NULL,
+	binding TEXT NOT NULL,
+	PRIMARY KEY (tenant, device, contact)
+) WITHOUT ROWID;
+CREATE TABLE resources (
+	tenant TEXT NOT NULL,
+	kind   TEXT NOT NULL,
+	name   TEXT NOT NULL,
+	spec   TEXT NOT NULL,
+	PRIMARY KEY (tenant, kind, name)
+);
+CREATE TABLE revisions (
+	revision INTEGER PRIMARY KEY,
+	at       INTEGER NOT NULL,
+	by       TEXT NOT NULL,
+	changes  INTEGER NOT NULL
+);
+CREATE TABLE resource_history (
+	revision INTEGER NOT NULL,
+	tenant   TEXT NOT NULL,
+	kind     TEXT NOT NULL,
+	name     TEXT NOT NULL,
+	op       TEXT NOT NULL,
+	spec     TEXT NOT NULL,
+	PRIMARY KEY (tenant, kind, name, revision)
+);`,
+}
+
+// tenantTables are the tables whose rows belong to a tenant.
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "resources", "resource_history"}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	var have int
+	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&have); err != nil {
+		return fmt.Errorf("store: read schema version: %w", err)
+	}
+	if have > len(migrations) {
+		return fmt.Errorf("store: the file has schema %d and this build knows %d; start the newer build, or restore the backup made before it", have, len(migrations))
+	}
+	for ; have < len(migrations); have++ {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("store: schema %d: %w", have+1, err)
+		}
+		if _, err = tx.ExecContext(ctx, migrations[have]); err == nil {
+			_, err = tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, have+1))
+		}
+		if err != nil {
+			tx.Rollback()
+			return fmt.Errorf("store: schema %d: %w", have+1, err)
+		}
+		if err := tx.Commit(); err != nil {
+			return fmt.Errorf("store: schema %d: %w", have+1, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,346 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/centrala/centrala/pkg/cdr"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+var _ event.Journal = (*Store)(nil)
+
+// Append implements event.Journal. The body must not be changed afterwards: it
+// is encoded by the writer. After Close the event is dropped with an error in
+// the log.
+func (s *Store) Append(e event.Event) {
+	if !s.queue.put(op{event: e}) {
+		s.log.Error("event after close", zap.String("kind", e.Body.Kind()), zap.String("call_id", e.CallID))
+	}
+}
+
+// Sync implements event.Journal.
+func (s *Store) Sync() error {
+	done := make(chan error, 1)
+	if !s.queue.put(op{done: done}) {
+		return ErrClosed
+	}
+	return <-done
+}
+
+// update runs do inside the writer's next transaction and returns when that is
+// durable. do must not keep tx; its error undoes its own changes only.
+func (s *Store) update(ctx context.Context, do func(ctx context.Context, tx execer) error) error {
+	done := make(chan error, 1)
+	if !s.queue.put(op{do: do, done: done}) {
+		return ErrClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("store: gave up waiting for the writer: %w", ctx.Err())
+	}
+}
+
+// Retries of a failed transaction.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryMax   = time.Second
+)
+
+// writer is the goroutine that owns the write connection.
+func (s *Store) writer() {
+	defer close(s.done)
+	gather := time.NewTimer(0)
+	if !gather.Stop() {
+		<-gather.C
+	}
+	var batch []op
+	for {
+		<-s.queue.wake
+		if s.queue.len() < batchMax && !s.queue.isClosed() {
+			// Group commit: what comes within FlushEvery shares one transaction.
+			select {
+			case <-s.queue.plenty: // possibly of an earlier batch: one early commit, no harm
+			default:
+			}
+			gather.Reset(s.opts.FlushEvery)
+			select {
+			case <-gather.C:
+			case <-s.queue.plenty:
+				gather.Stop()
+			}
+		}
+		var end bool
+		batch, end = s.queue.take(batch[:0])
+		if end {
+			return
+		}
+		if !s.commit(batch) {
+			return
+		}
+		clear(batch)
+	}
+}
+
+// commit writes one batch, however long it takes. false: the store was closed
+// and gave the rest up.
+func (s *Store) commit(batch []op) bool {
+	if len(batch) == 0 {
+		return true
+	}
+	s.metrics.waiting.Set(float64(len(batch)))
+	w := s.encode(batch)
+	s.project(&w)
+	wait := retryFirst
+	for {
+		start := time.Now()
+		results, durable, err := s.write(w, batch)
+		if err == nil {
+			s.metrics.commit.Observe(time.Since(start).Seconds())
+			if durable {
+				start = time.Now()
+				if err = unix.Fdatasync(int(s.wal.Fd())); err != nil {
+					// The rows are committed; only those who asked for durability hear of it.
+					err = fmt.Errorf("store: sync %s-wal: %w", s.path, err)
+				}
+				s.metrics.sync.Observe(time.Since(start).Seconds())
+			}
+			s.note(err)
+			s.metrics.events.Add(float64(len(w.rows)))
+			s.seq += uint64(len(w.rows))
+			for i, o := range batch {
+				if o.done == nil {
+					continue
+				}
+				switch {
+				case results != nil && results[i] != nil:
+					o.done <- results[i]
+				default:
+					o.done <- err
+				}
+			}
+			return true
+		}
+		s.note(err)
+		batch = refuseBatch(batch, err)
+		s.queue.refuse(err)
+		if len(batch) == 0 {
+			return true
+		}
+		select {
+		case <-time.After(wait):
+		case <-s.queue.stop:
+			s.queue.drop(batch, ErrClosed)
+			return false
+		}
+		wait = min(2*wait, retryMax)
+	}
+}
+
+// refuseBatch answers all who wait in batch and returns the events alone.
+func refuseBatch(batch []op, err error) []op {
+	kept := batch[:0]
+	for _, o := range batch {
+		if o.done != nil {
+			o.done <- err
+		} else {
+			kept = append(kept, o)
+		}
+	}
+	return kept
+}
+
+// note keeps and logs the writer's state of health; only changes are logged.
+func (s *Store) note(err error) {
+	was := s.failing.Load()
+	switch {
+	case err != nil:
+		s.metrics.failures.Inc()
+		text := err.Error()
+		s.failing.Store(&text)
+		if was == nil || *was != text {
+			s.log.Error("write failed, keeping events in memory", zap.Error(err), zap.Int("waiting", s.queue.len()))
+		}
+	case was != nil:
+		s.failing.Store(nil)
+		s.log.Info("write works again", zap.Int("waiting", s.queue.len()))
+	}
+}
+
+// work is a batch made ready to be written, the same at each try.
+type work struct {
+	rows  []row
+	calls []cdr.Call // records of calls that began or ended
+	files []recording
+}
+
+// row is an event ready to be written.
+type row struct {
+	event  event.Event
+	record event.Record
+}
+
+func (s *Store) encode(batch []op) work {
+	rows := make([]row, 0, len(batch))
+	seq := s.seq
+	for _, o := range batch {
+		if o.done != nil {
+			continue
+		}
+		seq++
+		e := o.event
+		e.Seq = seq
+		r, err := event.Encode(e)
+		if err != nil {
+			// A NaN of a measurement must not stop the journal: the event stays, its
+			// numbers are lost, and the fault says so.
+			s.metrics.bad.Inc()
+			s.log.Error("event cannot be encoded", zap.String("kind", e.Body.Kind()), zap.String("call_id", e.CallID), zap.Error(err))
+			data, _ := json.Marshal(map[string]string{"encode_error": err.Error()})
+			r = event.Record{Seq: seq, At: e.At.UTC().Truncate(time.Millisecond), Tenant: e.Tenant, CallID: e.CallID, Kind: e.Body.Kind(), Data: data}
+			if back, err := event.Decode(r); err == nil {
+				e = back // the call record shows what the journal holds, no more
+			}
+		}
+		e.At = r.At
+		rows = append(rows, row{e, r})
+	}
+	return work{rows: rows}
+}
+
+// project feeds the events to the call records and collects those to write:
+// when a call begins (so that a crash leaves a trace) and when it ends.
+func (s *Store) project(w *work) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := map[string]int{} // call -> index in w.calls: of a call that begins and ends here the end is enough
+	for _, r := range w.rows {
+		switch c, step := s.projector.Feed(r.event); step {
+		case cdr.StepOpened:
+			at[c.Tenant+"/"+c.ID] = len(w.calls)
+			w.calls = append(w.calls, c.Clone())
+		case cdr.StepEnded:
+			if i, ok := at[c.Tenant+"/"+c.ID]; ok {
+				w.calls[i] = c.Clone()
+			} else {
+				w.calls = append(w.calls, c.Clone())
+			}
+		}
+		switch b := r.event.Body.(type) {
+		case event.RecordingStarted:
+			w.files = append(w.files, recording{r.event.Tenant, Recording{ID: b.Recording, CallID: r.event.CallID, Path: b.Path, Started: r.event.At}})
+		case event.RecordingEnded:
+			w.files = append(w.files, recording{r.event.Tenant, Recording{ID: b.Recording, CallID: r.event.CallID, Path: b.Path, Started: r.event.At.Add(-time.Duration(b.DurationMs) * time.Millisecond),
+				DurationMs: b.DurationMs, SizeBytes: b.SizeBytes, Fault: b.Fault, Closed: true}})
+		}
+	}
+}
+
+// chunk is how many events one INSERT takes; fewer trips through the driver.
+const chunk = 32
+
+var insertChunk = `INSERT INTO events (seq, at, tenant, call_id, kind, data) VALUES ` + strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?),", chunk), ",")
+
+const insertOne = `INSERT INTO events (seq, at, tenant, call_id, kind, data) VALUES (?,?,?,?,?,?)`
+
+// execer is the writer's connection inside its transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// write does one transaction. results holds the errors of single changes, by
+// index in batch; durable is true when somebody waits for the disk.
+func (s *Store) write(w work, batch []op) (results []error, durable bool, err error) {
+	ctx := context.Background()
+	// By hand and not by sql.Tx, which prepares every statement anew.
+	if _, err := s.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return nil, false, fmt.Errorf("store: begin: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			// SQLite has rolled back by itself after some errors (a full disk); then this fails.
+			s.conn.ExecContext(ctx, `ROLLBACK`)
+		}
+	}()
+	if err := s.writeEvents(ctx, w.rows); err != nil {
+		return nil, false, fmt.Errorf("store: write journal: %w", err)
+	}
+	for i := range w.calls {
+		if err := s.writeCall(ctx, &w.calls[i]); err != nil {
+			return nil, false, fmt.Errorf("store: write call record: %w", err)
+		}
+	}
+	for _, f := range w.files {
+		if err := s.writeRecording(ctx, f); err != nil {
+			return nil, false, fmt.Errorf("store: write recording: %w", err)
+		}
+	}
+	for i, o := range batch {
+		durable = durable || o.done != nil
+		if o.do == nil {
+			continue
+		}
+		if results == nil {
+			results = make([]error, len(batch))
+		}
+		if _, err := s.conn.ExecContext(ctx, `SAVEPOINT change`); err != nil {
+			return nil, false, fmt.Errorf("store: savepoint: %w", err)
+		}
+		end := `RELEASE change`
+		if results[i] = o.do(ctx, s.conn); results[i] != nil {
+			end = `ROLLBACK TO change; RELEASE change`
+		}
+		if _, err := s.conn.ExecContext(ctx, end); err != nil {
+			return nil, false, fmt.Errorf("store: savepoint: %w", err)
+		}
+	}
+	if _, err := s.conn.ExecContext(ctx, `COMMIT`); err != nil {
+		return nil, false, fmt.Errorf("store: commit: %w", err)
+	}
+	return results, durable, nil
+}
+
+func (s *Store) writeEvents(ctx context.Context, rows []row) error {
+	args := make([]any, 0, 6*chunk)
+	for len(rows) > 0 {
+		n, query := 1, insertOne
+		if len(rows) >= chunk {
+			n, query = chunk, insertChunk
+		}
+		args = args[:0]
+		for i := range rows[:n] {
+			r := &rows[i].record
+			args = append(args, int64(r.Seq), r.At.UnixMilli(), r.Tenant, r.CallID, r.Kind, string(r.Data))
+		}
+		if err := s.exec(ctx, query, args...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// exec runs a statement that is prepared once for the life of the store.
+func (s *Store) exec(ctx context.Context, query string, args ...any) error {
+	st := s.stmts[query]
+	if st == nil {
+		var err error
+		if st, err = s.conn.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+		s.stmts[query] = st
+	}
+	_, err := st.ExecContext(ctx, args...)
+	return err
+}
