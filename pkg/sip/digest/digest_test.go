@@ -1,0 +1,301 @@
+package digest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// RFC 2617 3.5, RFC 7616 3.9.1 and what RFC 8760 asks for.
+func TestVectors(t *testing.T) {
+	tests := []struct {
+		name                                                              string
+		alg                                                               Algorithm
+		user, realm, pass, nonce, nc, cnonce, qop, method, uri, wantDigit string
+	}{
+		{"RFC 2617 3.5", MD5, "Mufasa", "testrealm@host.com", "Circle Of Life", "dcd98b7102dd2f0e8b11d0f600bfb0c093",
+			"00000001", "0a4f113b", "auth", "GET", "/dir/index.html", "6629fae49393a05397450978507c4ef1"},
+		{"RFC 7616 3.9.1 MD5", MD5, "Mufasa", "http-auth@example.org", "Circle of Life", "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+			"00000001", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", "auth", "GET", "/dir/index.html", "8ca523f5e9506fed4657c9700eebdbec"},
+		{"RFC 7616 3.9.1 SHA-256", SHA256, "Mufasa", "http-auth@example.org", "Circle of Life", "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+			"00000001", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", "auth", "GET", "/dir/index.html", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			got := response(nil, c.alg, HA1(c.alg, c.user, c.realm, c.pass), c.nonce, c.nc, c.cnonce, c.qop, c.method, c.uri)
+			if string(got) != c.wantDigit {
+				t.Errorf("got %s, want %s", got, c.wantDigit)
+			}
+		})
+	}
+	// Without qop (RFC 2617 3.2.2.1, the old formula), by md5sum(1).
+	if got := string(response(nil, MD5, "939e7578ed9e3c518a452acee763bce9", "dcd98b7102dd2f0e8b11d0f600bfb0c093", "", "", "", "GET", "/dir/index.html")); got != "670fd8c2df070c60b045671b8b24ff02" {
+		t.Error("without qop:", got)
+	}
+}
+
+var (
+	begin  = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	secret = []byte("0123456789abcdef0123456789abcdef")
+)
+
+func server(cfg ServerConfig) *Server {
+	cfg.Realm, cfg.Secret = "example.org", secret
+	return NewServer(cfg, 7)
+}
+
+func login(t *testing.T, s *Server, now time.Time, challenge int, nc uint32) Credentials {
+	t.Helper()
+	return answer(t, s.Challenge(now, false)[challenge], "secret", nc)
+}
+
+func answer(t *testing.T, challenge, pass string, nc uint32) Credentials {
+	t.Helper()
+	ch, err := ParseChallenge(challenge)
+	if err != nil {
+		t.Fatal(challenge, err)
+	}
+	c, err := ParseCredentials(ch.Answer(`al"ice\`, pass, "REGISTER", "sip:example.org", "c1", nc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestCheck(t *testing.T) {
+	ha1 := func(a Algorithm) string { return HA1(a, `al"ice\`, "example.org", "secret") }
+	t.Run("right, both algorithms", func(t *testing.T) {
+		s := server(ServerConfig{})
+		for i, a := range []Algorithm{SHA256, MD5} {
+			c := login(t, s, begin, i, 1)
+			if c.Username != `al"ice\` || c.Algorithm != a {
+				t.Errorf("%+v", c)
+			}
+			if v := s.Check(begin, "REGISTER", c, ha1(a)); v != OK {
+				t.Errorf("%v: %v", a, v)
+			}
+		}
+	})
+	tests := []struct {
+		name   string
+		change func(c *Credentials)
+		ha1    string
+		method string
+		want   Verdict
+	}{
+		{"wrong password", nil, HA1(SHA256, "al", "example.org", "x"), "", Wrong},
+		{"unknown account", nil, "", "", Wrong},
+		{"secret of the other algorithm", nil, ha1(MD5), "", Wrong},
+		{"other method", nil, "", "INVITE", Wrong},
+		{"other URI", func(c *Credentials) { c.URI = "sip:elsewhere" }, ha1(SHA256), "", Wrong},
+		{"other realm", func(c *Credentials) { c.Realm = "x" }, ha1(SHA256), "", Wrong},
+		{"made-up nonce", func(c *Credentials) { c.Nonce = strings.Repeat("A", len(c.Nonce)) }, ha1(SHA256), "", Wrong},
+		{"nonce changed in one bit", func(c *Credentials) { c.Nonce = "B" + c.Nonce[1:] }, ha1(SHA256), "", Wrong},
+		{"capital digest", func(c *Credentials) { c.Response = strings.ToUpper(c.Response) }, ha1(SHA256), "", OK},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			s := server(ServerConfig{})
+			cred := login(t, s, begin, 0, 1)
+			if c.change != nil {
+				c.change(&cred)
+			}
+			m := c.method
+			if m == "" {
+				m = "REGISTER"
+			}
+			if got := s.Check(begin, m, cred, c.ha1); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+	t.Run("age", func(t *testing.T) {
+		s := server(ServerConfig{Lifetime: time.Minute})
+		ch := s.Challenge(begin, false)[0]
+		if v := s.Check(begin.Add(time.Minute), "REGISTER", answer(t, ch, "secret", 1), ha1(SHA256)); v != OK {
+			t.Error(v)
+		}
+		if v := s.Check(begin.Add(time.Minute+time.Millisecond), "REGISTER", answer(t, ch, "secret", 2), ha1(SHA256)); v != Stale {
+			t.Error(v)
+		}
+		// A wrong password is Wrong, however old: stale would tell that it was right.
+		if v := s.Check(begin.Add(time.Hour), "REGISTER", answer(t, ch, "guess", 3), ha1(SHA256)); v != Wrong {
+			t.Error(v)
+		}
+		if v := s.Check(begin.Add(-time.Minute), "REGISTER", answer(t, ch, "secret", 4), ha1(SHA256)); v != Stale {
+			t.Error("a nonce of the future:", v)
+		}
+	})
+	t.Run("another server's nonce", func(t *testing.T) {
+		s, o := server(ServerConfig{}), NewServer(ServerConfig{Realm: "example.org", Secret: []byte("another secret of 16")}, 7)
+		if v := s.Check(begin, "REGISTER", login(t, o, begin, 0, 1), ha1(SHA256)); v != Wrong {
+			t.Error(v)
+		}
+	})
+	t.Run("an algorithm not offered", func(t *testing.T) {
+		s := server(ServerConfig{Algorithms: []Algorithm{SHA256}})
+		ch, _ := ParseChallenge(s.Challenge(begin, false)[0])
+		ch.Algorithm = MD5
+		c, _ := ParseCredentials(ch.Answer(`al"ice\`, "secret", "REGISTER", "sip:example.org", "c", 1))
+		if v := s.Check(begin, "REGISTER", c, ha1(MD5)); v != Wrong {
+			t.Error(v)
+		}
+	})
+}
+
+func TestReplay(t *testing.T) {
+	ha1 := HA1(SHA256, `al"ice\`, "example.org", "secret")
+	s := server(ServerConfig{})
+	ch := s.Challenge(begin, false)[0]
+	for _, step := range []struct {
+		nc   uint32
+		want Verdict
+	}{
+		{0, Stale}, {1, OK}, {1, Stale}, {3, OK}, {2, OK}, {2, Stale}, {3, Stale}, // UDP may reorder
+		{70, OK}, {7, OK}, {6, Stale}, {3, Stale}, // 64 back and no further
+		{1 << 31, OK}, {70, Stale}, {0xffffffff, OK}, {0xfffffffe, OK}, {0, Stale}, {1, Stale},
+	} {
+		if v := s.Check(begin, "REGISTER", answer(t, ch, "secret", step.nc), ha1); v != step.want {
+			t.Errorf("nc %x: %v, want %v", step.nc, v, step.want)
+		}
+	}
+	t.Run("without qop a nonce serves once", func(t *testing.T) {
+		c, _ := ParseChallenge(s.Challenge(begin, false)[0])
+		c.QOPAuth = false
+		cred, err := ParseCredentials(c.Answer(`al"ice\`, "secret", "REGISTER", "sip:example.org", "", 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := s.Check(begin, "REGISTER", cred, ha1); v != OK {
+			t.Error(v)
+		}
+		if v := s.Check(begin, "REGISTER", cred, ha1); v != Stale {
+			t.Error("replayed:", v)
+		}
+	})
+	t.Run("bounded memory forgets nothing that could be replayed", func(t *testing.T) {
+		s := server(ServerConfig{MaxNonces: 8})
+		var all []Credentials
+		now := begin
+		for i := range 100 {
+			now = begin.Add(time.Duration(i) * 10 * time.Millisecond)
+			c := login(t, s, now, 0, 1)
+			if v := s.Check(now, "REGISTER", c, ha1); v != OK {
+				t.Fatalf("login %d: %v", i, v)
+			}
+			all = append(all, c)
+			if n := len(s.seen) + len(s.old); n > 8 {
+				t.Fatalf("%d nonces kept", n)
+			}
+		}
+		for i, c := range all {
+			if v := s.Check(now, "REGISTER", c, ha1); v != Stale {
+				t.Errorf("replay of %d: %v", i, v)
+			}
+		}
+	})
+	t.Run("wrong passwords cost no memory", func(t *testing.T) {
+		s := server(ServerConfig{})
+		for range 1000 {
+			s.Check(begin, "REGISTER", login(t, s, begin, 0, 1), "")
+		}
+		if len(s.seen) != 0 {
+			t.Error(len(s.seen))
+		}
+	})
+}
+
+func TestParse(t *testing.T) {
+	for name, v := range map[string]string{
+		"basic":         `Basic abc`,
+		"empty":         ``,
+		"scheme":        `Digest`,
+		"no equals":     `Digest username`,
+		"open quote":    `Digest username="a`,
+		"escape at end": `Digest username="a\`,
+		"twice":         `Digest nonce="a", nonce="b", uri="u", response="0"`,
+		"glued":         `Digest nonce="a"uri="u"`,
+		"short digest":  `Digest username="a", nonce="n", uri="u", response="abc"`,
+		"nc short":      `Digest username="a", nonce="n", uri="u", qop=auth, nc=1, cnonce="x", response="0123456789abcdef0123456789abcdef"`,
+		"nc missing":    `Digest username="a", nonce="n", uri="u", qop=auth, cnonce="x", response="0123456789abcdef0123456789abcdef"`,
+		"auth-int":      `Digest username="a", nonce="n", uri="u", qop=auth-int, nc=00000001, cnonce="x", response="0123456789abcdef0123456789abcdef"`,
+		"SHA-512":       `Digest username="a", nonce="n", uri="u", algorithm=SHA-512-256, response="0123456789abcdef0123456789abcdef"`,
+		"too many":      "Digest " + strings.Repeat("a=b,", 1) + manyParams(),
+	} {
+		if c, err := ParseCredentials(v); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	c, err := ParseCredentials("dIGEST\tUsername = \"a\\\"b\" ,\r\n REALM=\"r\",nonce=n, uri=\"sip:x,y\", response=\"0123456789abcdef0123456789abcdef\", algorithm=md5, x=y,")
+	if err != nil || c.Username != `a"b` || c.URI != "sip:x,y" || c.Nonce != "n" || c.Realm != "r" {
+		t.Errorf("%+v %v", c, err)
+	}
+	// RFC 8760 2.4: the first that we know, in the server's order.
+	ch, err := Choose([]string{`Digest realm="r", nonce="1", algorithm=SHA-512-256, qop="auth"`, `Digest realm="r", nonce="2", algorithm=SHA-256, qop="auth-int, auth"`, `Digest realm="r", nonce="3"`})
+	if err != nil || ch.Nonce != "2" || ch.Algorithm != SHA256 || !ch.QOPAuth {
+		t.Errorf("%+v %v", ch, err)
+	}
+	if _, err := Choose([]string{`Digest realm="r", nonce="2", qop="auth-int"`}); !errors.Is(err, ErrNoCommon) {
+		t.Error(err)
+	}
+	if v := (Challenge{Realm: "a\r\nEvil: x", Nonce: "n"}).Answer("u", "p", "M", "sip:x", "", 0); strings.ContainsAny(v, "\r\n") {
+		t.Errorf("%q", v)
+	}
+	if v := server(ServerConfig{}).Challenge(begin, true); len(v) != 2 || !strings.Contains(v[0], "stale=true, algorithm=SHA-256") || !strings.Contains(v[1], "algorithm=MD5") {
+		t.Error(v)
+	}
+}
+
+func manyParams() string {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, "p%d=1,", i)
+	}
+	return b.String()
+}
+
+// Law: what Answer writes ParseCredentials reads, and a server that knows the
+// password says OK; no text makes anything panic or end a header line.
+func FuzzAnswer(f *testing.F) {
+	f.Add("alice", "secret", "sip:x", "cn", `Digest realm="r", nonce="n", qop="auth"`)
+	f.Add("a\"\\b", "", "sip:x;y=\"z\"", "", `Digest realm="", nonce="n", algorithm=SHA-256, opaque="\\"`)
+	f.Fuzz(func(t *testing.T, user, pass, uri, cnonce, challenge string) {
+		ParseCredentials(challenge)
+		ch, err := ParseChallenge(challenge)
+		if err != nil {
+			return
+		}
+		v := ch.Answer(user, pass, "INVITE", uri, cnonce, 1)
+		if strings.ContainsAny(v, "\r\n\x00") {
+			t.Fatalf("%q", v)
+		}
+		c, err := ParseCredentials(v)
+		clean := !strings.ContainsFunc(user+uri+cnonce+challenge, func(r rune) bool { return r < ' ' || r == 0x7f })
+		if err != nil {
+			if clean && uri != "" && (cnonce != "" || !ch.QOPAuth) {
+				t.Fatalf("%s: %v", v, err)
+			}
+			return
+		}
+		if clean && (c.Username != user || c.URI != uri || c.Nonce != ch.Nonce || c.Realm != ch.Realm || c.Opaque != ch.Opaque) {
+			t.Fatalf("%s: %+v", v, c)
+		}
+	})
+}
+
+func BenchmarkCheck(b *testing.B) {
+	s := server(ServerConfig{})
+	ha1 := HA1(SHA256, "alice", "example.org", "secret")
+	ch, _ := ParseChallenge(s.Challenge(begin, false)[0])
+	values := make([]string, 1000)
+	for i := range values {
+		values[i] = ch.Answer("alice", "secret", "REGISTER", "sip:example.org", "c1", uint32(i+1))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		c, _ := ParseCredentials(values[i%1000])
+		s.Check(begin, "REGISTER", c, ha1)
+	}
+}
