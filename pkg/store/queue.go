@@ -75,7 +75,7 @@ func (q *queue) take(batch []op) (got []op, end bool) {
 	rest := copy(q.ops, q.ops[n:])
 	clear(q.ops[rest:])
 	q.ops = q.ops[:rest]
-	if rest > 0 {
+	if rest > 0 || q.closed { // closed: come again for the end
 		signal(q.wake)
 	}
 	q.room.Broadcast()
