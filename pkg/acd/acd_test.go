@@ -479,7 +479,7 @@ func TestVerdicts(t *testing.T) {
 		want error
 	}{
 		{LogIn{Agent: "nobody"}, ErrUnknownAgent},
-		{SetReady{Agent: "ana"}, ErrRefused},
+		{SetReady{Agent: "ana"}, ErrNotLoggedIn},
 		{WrapUpDone{Agent: "ana"}, ErrRefused},
 		{LogIn{Agent: "ana"}, nil},
 		{LogIn{Agent: "ana"}, nil},

@@ -72,6 +72,9 @@ type Queue struct {
 	AnnounceEvery time.Duration
 	// Skills every caller of this queue needs: skill -> least level.
 	Skills map[string]int
+	// ServiceLevel is the threshold T within which an answer is in time. The
+	// engine does not act on it; figures do. 0 = 20 s.
+	ServiceLevel time.Duration
 }
 
 // Member puts agents into a queue: a name, or a pattern as path.Match takes it

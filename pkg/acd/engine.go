@@ -14,6 +14,8 @@ var (
 	ErrUnknownAgent = errors.New("acd: unknown agent")
 	ErrUnknownQueue = errors.New("acd: unknown queue")
 	ErrRefused      = errors.New("acd: refused")
+	// ErrNotLoggedIn wraps ErrRefused: the agent must log in first.
+	ErrNotLoggedIn = fmt.Errorf("%w: not logged in", ErrRefused)
 )
 
 // Engine holds all queues and agents of one tenant. It is not safe for
@@ -223,7 +225,11 @@ func (e *Engine) change(a *agentRec, ev agent.Event, f agent.Facts, reason, by s
 		e.fault(FaultTransition, fmt.Sprintf("agent %q: %s in %s: %s", a.Name, ev, was.State, why))
 		return v
 	case agent.Refused:
-		e.verdict = fmt.Errorf("%w: agent %q: %s", ErrRefused, a.Name, why)
+		if was.State == agent.Offline {
+			e.verdict = fmt.Errorf("%w: agent %q", ErrNotLoggedIn, a.Name)
+		} else {
+			e.verdict = fmt.Errorf("%w: agent %q: %s", ErrRefused, a.Name, why)
+		}
 		return v
 	}
 	if a.m.State != was.State || a.m.Reason != was.Reason {

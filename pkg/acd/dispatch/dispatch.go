@@ -1,0 +1,395 @@
+// Package dispatch runs one ACD engine: one goroutine per tenant owns the
+// engine, takes events from a bounded mailbox, lets deadlines pass on time, and
+// carries effects out in order: journal first, then the call concerned. It
+// decides nothing itself. A second goroutine saves who is logged in, so that
+// no decision ever waits for the store.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/agent"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+// ErrStopped answers whoever asks a dispatcher that is not running.
+var ErrStopped = errors.New("acd: dispatcher is not running")
+
+// ErrNotLoggedIn is acd.ErrNotLoggedIn, for those who ask only here.
+var ErrNotLoggedIn = acd.ErrNotLoggedIn
+
+// Config is what a dispatcher is made of.
+type Config struct {
+	Tenant string
+	Engine acd.Config
+	// Journal takes the queue's and agents' events; required.
+	Journal event.Journal
+	// Log and Registerer may be nil: nothing is said, nothing is measured.
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+	// AgentStates keeps log-ins over a restart; nil = they are lost.
+	AgentStates AgentStates
+	// Mailbox bounds the events waiting for the engine; 0 = 8192. When it is
+	// full, Post waits: the engine is then seconds behind, and more load must
+	// not be let in.
+	Mailbox int
+}
+
+// Dispatcher owns one engine. Its methods may be called from any goroutine,
+// except from a sink (see Attach).
+type Dispatcher struct {
+	// As set at birth.
+	tenant  string
+	journal event.Journal
+	log     *zap.Logger
+	met     *metrics
+	keeper  *keeper
+	startup sync.Once
+	ending  sync.Once
+	running atomic.Bool
+
+	// Owner only.
+	eng   *acd.Engine
+	sinks map[string]func(acd.Effect)
+	saved []agent.Saved // to be restored at the first Configure
+	again []acd.Event   // follow-ups of the effects at hand
+
+	// In.
+	in   chan message
+	quit chan struct{}
+	// Out.
+	done chan struct{}
+}
+
+// message is one thing in the mailbox. Exactly one of the fields beside callID
+// and reply is set.
+type message struct {
+	ev     acd.Event
+	reply  chan<- error // with ev: wants the verdict
+	callID string       // attach (sink set) or detach
+	sink   func(acd.Effect)
+	snap   chan<- acd.Snapshot
+	stats  chan<- []acd.QueueStats
+}
+
+// New makes a dispatcher; Start runs it. It panics when Journal is missing or
+// the tenant's metrics are registered already: both are mistakes of the caller.
+func New(cfg Config) *Dispatcher {
+	if cfg.Journal == nil {
+		panic("dispatch: no journal")
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	if cfg.Mailbox <= 0 {
+		cfg.Mailbox = 8192
+	}
+	if cfg.Engine.OfferPrefix == "" {
+		// Unique in the journal from start to start, and sortable.
+		cfg.Engine.OfferPrefix = strconv.FormatInt(time.Now().UnixMilli(), 36) + "-"
+	}
+	d := &Dispatcher{
+		tenant:  cfg.Tenant,
+		journal: cfg.Journal,
+		log:     cfg.Log.With(zap.String("tenant", cfg.Tenant)),
+		eng:     acd.New(cfg.Engine),
+		sinks:   map[string]func(acd.Effect){},
+		in:      make(chan message, cfg.Mailbox),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	if cfg.AgentStates != nil {
+		d.keeper = newKeeper(cfg.Tenant, cfg.AgentStates, d.log)
+	}
+	d.met = newMetrics(cfg.Tenant, cfg.Registerer, d)
+	return d
+}
+
+// Start loads who was logged in and runs the engine. Post Configure next: the
+// saved states are restored with the first one, before anybody is offered
+// anything. ctx bounds the loading only.
+func (d *Dispatcher) Start(ctx context.Context) (err error) {
+	d.startup.Do(func() {
+		if d.keeper != nil {
+			if d.saved, err = d.keeper.store.LoadAgentStates(ctx, d.tenant); err != nil {
+				err = fmt.Errorf("acd: tenant %q: load agent states: %w", d.tenant, err)
+				close(d.done)
+				return
+			}
+			go d.keeper.run()
+		}
+		d.running.Store(true)
+		go d.run()
+	})
+	return err
+}
+
+// Stop takes what is in the mailbox, lets whoever still waits leave with
+// LeftShutdown, saves agent states, and waits for all that within ctx. Safe to
+// call twice, and without Start.
+func (d *Dispatcher) Stop(ctx context.Context) error {
+	d.startup.Do(func() { close(d.done) })
+	d.ending.Do(func() { close(d.quit) })
+	defer d.met.unregister()
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		return fmt.Errorf("acd: tenant %q: dispatcher still busy: %w", d.tenant, ctx.Err())
+	}
+	if d.keeper != nil && d.running.Load() {
+		return d.keeper.stop(ctx)
+	}
+	return nil
+}
+
+// Attach names who is told of the effects that concern a call: Offer,
+// WithdrawOffer, Joined, Refused, LeftQueue and Announce. Attach before posting
+// Enter. sink runs on the dispatcher's goroutine, in order; it must neither
+// block nor call the dispatcher. Attaching again replaces the sink.
+func (d *Dispatcher) Attach(callID string, sink func(acd.Effect)) {
+	d.send(message{callID: callID, sink: sink})
+}
+
+// Detach ends Attach. What is posted before it is still told. A call that still
+// waits then, or is tied to an agent's offer, is taken out as by acd.Leave.
+func (d *Dispatcher) Detach(callID string) { d.send(message{callID: callID}) }
+
+// Post hands an event to the engine. It waits only while the mailbox is full,
+// and drops the event once the dispatcher has stopped.
+func (d *Dispatcher) Post(ev acd.Event) { d.send(message{ev: ev}) }
+
+func (d *Dispatcher) send(m message) bool {
+	select {
+	case d.in <- m:
+		return true
+	default:
+	}
+	d.met.full.Inc()
+	select {
+	case d.in <- m:
+		return true
+	case <-d.done:
+		return false
+	}
+}
+
+// Ask hands an event to the engine and tells the verdict: nil, or an error that
+// wraps acd.ErrUnknownAgent, acd.ErrUnknownQueue, acd.ErrRefused (ErrNotLoggedIn), ErrStopped or
+// ctx's. After ctx has ended the event may still be carried out.
+func (d *Dispatcher) Ask(ctx context.Context, ev acd.Event) error {
+	reply := make(chan error, 1)
+	return ask(ctx, d, message{ev: ev, reply: reply}, reply, func(err error) error { return err })
+}
+
+// Snapshot copies the engine's state.
+func (d *Dispatcher) Snapshot(ctx context.Context) (s acd.Snapshot, err error) {
+	reply := make(chan acd.Snapshot, 1)
+	err = ask(ctx, d, message{snap: reply}, reply, func(got acd.Snapshot) error { s = got; return nil })
+	return s, err
+}
+
+func ask[T any](ctx context.Context, d *Dispatcher, m message, reply <-chan T, take func(T) error) error {
+	if !d.running.Load() {
+		return ErrStopped
+	}
+	select {
+	case d.in <- m:
+	case <-d.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return fmt.Errorf("acd: tenant %q: mailbox full: %w", d.tenant, ctx.Err())
+	}
+	select {
+	case got := <-reply:
+		return take(got)
+	case <-ctx.Done():
+		return fmt.Errorf("acd: tenant %q: no answer yet: %w", d.tenant, ctx.Err())
+	case <-d.done:
+		select { // answered in the last instant
+		case got := <-reply:
+			return take(got)
+		default:
+			return ErrStopped
+		}
+	}
+}
+
+func (d *Dispatcher) run() {
+	defer close(d.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if at, ok := d.eng.NextDeadline(); ok {
+			timer.Reset(time.Until(at))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case m := <-d.in:
+			d.handle(m)
+		case <-timer.C:
+			d.step(acd.Tick{})
+		case <-d.quit:
+			d.finish()
+			return
+		}
+		// What has piled up is taken in one go; the timer is set once.
+		for n := len(d.in); n > 0; n-- {
+			d.handle(<-d.in)
+		}
+	}
+}
+
+// finish takes what was posted before the end and empties the queues.
+func (d *Dispatcher) finish() {
+	for {
+		select {
+		case m := <-d.in:
+			d.handle(m)
+			continue
+		default:
+		}
+		break
+	}
+	left := 0
+	for _, q := range d.eng.Snapshot().Queues {
+		for _, c := range q.Callers {
+			d.step(acd.Leave{CallID: c.CallID, Outcome: acd.LeftShutdown})
+			left++
+		}
+	}
+	if left > 0 {
+		d.log.Warn("acd stopped with callers waiting", zap.Int("callers", left))
+	}
+}
+
+func (d *Dispatcher) handle(m message) {
+	switch {
+	case m.ev != nil:
+		err := d.step(m.ev)
+		if m.reply != nil {
+			m.reply <- err
+		}
+	case m.snap != nil:
+		m.snap <- d.eng.Snapshot()
+	case m.stats != nil:
+		m.stats <- d.eng.Stats()
+	case m.sink != nil:
+		d.sinks[m.callID] = m.sink
+	default:
+		d.step(acd.Leave{CallID: m.callID})
+		delete(d.sinks, m.callID)
+	}
+}
+
+// step feeds the engine one event and what follows from it.
+func (d *Dispatcher) step(ev acd.Event) error {
+	if c, ok := ev.(acd.Configure); ok {
+		d.met.configure(c.Queues)
+		if saved := d.saved; len(saved) > 0 {
+			d.saved = nil
+			defer d.step(acd.Restore{Agents: saved})
+		}
+	}
+	start := time.Now()
+	effects := d.eng.Step(start, ev)
+	err := d.eng.Verdict()
+	for _, f := range effects {
+		d.carryOut(start, f)
+	}
+	d.met.step.Observe(time.Since(start).Seconds())
+	for len(d.again) > 0 {
+		next := d.again[0]
+		d.again = d.again[1:]
+		d.step(next)
+	}
+	return err
+}
+
+// carryOut writes an effect down and tells the call. The journal comes first:
+// what the call writes because of an effect must stand behind it.
+func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
+	switch f := f.(type) {
+	case acd.Offer:
+		d.write(now, f.CallID, event.OfferMade{OfferID: f.OfferID, Queue: f.Queue, Agent: f.Agent})
+		d.log.Info("agent offered", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("agent", f.Agent), zap.String("offer", f.OfferID))
+		if !d.tell(f.CallID, f) {
+			// Nobody would ring the phone or hang up: the call has no owner.
+			d.log.Warn("offer for a call that nobody attached", zap.String("call_id", f.CallID), zap.String("queue", f.Queue))
+			d.again = append(d.again, acd.Gone{CallID: f.CallID})
+		}
+	case acd.WithdrawOffer:
+		d.tell(f.CallID, f)
+	case acd.OfferEnded:
+		d.write(now, f.CallID, event.OfferEnded{OfferID: f.OfferID, Queue: f.Queue, Agent: f.Agent, Outcome: f.Outcome, RingMs: f.Ring.Milliseconds()})
+		d.met.offerEnded(f)
+		if f.Outcome != acd.OutcomeAccepted {
+			d.log.Info("offer ended", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("agent", f.Agent),
+				zap.String("offer", f.OfferID), zap.String("reason", f.Outcome), zap.Duration("rang", f.Ring))
+		}
+	case acd.Joined:
+		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position})
+		d.met.queue(f.Queue).joined.Inc()
+		d.tell(f.CallID, f)
+	case acd.Refused:
+		// An unknown queue is no queue of the journal's; the flow says so itself.
+		if f.Outcome != acd.RefusedUnknown {
+			d.write(now, f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome})
+			d.met.refused(f)
+		}
+		d.log.Info("queue refused", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("reason", f.Outcome))
+		d.tell(f.CallID, f)
+	case acd.LeftQueue:
+		d.write(now, f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent})
+		d.met.left(f)
+		d.tell(f.CallID, f)
+	case acd.Announce:
+		d.write(now, f.CallID, event.QueueAnnounced{Queue: f.Queue, Position: f.Position})
+		d.tell(f.CallID, f)
+	case acd.AgentChanged:
+		d.write(now, "", f.AgentStateChanged)
+		d.agentChanged(f)
+	case acd.Decided:
+		d.write(now, f.CallID, f.Decision)
+	case acd.Fault:
+		d.met.faults.WithLabelValues(f.Rule).Inc()
+		d.log.Warn("acd fault", zap.String("reason", f.Rule), zap.String("detail", f.Detail))
+	}
+}
+
+func (d *Dispatcher) write(now time.Time, callID string, b event.Body) {
+	d.journal.Append(event.Event{At: now, Tenant: d.tenant, CallID: callID, Body: b})
+}
+
+func (d *Dispatcher) tell(callID string, f acd.Effect) bool {
+	sink := d.sinks[callID]
+	if sink != nil {
+		sink(f)
+	}
+	return sink != nil
+}
+
+func (d *Dispatcher) agentChanged(f acd.AgentChanged) {
+	if f.By != acd.BySystem || f.Reason != "" {
+		d.log.Info("agent changed state", zap.String("agent", f.Agent), zap.String("from", f.From), zap.String("state", f.To),
+			zap.String("reason", f.Reason), zap.String("by", f.By))
+	}
+	if d.keeper == nil {
+		return
+	}
+	if s, ok := d.eng.AgentSaved(f.Agent); ok {
+		d.keeper.put(s)
+	} else { // out of the configuration
+		d.keeper.put(agent.Saved{Agent: f.Agent, State: agent.Offline, Since: time.Now().UTC()})
+	}
+}
