@@ -295,9 +295,16 @@ func (r *Recording) failLocked(reason string, err error) {
 	if r.fault == "" {
 		r.fault, r.cause = reason, err
 	}
-	if reason != FaultOverrun && reason != FaultTooLong && r.buf != nil {
-		// The disk does not take more: keep nothing, and what is there stays as
-		// it is.
+	switch reason {
+	case FaultOpen, FaultFull, FaultWrite:
+		// The disk does not take more: what is there stays as it is.
+		r.releaseLocked()
+	}
+}
+
+// releaseLocked gives the ring back; nothing is taken any more. r.mu is held.
+func (r *Recording) releaseLocked() {
+	if r.buf != nil {
 		rings.Put(r.buf)
 		r.buf = nil
 	}

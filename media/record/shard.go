@@ -244,10 +244,7 @@ func (sh *shard) finish(r *Recording) {
 	}
 	sh.report(r)
 	r.mu.Lock()
-	if r.buf != nil {
-		rings.Put(r.buf)
-		r.buf = nil
-	}
+	r.releaseLocked()
 	r.closed = true
 	res := Result{Name: r.name, Fault: r.fault}
 	if r.file != nil {
