@@ -2,9 +2,12 @@ package port
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -138,8 +141,12 @@ type Loop struct {
 	buf          [bufferSize]byte
 	from         unix.RawSockaddrAny
 	fromLen      uint32
-	timespec     unix.Timespec
-	noPwait2     bool
+	file         *os.File // epfd, as the runtime's poller knows it
+	raw          syscall.RawConn
+	look         func(uintptr) bool // l.poll, made once
+	until        time.Time
+	ready        int
+	errno        unix.Errno
 }
 
 // NewLoop makes a loop.
@@ -154,6 +161,17 @@ func NewLoop() (*Loop, error) {
 		return nil, fmt.Errorf("media: eventfd: %w", err)
 	}
 	l := &Loop{epfd: epfd, wakefd: wakefd}
+	l.look = l.poll
+	// Non-blocking, or os.NewFile would not hand it to the poller.
+	if err := unix.SetNonblock(epfd, true); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("media: epoll: %w", err)
+	}
+	l.file = os.NewFile(uintptr(epfd), "epoll")
+	if l.raw, err = l.file.SyscallConn(); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("media: epoll: %w", err)
+	}
 	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wakefd)}); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("media: epoll: %w", err)
@@ -191,17 +209,14 @@ func (l *Loop) Wake() {
 	}
 }
 
-// Poll waits for packets, Wake, or the end of timeout (negative: no end), hands
-// out what came and returns the number of packets. Each socket gives one packet
-// for each Poll: descriptors are level-triggered, so what is left comes with the
+// Poll waits for packets, Wake, or the moment until (zero: no end), hands out
+// what came and returns the number of packets. Each socket gives one packet for
+// each Poll: descriptors are level-triggered, so what is left comes with the
 // next, and a flood on one socket does not hold up the others.
-func (l *Loop) Poll(timeout time.Duration) (packets int, err error) {
-	n, errno := l.wait(timeout)
-	if errno != 0 {
-		if errno == unix.EINTR {
-			return 0, nil
-		}
-		return 0, fmt.Errorf("media: epoll: %w", errno)
+func (l *Loop) Poll(until time.Time) (packets int, err error) {
+	n, err := l.wait(until)
+	if err != nil {
+		return 0, fmt.Errorf("media: epoll: %w", err)
 	}
 	if n == 0 {
 		return 0, nil
@@ -222,30 +237,42 @@ func (l *Loop) Poll(timeout time.Duration) (packets int, err error) {
 	return packets, nil
 }
 
-func (l *Loop) wait(timeout time.Duration) (int, unix.Errno) {
-	if !l.noPwait2 {
-		// Linux 5.11: nanoseconds, where epoll_wait rounds to milliseconds.
-		var ts *unix.Timespec
-		if timeout >= 0 {
-			l.timespec = unix.NsecToTimespec(int64(timeout))
-			ts = &l.timespec
+// wait parks the goroutine until a descriptor is ready. The epoll descriptor is
+// itself watched by the runtime's poller: a thread that blocks in epoll_wait
+// directly loses its P to sysmon at each wait, and sysmon then spins at 20 us for
+// a millisecond, which costs ten times the packet when few calls are up.
+func (l *Loop) wait(until time.Time) (int, error) {
+	l.ready, l.errno = 0, 0
+	if until != l.until { // moving the timer costs more than the look
+		if err := l.file.SetReadDeadline(until); err != nil {
+			return 0, err
 		}
-		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(l.epfd), uintptr(unsafe.Pointer(&l.events[0])),
-			uintptr(len(l.events)), uintptr(unsafe.Pointer(ts)), 0, 0)
-		if errno != unix.ENOSYS && errno != unix.EPERM { // EPERM: an old container's filter
-			return int(n), errno
+		l.until = until
+	}
+	if err := l.raw.Read(l.look); err != nil {
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return 0, err
 		}
-		l.noPwait2 = true
+		l.poll(0) // a loop that is always late must not starve its sockets
 	}
-	ms := -1
-	if timeout >= 0 {
-		ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
+	if l.errno != 0 {
+		return 0, l.errno
 	}
-	n, err := unix.EpollWait(l.epfd, l.events[:], ms)
-	if errno, ok := err.(unix.Errno); ok {
-		return 0, errno
+	return l.ready, nil
+}
+
+// poll asks without waiting; true when there is something to do.
+func (l *Loop) poll(uintptr) bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epfd), uintptr(unsafe.Pointer(&l.events[0])),
+		uintptr(len(l.events)), 0, 0, 0)
+	switch errno {
+	case 0:
+		l.ready = int(n)
+	case unix.EINTR:
+	default:
+		l.errno = errno
 	}
-	return n, 0
+	return l.ready > 0 || l.errno != 0
 }
 
 // receive takes one packet; false when there was none or it was an error.
@@ -279,5 +306,9 @@ func ntohs(v uint16) uint16 {
 // Close closes the loop, not its sockets.
 func (l *Loop) Close() {
 	unix.Close(l.wakefd)
+	if l.file != nil {
+		l.file.Close()
+		return
+	}
 	unix.Close(l.epfd)
 }

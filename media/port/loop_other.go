@@ -125,12 +125,12 @@ func (l *Loop) Wake() {
 	}
 }
 
-// Poll waits for packets, Wake, or the end of timeout (negative: no end), hands
-// out what came and returns the number of packets.
-func (l *Loop) Poll(timeout time.Duration) (packets int, err error) {
+// Poll waits for packets, Wake, or the moment until (zero: no end), hands out
+// what came and returns the number of packets.
+func (l *Loop) Poll(until time.Time) (packets int, err error) {
 	var end <-chan time.Time
-	if timeout >= 0 {
-		t := time.NewTimer(timeout)
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
 		defer t.Stop()
 		end = t.C
 	}

@@ -121,7 +121,7 @@ func TestLoop(t *testing.T) {
 				}
 			}
 			for len(r.got) < 3 {
-				if _, err := l.Poll(5 * time.Second); err != nil {
+				if _, err := l.Poll(time.Now().Add(5 * time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -142,11 +142,14 @@ func TestLoop(t *testing.T) {
 			}
 			// A wake before the wait counts too.
 			l.Wake()
-			if n, err := l.Poll(-1); n != 0 || err != nil {
+			if n, err := l.Poll(time.Time{}); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
-			if n, err := l.Poll(time.Microsecond); n != 0 || err != nil {
+			if n, err := l.Poll(time.Now().Add(time.Microsecond)); n != 0 || err != nil {
 				t.Errorf("time-out: %d, %v", n, err)
+			}
+			if n, err := l.Poll(time.Now().Add(-time.Second)); n != 0 || err != nil {
+				t.Errorf("a moment that is over: %d, %v", n, err)
 			}
 			l.Remove(s)
 			l.Remove(s)

@@ -125,7 +125,7 @@ func (w *worker) stop() {
 func (w *worker) run() {
 	defer close(w.done)
 	for {
-		if _, err := w.loop.Poll(w.timeout()); err != nil {
+		if _, err := w.loop.Poll(w.due()); err != nil {
 			w.e.log.Error("media loop failed", zap.Error(err))
 			time.Sleep(10 * time.Millisecond) // do not spin on it
 		}
@@ -182,10 +182,10 @@ func (w *worker) commands() (stopping bool) {
 	return stopping
 }
 
-// timeout is how long Poll may wait.
-func (w *worker) timeout() time.Duration {
+// due is when something must be done without a packet or command; zero = never.
+func (w *worker) due() time.Time {
 	if len(w.legs) == 0 {
-		return -1
+		return time.Time{}
 	}
 	due := w.sweep
 	for i := range w.slots {
@@ -193,7 +193,7 @@ func (w *worker) timeout() time.Duration {
 			due = s.next
 		}
 	}
-	return max(time.Until(due), 0)
+	return due
 }
 
 // advance does what is due at now: ticks and the sweep.
