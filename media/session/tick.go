@@ -61,7 +61,10 @@ func (p *player) fill(dst []byte, law codec.Law) int {
 			p.clip, p.off, p.frames = 0, 0, nil
 		}
 		if p.frames == nil {
-			p.frames = p.clips[p.clip].Frames(law)
+			c := p.clips[p.clip]
+			p.frames = c.Frames(law)
+			// Without the clip's padding, so that phrases join without a gap.
+			p.frames = p.frames[:min(int(media.Samples(c.Duration())), len(p.frames))]
 		}
 		if p.off >= len(p.frames) {
 			p.clip, p.off, p.frames = p.clip+1, 0, nil
