@@ -1,0 +1,408 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/cdr"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+func (c *cli) printJSON(v any) error {
+	e := json.NewEncoder(c.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// table prints rows in columns.
+func (c *cli) table(header string, rows func(w io.Writer)) error {
+	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, header)
+	rows(w)
+	return w.Flush()
+}
+
+func seconds(ms int64) string { return fmt.Sprintf("%d.%ds", ms/1000, ms%1000/100) }
+
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+type callCmd struct {
+	List   callListCmd   `cmd:"" help:"Calls, newest first." default:"withargs"`
+	Show   callShowCmd   `cmd:"" help:"One call: segments, who talked, why it ended, what the queue decided."`
+	Hangup callHangupCmd `cmd:"" help:"End a live call."`
+}
+
+type callListCmd struct {
+	target
+	Live    bool   `help:"Only calls in progress."`
+	Limit   int    `help:"How many, 1 to 500." default:"20"`
+	Caller  string `help:"Caller's number."`
+	Dialled string `help:"Dialled number."`
+	Agent   string `help:"Who talked."`
+	Queue   string `help:"Queue that was entered."`
+}
+
+func (k callListCmd) Run(c *cli) error {
+	page, err := k.client().Calls(context.Background(), api.CallFilter{Limit: k.Limit, Live: k.Live, Caller: k.Caller, Dialled: k.Dialled, Agent: k.Agent, Queue: k.Queue})
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(page)
+	}
+	return c.table("ID\tSTARTED\tDIRECTION\tFROM\tTO\tQUEUE\tAGENT\tWAIT\tTALK\tEND", func(w io.Writer) {
+		for _, r := range page.Calls {
+			end := string(r.Result) + "/" + string(r.Reason)
+			if r.Open() {
+				end = "live: " + segmentNow(r)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, clock(r.Started), r.Direction, dash(r.From), dash(r.To),
+				dash(r.Queue), dash(r.Agent), seconds(r.WaitMs), seconds(r.TalkMs), end)
+		}
+	})
+}
+
+func segmentNow(r cdr.Call) string {
+	if n := len(r.Segments); n > 0 {
+		return string(r.Segments[n-1].Kind)
+	}
+	return "starting"
+}
+
+type callShowCmd struct {
+	target
+	ID     string `arg:"" help:"Call id, or its beginning."`
+	Events bool   `help:"Also every event of the journal."`
+}
+
+func (k callShowCmd) Run(c *cli) error {
+	d, err := k.client().Call(context.Background(), k.ID)
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(d)
+	}
+	fmt.Fprintf(c.out, "call %s\n  %s, from %s to %s, started %s\n", d.ID, d.Direction, dash(d.From), dash(d.To), clock(d.Started))
+	for _, s := range d.Segments {
+		fmt.Fprintf(c.out, "  %8s  %-8s %8s  %s\n", "+"+seconds(s.AtMs), s.Kind, seconds(s.Ms), segmentDetail(s))
+	}
+	for _, l := range d.Legs {
+		fmt.Fprintf(c.out, "  leg %d: %s\n", l.Leg, legDetail(l))
+	}
+	for _, r := range d.Recordings {
+		state := "closed"
+		if !r.Closed {
+			state = "being written"
+		}
+		if r.Fault != "" {
+			state = "DAMAGED: " + r.Fault
+		}
+		fmt.Fprintf(c.out, "  recording %s, %s, %s\n", r.Path, seconds(r.DurationMs), state)
+	}
+	for _, line := range why(d.Events) {
+		fmt.Fprintln(c.out, "  "+line)
+	}
+	if d.Open() {
+		fmt.Fprintln(c.out, "  still running")
+	} else {
+		fmt.Fprintf(c.out, "  ended by %s: %s; waited %s, talked %s, on hold %s, in all %s\n", d.Result, d.Reason,
+			seconds(d.WaitMs), seconds(d.TalkMs), seconds(d.HoldMs), seconds(d.TotalMs))
+	}
+	if k.Events {
+		for _, e := range d.Events {
+			fmt.Fprintf(c.out, "  %s  %-18s %s\n", e.At.Local().Format("15:04:05.000"), e.Kind, e.Data)
+		}
+	}
+	return nil
+}
+
+func segmentDetail(s cdr.Segment) string {
+	var parts []string
+	for _, p := range [][2]string{{"flow", s.Flow}, {"queue", s.Queue}, {"agent", s.Agent}, {"device", s.Device}, {"number", s.Number}, {"by", s.By}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func legDetail(l cdr.Leg) string {
+	who := "caller"
+	switch {
+	case l.Leg == 0:
+	case l.Agent != "":
+		who = "agent " + l.Agent + " on " + l.Device
+	case l.Trunk != "":
+		who = "trunk " + l.Trunk + " to " + l.Number
+	default:
+		who = "device " + l.Device
+	}
+	if a := l.Audio; a != nil {
+		who += fmt.Sprintf("; %s, received %d packets, lost %d, jitter %.1f ms, sent %d", a.Codec, a.PacketsReceived, a.PacketsLost, a.JitterMs, a.PacketsSent)
+	}
+	if l.Code != 0 {
+		who += fmt.Sprintf("; refused with %d", l.Code)
+	}
+	return who
+}
+
+// why tells the queue's decisions in sentences.
+func why(records []event.Record) []string {
+	var out []string
+	for _, r := range records {
+		e, err := event.Decode(r)
+		if err != nil {
+			continue // a newer server's event; --events shows it raw
+		}
+		switch b := e.Body.(type) {
+		case event.Decision:
+			out = append(out, decisionSentence(b))
+		case event.OfferEnded:
+			if b.Outcome != "accepted" {
+				out = append(out, fmt.Sprintf("%s did not take it: %s after %s", b.Agent, b.Outcome, seconds(b.RingMs)))
+			}
+		case event.FlowFailed:
+			out = append(out, fmt.Sprintf("flow %s failed at %s: %s", b.Flow, dash(b.Step), b.Error))
+		}
+	}
+	return out
+}
+
+func decisionSentence(d event.Decision) string {
+	var left []string
+	for _, reason := range sortedKeys(d.Excluded) {
+		left = append(left, fmt.Sprintf("%d %s", d.Excluded[reason], strings.ReplaceAll(reason, "_", " ")))
+	}
+	excluded := ""
+	if len(left) > 0 {
+		excluded = "; left out: " + strings.Join(left, ", ")
+	}
+	if d.Agent == "" {
+		return fmt.Sprintf("nobody in %s could be offered after %s of waiting%s", d.Queue, seconds(d.WaitMs), excluded)
+	}
+	others := len(d.Considered) - 1 + d.More
+	idle := int64(0)
+	for _, k := range d.Considered {
+		if k.Agent == d.Agent {
+			idle = k.IdleMs
+		}
+	}
+	return fmt.Sprintf("%s was chosen from %s after %s of waiting: %s, idle %s, before %d others%s", d.Agent, d.Queue,
+		seconds(d.WaitMs), strings.ReplaceAll(d.Strategy, "_", " "), seconds(idle), max(others, 0), excluded)
+}
+
+type callHangupCmd struct {
+	target
+	ID string `arg:"" help:"Call id."`
+}
+
+func (k callHangupCmd) Run(c *cli) error { return k.client().HangUp(context.Background(), k.ID) }
+
+type agentCmd struct {
+	List agentListCmd `cmd:"" help:"Agents and their states." default:"withargs"`
+	Set  agentSetCmd  `cmd:"" help:"Move an agent: ready, not_ready, offline, wrap_up_done."`
+}
+
+type agentListCmd struct{ target }
+
+func (k agentListCmd) Run(c *cli) error {
+	agents, err := k.client().Agents(context.Background())
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(agents)
+	}
+	return c.table("AGENT\tDEVICE\tSTATE\tSINCE\tREACHABLE\tQUEUES", func(w io.Writer) {
+		for _, a := range agents {
+			state := a.State
+			if a.Reason != "" {
+				state += " (" + a.Reason + ")"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\t%s\n", a.Name, dash(a.Device), state, time.Since(a.Since).Round(time.Second), a.Reachable, strings.Join(a.Queues, ","))
+		}
+	})
+}
+
+type agentSetCmd struct {
+	target
+	Name   string `arg:"" help:"Agent."`
+	State  string `arg:"" enum:"ready,not_ready,offline,wrap_up_done" help:"ready, not_ready, offline or wrap_up_done."`
+	Reason string `help:"Why not ready, such as lunch."`
+}
+
+func (k agentSetCmd) Run(c *cli) error {
+	return k.client().SetAgentState(context.Background(), k.Name, k.State, k.Reason)
+}
+
+type queueCmd struct {
+	List queueListCmd `cmd:"" help:"Queues and who waits." default:"withargs"`
+}
+
+type queueListCmd struct{ target }
+
+func (k queueListCmd) Run(c *cli) error {
+	queues, err := k.client().Queues(context.Background())
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(queues)
+	}
+	return c.table("QUEUE\tWAITING\tLONGEST\tLOGGED IN\tFREE", func(w io.Writer) {
+		for _, q := range queues {
+			longest := "-"
+			if !q.Oldest.IsZero() {
+				longest = time.Since(q.Oldest).Round(time.Second).String()
+			}
+			fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\n", q.Name, q.Waiting, longest, q.LoggedIn, q.Free)
+		}
+	})
+}
+
+type userCmd struct {
+	List userListCmd `cmd:"" help:"Devices, their accounts and where they are reached." default:"withargs"`
+}
+
+type userListCmd struct{ target }
+
+func (k userListCmd) Run(c *cli) error {
+	devices, err := k.client().Devices(context.Background())
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(devices)
+	}
+	return c.table("DEVICE\tUSERNAME\tUSER\tREACHED AT", func(w io.Writer) {
+		for _, d := range devices {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Name, d.Username, dash(d.User), dash(strings.Join(d.Contacts, " ")))
+		}
+	})
+}
+
+type recordingCmd struct {
+	List recordingListCmd `cmd:"" help:"Recordings, newest first." default:"withargs"`
+	Path recordingPathCmd `cmd:"" help:"Print the file of a call's recording, for a player."`
+}
+
+type recordingListCmd struct {
+	target
+	Limit int `help:"How many, 1 to 500." default:"20"`
+}
+
+func (k recordingListCmd) Run(c *cli) error {
+	list, err := k.client().Recordings(context.Background(), k.Limit)
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(list)
+	}
+	return c.table("CALL\tSTARTED\tLENGTH\tBYTES\tPATH\tSTATE", func(w io.Writer) {
+		for _, r := range list {
+			state := "closed"
+			if r.Open {
+				state = "being written"
+			}
+			if r.Fault != "" {
+				state = "DAMAGED: " + r.Fault
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.CallID, clock(r.Started), seconds(r.DurationMs), r.SizeBytes, r.Path, state)
+		}
+	})
+}
+
+type recordingPathCmd struct {
+	target
+	Call string `arg:"" help:"Call id."`
+}
+
+func (recordingPathCmd) Help() string {
+	return "Example:\n  play $(centrala recording path 019ab3c4-...)"
+}
+
+func (k recordingPathCmd) Run(c *cli) error {
+	ctx := context.Background()
+	d, err := k.client().Call(ctx, k.Call)
+	if err != nil {
+		return err
+	}
+	if len(d.Recordings) == 0 {
+		return errors.New("this call was not recorded")
+	}
+	s, err := k.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range d.Recordings {
+		fmt.Fprintln(c.out, filepath.Join(s.Recordings, r.Path))
+	}
+	return nil
+}
+
+type statusCmd struct{ target }
+
+func (k statusCmd) Run(c *cli) error {
+	s, err := k.client().Status(context.Background())
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(s)
+	}
+	state := "running"
+	if s.Draining {
+		state = "draining"
+	}
+	fmt.Fprintf(c.out, "%s, node %s, version %s, up %s\n%d calls, resources at revision %d\nSIP on %s\n", state, s.Node, s.Version,
+		time.Since(s.Started).Round(time.Second), s.Calls, s.Revision, strings.Join(s.SIP, ", "))
+	return nil
+}
+
+type reloadCmd struct{ target }
+
+func (k reloadCmd) Run(c *cli) error {
+	r, err := k.client().Reload(context.Background())
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(r)
+	}
+	fmt.Fprintf(c.out, "applied: %s\n", dash(strings.Join(r.Applied, ", ")))
+	if len(r.Restart) > 0 {
+		fmt.Fprintf(c.out, "waiting for a restart: %s\n", strings.Join(r.Restart, ", "))
+	}
+	return nil
+}
+
+type drainCmd struct{ target }
+
+func (k drainCmd) Run(c *cli) error { return k.client().Drain(context.Background()) }
+
+func sortedKeys(m map[string]int) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,144 @@
+// Package api is the REST API of one node under /api/v1: what the command line,
+// the console and other programs use. It serves over a Unix socket in the data
+// folder, whose file mode is its access control, and on request over a loopback
+// address. It holds no state; the Server interface below is what it asks of the
+// application (pkg/app implements it).
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/centrala/centrala/pkg/cdr"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/resource"
+)
+
+// Errors that the application's answers may wrap; each has an HTTP status.
+var (
+	ErrNotFound = errors.New("not found")         // 404
+	ErrInvalid  = errors.New("invalid")           // 422, faults in the body where there are any
+	ErrConflict = errors.New("not in this state") // 409
+)
+
+// Server is the application behind the API. Every call names its tenant.
+type Server interface {
+	Status(ctx context.Context) (Status, error)
+	// Calls lists live calls and past ones, newest first.
+	Calls(ctx context.Context, tenant string, f CallFilter) (CallPage, error)
+	Call(ctx context.Context, tenant, id string) (CallDetail, error)
+	// HangUp ends a live call.
+	HangUp(ctx context.Context, tenant, id string) error
+	Agents(ctx context.Context, tenant string) ([]Agent, error)
+	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
+	Queues(ctx context.Context, tenant string) ([]Queue, error)
+	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
+	Devices(ctx context.Context, tenant string) ([]Device, error)
+	// Export writes all resources; secrets says whether with passwords.
+	Export(ctx context.Context, secrets bool) ([]resource.Document, error)
+	// Apply checks the documents against the live state and, unless dry, makes
+	// them live at once or not at all.
+	Apply(ctx context.Context, docs []resource.Document, o ApplyOptions) (ApplyResult, error)
+	Reload(ctx context.Context) (ReloadResult, error)
+	Drain(ctx context.Context) error
+}
+
+// Status of the node.
+type Status struct {
+	Version    string    `json:"version"`
+	Node       string    `json:"node"`
+	Started    time.Time `json:"started"`
+	Calls      int       `json:"calls"`
+	Draining   bool      `json:"draining"`
+	Revision   uint64    `json:"revision"`   // of the resources
+	SIP        []string  `json:"sip"`        // "udp 0.0.0.0:5060"
+	Recordings string    `json:"recordings"` // folder
+}
+
+// CallFilter bounds a list. The zero value is the newest fifty.
+type CallFilter struct {
+	Limit   int    // 1..500; 0 = 50
+	Cursor  string // from the page before
+	Live    bool   // only calls in progress
+	Caller  string // exact
+	Dialled string // exact
+	Agent   string
+	Queue   string
+}
+
+// CallPage is one page of calls.
+type CallPage struct {
+	Calls []cdr.Call `json:"calls"`
+	Next  string     `json:"next,omitempty"` // cursor of the next page, "" at the end
+}
+
+// CallDetail is a call's record and its whole story.
+type CallDetail struct {
+	cdr.Call
+	Events []event.Record `json:"events"`
+}
+
+// Agent is one agent now.
+type Agent struct {
+	Name      string    `json:"name"`
+	Device    string    `json:"device"`
+	State     string    `json:"state"`
+	Reason    string    `json:"reason,omitempty"`
+	Since     time.Time `json:"since"`
+	Reachable bool      `json:"reachable"`
+	Calls     []string  `json:"calls,omitempty"`
+	Queues    []string  `json:"queues"`
+}
+
+// Queue is one queue now.
+type Queue struct {
+	Name     string         `json:"name"`
+	Waiting  int            `json:"waiting"`
+	Oldest   time.Time      `json:"oldest,omitzero"`
+	LoggedIn int            `json:"logged_in"`
+	Free     int            `json:"free"`
+	States   map[string]int `json:"states"`
+}
+
+// Recording is one recorded conversation.
+type Recording struct {
+	CallID     string    `json:"call_id"`
+	Path       string    `json:"path"` // under the recordings folder
+	Started    time.Time `json:"started"`
+	DurationMs int64     `json:"duration_ms"`
+	SizeBytes  int64     `json:"size_bytes"`
+	Fault      string    `json:"fault,omitempty"`
+	Open       bool      `json:"open"` // still being written
+}
+
+// Device is one phone and where it can be reached.
+type Device struct {
+	Name     string   `json:"name"`
+	Username string   `json:"username"`
+	User     string   `json:"user,omitempty"` // who takes calls on it
+	Contacts []string `json:"contacts"`
+}
+
+// ApplyOptions: Dry changes nothing; Prune removes what the documents do not
+// name; By is who asked, for the history.
+type ApplyOptions struct {
+	Dry   bool
+	Prune bool
+	By    string
+}
+
+// ApplyResult is what an apply did, or would do.
+type ApplyResult struct {
+	Revision uint64           `json:"revision"`
+	Changes  []string         `json:"changes"`
+	Faults   []resource.Fault `json:"faults,omitempty"` // errors refuse the whole apply; warnings do not
+	Applied  bool             `json:"applied"`
+}
+
+// ReloadResult tells what a changed node file did: keys applied at once, and
+// those that wait for a restart.
+type ReloadResult struct {
+	Applied []string `json:"applied"`
+	Restart []string `json:"restart"`
+}

@@ -1,0 +1,451 @@
+// Package app puts the rooms together into one node: it opens the store, builds
+// the tenants' houses of the resources, starts media, signalling, API and
+// metrics in order and stops them in the reverse. It knows the node file
+// (pkg/config); the rooms get plain values. It holds no call logic.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/acd/dispatch"
+	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/call"
+	"github.com/centrala/centrala/pkg/config"
+	"github.com/centrala/centrala/pkg/resource"
+	"github.com/centrala/centrala/pkg/route"
+	"github.com/centrala/centrala/pkg/sip"
+	"github.com/centrala/centrala/pkg/sip/transaction"
+	"github.com/centrala/centrala/pkg/store"
+)
+
+// promptCache bounds decoded prompts in memory; the built-in ones take some 30 MB.
+const promptCache = 256 << 20
+
+// Options of an App.
+type Options struct {
+	Version string
+	// Config is the node file as loaded; Load reads it again for Reload (nil:
+	// Reload is refused).
+	Config     *config.Config
+	Load       func() (*config.Config, error)
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+	// LogLevel is told the new level by a reload.
+	LogLevel func(level string)
+}
+
+// App is one running node.
+type App struct {
+	opts    Options
+	log     *zap.Logger
+	started time.Time
+
+	store    *store.Store
+	media    *session.Engine
+	recorder *record.Writer
+	library  *play.Library
+	sip      *sip.Stack
+	calls    *call.Manager
+	api      *api.HTTP
+
+	dir atomic.Pointer[directory]
+
+	// mu is held by one apply or reload at a time.
+	mu          sync.Mutex
+	cfg         *config.Config
+	dispatchers map[string]*dispatch.Dispatcher
+
+	draining atomic.Bool
+	drained  chan struct{} // closed when a drain asked for by API is wanted
+	drainOne sync.Once
+
+	stops    []stop // in the order of starting; run backwards
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// stop is one named step of stopping.
+type stop struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// New prepares a node; Start runs it.
+func New(o Options) (*App, error) {
+	if o.Config == nil {
+		return nil, errors.New("app: no configuration")
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	return &App{opts: o, cfg: o.Config, log: o.Log, dispatchers: map[string]*dispatch.Dispatcher{}, drained: make(chan struct{})}, nil
+}
+
+// onStop remembers how to undo what has just been started.
+func (a *App) onStop(name string, do func(ctx context.Context) error) {
+	a.stops = append(a.stops, stop{name, do})
+}
+
+// Start brings the node up. When a step fails, what was started is stopped
+// again and the error says which and why.
+func (a *App) Start(ctx context.Context) (err error) {
+	a.started = time.Now()
+	defer func() {
+		if err != nil {
+			sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			a.Stop(sctx)
+		}
+	}()
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"store", a.startStore},
+		{"recorder", a.startRecorder},
+		{"media", a.startMedia},
+		{"resources", a.startResources},
+		{"calls", a.startCalls},
+		{"sip", a.startSIP},
+		{"api", a.startAPI},
+	} {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	a.log.Info("node started", zap.String("version", a.opts.Version), zap.String("node", a.cfg.NodeName()),
+		zap.Strings("sip", a.listeners()), zap.Uint64("revision", a.dir.Load().set.Revision))
+	return nil
+}
+
+func (a *App) startStore(ctx context.Context) error {
+	s, err := store.Open(ctx, a.cfg.StorePath(), store.Options{Log: a.log.Named("store"), Registerer: a.opts.Registerer,
+		FlushEvery: a.cfg.Store.FlushEvery.D(), Queue: a.cfg.Store.Queue})
+	if err != nil {
+		return err
+	}
+	a.store = s
+	a.onStop("store", s.Close)
+	return nil
+}
+
+func (a *App) startRecorder(ctx context.Context) error {
+	w, err := record.NewWriter(record.Config{Dir: a.cfg.RecordingsDir(), Threads: a.cfg.Recordings.Threads,
+		FlushEvery: a.cfg.Recordings.FlushEvery.D(), Registerer: a.opts.Registerer, Log: a.log.Named("record")})
+	if err != nil {
+		return err
+	}
+	if err := w.Start(ctx); err != nil {
+		return err
+	}
+	a.recorder = w
+	a.onStop("recorder", w.Stop)
+	return nil
+}
+
+func (a *App) startMedia(ctx context.Context) error {
+	m := a.cfg.Media
+	bind, err := netip.ParseAddr(m.Bind)
+	if err != nil {
+		return err
+	}
+	advertised := bind
+	switch {
+	case m.Advertised != "":
+		if advertised, err = netip.ParseAddr(m.Advertised); err != nil {
+			return err
+		}
+	case bind.IsUnspecified():
+		if advertised, err = routeOut(); err != nil {
+			return fmt.Errorf("media.advertised is empty and no route out tells the address: %w; set it", err)
+		}
+	}
+	never := func(d config.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d.D()
+	}
+	e, err := session.New(session.Config{BindIP: bind, AdvertisedIP: advertised, PortMin: uint16(m.PortMin), PortMax: uint16(m.PortMax),
+		Workers: m.Workers, RTPTimeout: never(m.RTPTimeout), HoldTimeout: m.HoldTimeout.D(),
+		Log: a.log.Named("media"), Registerer: a.opts.Registerer})
+	if err != nil {
+		return err
+	}
+	if err := e.Start(ctx); err != nil {
+		return err
+	}
+	a.media = e
+	a.onStop("media", e.Stop)
+	return nil
+}
+
+// routeOut is this machine's address towards the outside. No packet is sent:
+// connecting a UDP socket only asks the routing table. 192.0.2.1 is TEST-NET-1
+// (RFC 5737), which belongs to nobody.
+func routeOut() (netip.Addr, error) {
+	c, err := net.Dial("udp4", "192.0.2.1:9")
+	if err != nil {
+		// A machine without a network, such as a laptop on a train: loopback still works.
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	}
+	defer c.Close()
+	ap, err := netip.ParseAddrPort(c.LocalAddr().String())
+	return ap.Addr(), err
+}
+
+func (a *App) startCalls(context.Context) error {
+	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: a.store,
+		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
+	return nil
+}
+
+func (a *App) startSIP(ctx context.Context) error {
+	s := a.cfg.SIP
+	var listeners []sip.Listener
+	for _, l := range s.Listeners {
+		addr, err := netip.ParseAddrPort(l.Address)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, sip.Listener{Transport: l.Transport, Addr: addr, Advertised: l.Advertised})
+	}
+	stack, err := sip.New(sip.Config{Listeners: listeners, UserAgent: s.UserAgent, Realm: s.Realm,
+		Timers:     transaction.Timers{T1: s.Timers.T1.D(), T2: s.Timers.T2.D(), T4: s.Timers.T4.D()},
+		MinExpires: s.Timers.MinExpires.D(), DefaultExpires: s.Timers.DefaultExpires.D(), MaxExpires: s.Timers.MaxExpires.D(),
+		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
+			MaxConnections: s.Limits.MaxConnections, MaxConnectionsPerIP: s.Limits.MaxConnectionsPerIP,
+			MaxTransactions: s.Limits.MaxTransactions, IdleTimeout: s.Limits.IdleTimeout.D(), FirstMessageTimeout: s.Limits.FirstMessageTimeout.D()},
+	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Handler: a})
+	if err != nil {
+		return err
+	}
+	a.calls.Bind(stack)
+	a.sip = stack
+	if err := stack.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("sip", stack.Stop)
+	a.onStop("calls", a.calls.Stop) // before signalling, which carries its BYEs
+	a.tellReach(a.dir.Load())
+	return nil
+}
+
+func (a *App) startAPI(context.Context) error {
+	a.api = api.New(a, a.log.Named("api"))
+	a.onStop("api", a.api.Stop)
+	if err := a.api.ListenUnix(a.cfg.SocketPath()); err != nil {
+		return err
+	}
+	if a.cfg.API.Listen != "" {
+		return a.api.ListenTCP(a.cfg.API.Listen)
+	}
+	return nil
+}
+
+// Drain stops new calls in both directions. Running ones go on; see Wait.
+func (a *App) startDrain() {
+	if a.draining.CompareAndSwap(false, true) {
+		a.log.Info("draining: no new calls", zap.Int("calls", a.calls.Len()))
+		a.calls.Drain(true)
+		a.sip.Drain(true)
+	}
+}
+
+// Drained is closed when the API asked for a drain; the process then stops as
+// after SIGTERM.
+func (a *App) Drained() <-chan struct{} { return a.drained }
+
+// DrainAndStop lets running calls end within the configured time, or until
+// ctx is done, then stops the node.
+func (a *App) DrainAndStop(ctx context.Context) error {
+	a.startDrain()
+	a.mu.Lock()
+	timeout := a.cfg.Drain.Timeout.D()
+	a.mu.Unlock()
+	wctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := a.calls.Wait(wctx); err != nil {
+		a.log.Warn("drain time is over; hanging up", zap.Int("calls", a.calls.Len()))
+	}
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	return a.Stop(sctx)
+}
+
+// Stop undoes Start in the reverse order. Safe to call twice.
+func (a *App) Stop(ctx context.Context) error {
+	a.stopOnce.Do(func() {
+		var errs []error
+		for _, s := range slices.Backward(a.stops) {
+			if err := s.do(ctx); err != nil {
+				a.log.Error("stop step failed", zap.String("step", s.name), zap.Error(err))
+				errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
+			}
+		}
+		a.stopErr = errors.Join(errs...)
+		a.log.Info("node stopped")
+	})
+	return a.stopErr
+}
+
+// house finds a tenant's current house for the call manager.
+func (a *App) house(tenant string) call.House {
+	if h := a.dir.Load().houses[tenant]; h != nil {
+		return h
+	}
+	return nil
+}
+
+// Account implements sip.Accounts. A username belongs to one device of one
+// tenant; the domain that was dialled does not matter to it.
+func (a *App) Account(username, _ string) (sip.Account, bool) {
+	acc, ok := a.dir.Load().accounts[username]
+	return acc, ok
+}
+
+// StaticContact implements sip.StaticContacts.
+func (a *App) StaticContact(tenant, device string) string {
+	return a.dir.Load().contacts[resource.Key{Tenant: tenant, Name: device}]
+}
+
+// MatchTrunk implements sip.TrunkMatcher.
+func (a *App) MatchTrunk(src netip.AddrPort) (tenant, trunk string, ok bool) {
+	return a.dir.Load().MatchTrunk(src)
+}
+
+// Invite implements sip.Handler.
+func (a *App) Invite(in *sip.Invitation) { a.calls.Invite(in) }
+
+// Registered implements sip.Handler: an agent whose phone is gone is not
+// offered calls (what the trade calls reachability).
+func (a *App) Registered(tenant, device string, up bool) {
+	h := a.dir.Load().houses[tenant]
+	if h == nil {
+		return
+	}
+	if user := h.AgentOf(device); user != "" {
+		h.acd.Post(acd.Reach{Agent: user, Reachable: up || a.StaticContact(tenant, device) != ""})
+	}
+}
+
+// tellReach tells every tenant's ACD which phones can be reached now.
+func (a *App) tellReach(d *directory) {
+	for tenant, h := range d.houses {
+		for device, user := range h.agents {
+			h.acd.Post(acd.Reach{Agent: user, Reachable: len(a.sip.Contacts(tenant, device)) > 0})
+		}
+	}
+}
+
+func (a *App) listeners() []string {
+	var out []string
+	for _, l := range a.cfg.SIP.Listeners {
+		out = append(out, l.Transport+" "+a.sip.LocalAddr(l.Transport).String())
+	}
+	return out
+}
+
+// newDirectory builds everything that one revision of the resources means.
+func (a *App) newDirectory(s *resource.Set) (*directory, error) {
+	routes, faults := route.Build(s)
+	d := &directory{set: s, houses: map[string]*house{}, accounts: map[string]sip.Account{}, contacts: map[resource.Key]string{}}
+	for tenant := range s.Tenants {
+		disp, err := a.dispatcher(tenant)
+		if err != nil {
+			return nil, err
+		}
+		h, err := newHouse(tenant, s, routes, a.cfg.PromptsDir(), a.library, disp)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("tenant %q: %w", tenant, err))
+			continue
+		}
+		d.houses[tenant] = h
+	}
+	for k, dev := range s.Devices {
+		md5, sha, _ := dev.Secrets(k.Name, a.cfg.SIP.Realm)
+		acc := sip.Account{Tenant: k.Tenant, Device: k.Name, Username: dev.User(k.Name), HA1MD5: md5, HA1SHA256: sha,
+			Contact: dev.Contact, MaxContacts: dev.MaxContacts}
+		if acc.MaxContacts == 0 {
+			acc.MaxContacts = 5
+		}
+		d.accounts[acc.Username] = acc
+		if dev.Contact != "" {
+			d.contacts[k] = dev.Contact
+		}
+	}
+	for k, t := range s.Trunks {
+		for _, s := range t.Addresses {
+			p, port, err := parseTrunkAddress(s)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("trunk %q: %w", k.Name, err))
+				continue
+			}
+			d.trunks = append(d.trunks, trunkAddress{p, port, k.Tenant, k.Name})
+		}
+	}
+	// A stable order, so that two trunks with one address always give the same answer.
+	slices.SortFunc(d.trunks, func(x, y trunkAddress) int {
+		if x.tenant+"/"+x.trunk < y.tenant+"/"+y.trunk {
+			return -1
+		}
+		return 1
+	})
+	return d, errors.Join(faults...)
+}
+
+// dispatcher returns the tenant's dispatcher, started at first need.
+func (a *App) dispatcher(tenant string) (*dispatch.Dispatcher, error) {
+	if d := a.dispatchers[tenant]; d != nil {
+		return d, nil
+	}
+	d := dispatch.New(dispatch.Config{Tenant: tenant, Engine: acd.Config{OfferPrefix: a.cfg.NodeName() + "-" + a.started.UTC().Format("20060102150405") + "-"},
+		Journal: a.store, Log: a.log.Named("acd"), Registerer: a.opts.Registerer, AgentStates: a.store})
+	if err := d.Start(context.Background()); err != nil {
+		return nil, err
+	}
+	a.dispatchers[tenant] = d
+	return d, nil
+}
+
+// install makes a directory live: new calls see it at once, the ACDs keep
+// every caller's place.
+func (a *App) install(d *directory) {
+	a.dir.Store(d)
+	for _, tenant := range slices.Sorted(maps.Keys(d.houses)) {
+		h := d.houses[tenant]
+		h.acd.Post(h.acdConfig())
+	}
+	if a.sip != nil {
+		a.tellReach(d)
+	}
+}
+
+// LocalAddress is the address under which phones on the network reach this
+// machine, for hints to people.
+func LocalAddress() string {
+	a, err := routeOut()
+	if err != nil {
+		return "127.0.0.1"
+	}
+	return a.String()
+}

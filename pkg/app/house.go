@@ -1,0 +1,318 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/ivr/flow"
+	"github.com/centrala/centrala/ivr/prompt"
+	"github.com/centrala/centrala/ivr/schedule"
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/acd/dispatch"
+	"github.com/centrala/centrala/pkg/call"
+	"github.com/centrala/centrala/pkg/resource"
+	"github.com/centrala/centrala/pkg/route"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// house is one tenant's configuration, ready for calls: call.House over one
+// revision of the resources. It never changes; an apply makes new ones.
+type house struct {
+	tenant    string
+	spec      *resource.TenantSpec
+	routes    *route.Table
+	flows     map[string]*flow.Flow
+	schedules map[string]*schedule.Schedule
+	queues    map[string]*resource.QueueSpec
+	users     map[string]*resource.UserSpec
+	devices   map[string]*resource.DeviceSpec
+	trunks    map[string]*call.Trunk
+	agents    map[string]string // device -> user
+	prompts   *prompt.Set
+	library   *play.Library
+	acd       *dispatch.Dispatcher
+
+	clips sync.Map // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
+}
+
+type clipKey struct{ name, language string }
+
+var _ call.House = (*house)(nil)
+
+// newHouse builds a tenant's house of a checked set. Errors are faults that
+// the check should have told; the house is not used then.
+func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir string, library *play.Library, d *dispatch.Dispatcher) (*house, error) {
+	h := &house{tenant: tenant, spec: s.Tenants[tenant], routes: routes, library: library, acd: d,
+		flows: map[string]*flow.Flow{}, schedules: map[string]*schedule.Schedule{}, queues: map[string]*resource.QueueSpec{},
+		users: map[string]*resource.UserSpec{}, devices: map[string]*resource.DeviceSpec{}, trunks: map[string]*call.Trunk{}, agents: map[string]string{}}
+	var faults []error
+	for k, spec := range s.Flows {
+		if k.Tenant == tenant {
+			f, err := flow.Parse(k.Name, spec.Raw)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("flow %q: %w", k.Name, err))
+				continue
+			}
+			h.flows[k.Name] = f
+		}
+	}
+	for k, spec := range s.Schedules {
+		if k.Tenant == tenant {
+			zoned := *spec
+			zoned.TimeZone = cmp.Or(spec.TimeZone, h.spec.TimeZone)
+			sc, err := schedule.Parse(zoned)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("schedule %q: %w", k.Name, err))
+				continue
+			}
+			h.schedules[k.Name] = sc
+		}
+	}
+	mine(s.Queues, tenant, h.queues)
+	mine(s.Users, tenant, h.users)
+	mine(s.Devices, tenant, h.devices)
+	for name, u := range h.users {
+		if u.Device != "" {
+			h.agents[u.Device] = name
+		}
+	}
+	for k, spec := range s.Trunks {
+		if k.Tenant == tenant {
+			t, err := newTrunk(spec)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("trunk %q: %w", k.Name, err))
+				continue
+			}
+			h.trunks[k.Name] = t
+		}
+	}
+	h.prompts = promptSet(s, tenant, promptsDir)
+	return h, errors.Join(faults...)
+}
+
+func mine[S any](all map[resource.Key]*S, tenant string, into map[string]*S) {
+	for k, spec := range all {
+		if k.Tenant == tenant {
+			into[k.Name] = spec
+		}
+	}
+}
+
+func newTrunk(spec *resource.TrunkSpec) (*call.Trunk, error) {
+	t := &call.Trunk{AuthUser: spec.AuthUser, AuthPassword: spec.AuthPassword, CallerID: spec.CallerID,
+		MaxCalls: spec.MaxCalls, Codecs: spec.Codecs, RingTimeout: time.Duration(spec.RingTimeout)}
+	if t.RingTimeout == 0 {
+		t.RingTimeout = time.Minute
+	}
+	if spec.Target == "" {
+		return t, nil
+	}
+	target, err := sip.ParseTarget(spec.Target)
+	if err != nil {
+		return nil, err
+	}
+	t.Target = target
+	_, hostport, _ := strings.Cut(target.URI, ":")
+	hostport, _, _ = strings.Cut(hostport, ";")
+	if at := strings.LastIndexByte(hostport, '@'); at >= 0 {
+		hostport = hostport[at+1:]
+	}
+	t.Host = hostport
+	return t, nil
+}
+
+// Flow returns a checked flow, nil when there is none of that name.
+func (h *house) Flow(name string) *flow.Flow { return h.flows[name] }
+
+// FlowInput adds the tenant's schedules.
+func (h *house) FlowInput(in ivr.Input) ivr.Input {
+	in.Schedules = h.schedules
+	return in
+}
+
+// QueueRecord is the queue's own recording policy.
+func (h *house) QueueRecord(queue string) resource.Record {
+	if q := h.queues[queue]; q != nil {
+		return q.Record
+	}
+	return resource.RecordInherit
+}
+
+// QueueMusic is the queue's own music prompt.
+func (h *house) QueueMusic(queue string) string {
+	if q := h.queues[queue]; q != nil {
+		return q.Music
+	}
+	return ""
+}
+
+// AgentOf names the user who takes calls on a device.
+func (h *house) AgentOf(device string) string { return h.agents[device] }
+
+// DefaultTarget is where a call goes whose flow failed.
+func (h *house) DefaultTarget() string { return h.spec.DefaultTarget }
+
+// Language is the tenant's default language.
+func (h *house) Language() string {
+	if h.spec.Language == "" {
+		return "en"
+	}
+	return h.spec.Language
+}
+
+// ACD is the tenant's dispatcher.
+func (h *house) ACD() *dispatch.Dispatcher { return h.acd }
+
+// Inbound routes a carrier's call.
+func (h *house) Inbound(now time.Time, trunk, dialled, from string) (route.Target, error) {
+	return h.routes.Inbound(now, h.tenant, trunk, dialled, from)
+}
+
+// FromDevice routes a call of a device.
+func (h *house) FromDevice(now time.Time, device, dialled string) (route.Target, error) {
+	return h.routes.FromDevice(now, h.tenant, device, dialled)
+}
+
+// Outside lists the trunks for a number that a flow dials.
+func (h *house) Outside(number string) []route.TrunkRoute { return h.routes.Outside(h.tenant, number) }
+
+// Device is what a call needs of a device; the zero value for an unknown one.
+func (h *house) Device(name string) call.Device {
+	d := h.devices[name]
+	if d == nil {
+		return call.Device{Username: name, Extension: name}
+	}
+	out := call.Device{Username: d.User(name), Codecs: d.Codecs}
+	if out.Extension = d.Extension; out.Extension == "" {
+		out.Extension = out.Username
+	}
+	if u := h.users[h.agents[name]]; u != nil {
+		out.Display = u.DisplayName
+	}
+	return out
+}
+
+// Trunk returns nil when there is none of that name.
+func (h *house) Trunk(name string) *call.Trunk { return h.trunks[name] }
+
+// Clip is a prompt's audio, decoded once per revision of the resources.
+func (h *house) Clip(name, language string) (*play.Clip, error) {
+	k := clipKey{name, language}
+	if c, ok := h.clips.Load(k); ok {
+		return c.(*play.Clip), nil
+	}
+	rc, key, err := h.prompts.Open(name, language)
+	if err != nil {
+		return nil, err
+	}
+	opened := false
+	c, err := h.library.Get(key, func() (io.ReadCloser, error) { opened = true; return rc, nil })
+	if !opened {
+		rc.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	h.clips.Store(k, c)
+	return c, nil
+}
+
+// acdConfig is the tenant's queues and agents in the words of the ACD.
+func (h *house) acdConfig() acd.Configure {
+	var c acd.Configure
+	for name, q := range h.queues {
+		out := acd.Queue{Name: name, Strategy: q.Strategy, Priority: q.Priority, WrapUp: time.Duration(q.WrapUp),
+			RingTimeout: time.Duration(q.RingTimeout), MaxWait: time.Duration(q.MaxWait), MaxLength: q.MaxLength,
+			LeaveWhenEmpty: q.LeaveWhenEmpty == nil || *q.LeaveWhenEmpty,
+			AnnounceFirst:  2 * time.Second, AnnounceEvery: 30 * time.Second, Skills: q.Skills}
+		if q.AnnounceFirst != nil {
+			out.AnnounceFirst = time.Duration(*q.AnnounceFirst)
+		}
+		if q.AnnounceEvery != nil {
+			out.AnnounceEvery = time.Duration(*q.AnnounceEvery)
+		}
+		for _, m := range q.Members {
+			out.Members = append(out.Members, acd.Member{Agent: m.Agent, Rank: m.Rank})
+		}
+		c.Queues = append(c.Queues, out)
+	}
+	for name, u := range h.users {
+		if u.Device == "" {
+			continue // not somebody who takes calls
+		}
+		a := acd.Agent{Name: name, Device: u.Device, Skills: u.Skills, AlwaysReady: u.AlwaysReady}
+		if u.WrapUp != nil {
+			d := time.Duration(*u.WrapUp)
+			a.WrapUp = &d
+		}
+		c.Agents = append(c.Agents, a)
+	}
+	return c
+}
+
+// directory is every tenant at one revision, and what SIP asks about: accounts
+// and trunks by address. It never changes.
+type directory struct {
+	set      *resource.Set
+	houses   map[string]*house
+	accounts map[string]sip.Account // by username
+	contacts map[resource.Key]string
+	trunks   []trunkAddress
+}
+
+type trunkAddress struct {
+	prefix        netip.Prefix
+	port          uint16 // 0 = any
+	tenant, trunk string
+}
+
+// MatchTrunk finds the trunk of a source address: one with the very port
+// before one without, a narrower net before a wider.
+func (d *directory) MatchTrunk(src netip.AddrPort) (tenant, trunk string, ok bool) {
+	best := -1
+	addr := src.Addr().Unmap()
+	for i, t := range d.trunks {
+		if !t.prefix.Contains(addr) || t.port != 0 && t.port != src.Port() {
+			continue
+		}
+		if best < 0 || narrower(t, d.trunks[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return "", "", false
+	}
+	return d.trunks[best].tenant, d.trunks[best].trunk, true
+}
+
+func narrower(a, b trunkAddress) bool {
+	if (a.port != 0) != (b.port != 0) {
+		return a.port != 0
+	}
+	return a.prefix.Bits() > b.prefix.Bits()
+}
+
+// parseTrunkAddress reads "192.0.2.1", "192.0.2.0/24" or "192.0.2.1:5060".
+func parseTrunkAddress(s string) (netip.Prefix, uint16, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), 0, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), 0, nil
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.Prefix{}, 0, fmt.Errorf("address %q: want an IP address, a net such as 192.0.2.0/24, or address:port", s)
+	}
+	a := ap.Addr().Unmap()
+	return netip.PrefixFrom(a, a.BitLen()), ap.Port(), nil
+}

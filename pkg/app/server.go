@@ -1,0 +1,230 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/acd/dispatch"
+	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/cdr"
+	"github.com/centrala/centrala/pkg/config"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/store"
+)
+
+var _ api.Server = (*App)(nil)
+
+// Status implements api.Server.
+func (a *App) Status(context.Context) (api.Status, error) {
+	return api.Status{Version: a.opts.Version, Node: a.opts.Config.NodeName(), Started: a.started, Calls: a.calls.Len(), Draining: a.draining.Load(),
+		Revision: a.dir.Load().set.Revision, SIP: a.listeners(), Recordings: a.opts.Config.RecordingsDir()}, nil
+}
+
+// Calls implements api.Server. Running calls come first, as they stand now.
+func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.CallPage, error) {
+	page := api.CallPage{Calls: []cdr.Call{}}
+	if f.Live || f.Cursor == "" {
+		live := a.store.Live(tenant)
+		slices.Reverse(live)
+		for _, c := range live {
+			if matches(c, f) {
+				page.Calls = append(page.Calls, c)
+			}
+		}
+	}
+	if f.Live {
+		return page, nil
+	}
+	past, next, err := a.store.Calls(ctx, tenant, store.CallFilter{Caller: f.Caller, Dialled: f.Dialled, Queue: f.Queue, Agent: f.Agent,
+		Ended: true, Cursor: f.Cursor, Limit: f.Limit})
+	if errors.Is(err, store.ErrCursor) {
+		return page, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	page.Calls, page.Next = append(page.Calls, past...), next
+	return page, err
+}
+
+func matches(c cdr.Call, f api.CallFilter) bool {
+	is := func(want, got string) bool { return want == "" || want == got }
+	return is(f.Caller, c.From) && is(f.Dialled, c.To) && is(f.Queue, c.Queue) && is(f.Agent, c.Agent)
+}
+
+// Call implements api.Server. An id may be shortened to any beginning that
+// names one call only.
+func (a *App) Call(ctx context.Context, tenant, id string) (api.CallDetail, error) {
+	c, err := a.store.Call(ctx, tenant, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return api.CallDetail{}, fmt.Errorf("call %q: %w", id, api.ErrNotFound)
+	}
+	if err != nil {
+		return api.CallDetail{}, err
+	}
+	d := api.CallDetail{Call: c}
+	events, err := a.store.Events(ctx, tenant, c.ID)
+	if err != nil {
+		return d, err
+	}
+	for _, e := range events {
+		r, err := event.Encode(e)
+		if err != nil {
+			return d, err
+		}
+		d.Events = append(d.Events, r)
+	}
+	return d, nil
+}
+
+// HangUp implements api.Server.
+func (a *App) HangUp(_ context.Context, tenant, id string) error {
+	if !a.calls.HangUp(tenant, id) {
+		return fmt.Errorf("call %q: %w among the calls in progress", id, api.ErrNotFound)
+	}
+	return nil
+}
+
+func (a *App) snapshot(ctx context.Context, tenant string) (acd.Snapshot, *house, error) {
+	h := a.dir.Load().houses[tenant]
+	if h == nil {
+		return acd.Snapshot{}, nil, fmt.Errorf("tenant %q: %w", tenant, api.ErrNotFound)
+	}
+	s, err := h.acd.Snapshot(ctx)
+	return s, h, err
+}
+
+// Agents implements api.Server.
+func (a *App) Agents(ctx context.Context, tenant string) ([]api.Agent, error) {
+	s, _, err := a.snapshot(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Agent, len(s.Agents))
+	for i, g := range s.Agents {
+		out[i] = api.Agent{Name: g.Name, Device: g.Device, State: g.State.String(), Reason: g.Reason, Since: g.Since,
+			Reachable: g.Reachable, Calls: g.Calls, Queues: g.Queues}
+	}
+	return out, nil
+}
+
+// SetAgentState implements api.Server.
+func (a *App) SetAgentState(ctx context.Context, tenant, name, state, reason string) error {
+	h := a.dir.Load().houses[tenant]
+	if h == nil || h.users[name] == nil {
+		return fmt.Errorf("agent %q: %w", name, api.ErrNotFound)
+	}
+	// An agent who is offline logs in with ready: one command, not two.
+	events := map[string]acd.Event{
+		"ready":        acd.SetReady{Agent: name, Reason: reason, By: acd.ByAPI},
+		"not_ready":    acd.SetNotReady{Agent: name, Reason: cmp.Or(reason, "api"), By: acd.ByAPI},
+		"offline":      acd.LogOut{Agent: name, Reason: reason, By: acd.ByAPI},
+		"wrap_up_done": acd.WrapUpDone{Agent: name, Reason: reason, By: acd.ByAPI},
+	}
+	ev, ok := events[state]
+	if !ok {
+		return fmt.Errorf("%w: state %q: want ready, not_ready, offline or wrap_up_done", api.ErrInvalid, state)
+	}
+	err := h.acd.Ask(ctx, ev)
+	if errors.Is(err, dispatch.ErrNotLoggedIn) && state == "ready" {
+		err = h.acd.Ask(ctx, acd.LogIn{Agent: name, Reason: reason, By: acd.ByAPI})
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", api.ErrConflict, err)
+	}
+	return nil
+}
+
+// Queues implements api.Server.
+func (a *App) Queues(ctx context.Context, tenant string) ([]api.Queue, error) {
+	s, _, err := a.snapshot(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Queue, len(s.Queues))
+	for i, q := range s.Queues {
+		out[i] = api.Queue{Name: q.Name, Waiting: q.Waiting, Oldest: q.Oldest, LoggedIn: q.LoggedIn, Free: q.Free, States: q.States}
+	}
+	return out, nil
+}
+
+// Recordings implements api.Server.
+func (a *App) Recordings(ctx context.Context, tenant string, limit int) ([]api.Recording, error) {
+	list, _, err := a.store.Recordings(ctx, tenant, store.RecordingFilter{Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Recording, len(list))
+	for i, r := range list {
+		out[i] = api.Recording{CallID: r.CallID, Path: r.Path, Started: r.Started, DurationMs: r.DurationMs, SizeBytes: r.SizeBytes, Fault: r.Fault, Open: !r.Closed}
+	}
+	return out, nil
+}
+
+// Devices implements api.Server.
+func (a *App) Devices(_ context.Context, tenant string) ([]api.Device, error) {
+	h := a.dir.Load().houses[tenant]
+	if h == nil {
+		return nil, fmt.Errorf("tenant %q: %w", tenant, api.ErrNotFound)
+	}
+	out := make([]api.Device, 0, len(h.devices))
+	for name, d := range h.devices {
+		dev := api.Device{Name: name, Username: d.User(name), User: h.agents[name], Contacts: []string{}}
+		for _, t := range a.sip.Contacts(tenant, name) {
+			dev.Contacts = append(dev.Contacts, t.URI)
+		}
+		out = append(out, dev)
+	}
+	slices.SortFunc(out, func(x, y api.Device) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}
+
+// Reload implements api.Server and SIGHUP: the node file is read again, what
+// can change live does, the rest is named.
+func (a *App) Reload(context.Context) (api.ReloadResult, error) {
+	if a.opts.Load == nil {
+		return api.ReloadResult{}, fmt.Errorf("%w: this node was started without a node file", api.ErrConflict)
+	}
+	next, err := a.opts.Load()
+	if err != nil {
+		a.log.Error("reload refused, the old configuration stays", zap.Error(err))
+		return api.ReloadResult{}, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	applied, restart := config.Reloadable(a.cfg, next)
+	live := *a.cfg
+	live.Log, live.Limits, live.Drain = next.Log, next.Limits, next.Drain
+	a.cfg = &live
+	if a.opts.LogLevel != nil {
+		a.opts.LogLevel(live.Log.Level)
+	}
+	a.calls.SetLimits(live.Limits.MaxCalls, live.Limits.MaxCallDuration.D())
+	a.log.Info("reloaded", zap.Strings("applied", applied), zap.Strings("restart", restart))
+	return api.ReloadResult{Applied: applied, Restart: restart}, nil
+}
+
+// Drain implements api.Server: like SIGTERM, the process ends once the calls have.
+func (a *App) Drain(context.Context) error {
+	a.startDrain()
+	a.drainOne.Do(func() { close(a.drained) })
+	return nil
+}
+
+// Ready tells whether the node can take calls, for /readyz.
+func (a *App) Ready() error {
+	switch {
+	case a.dir.Load() == nil || a.sip == nil:
+		return errors.New("starting")
+	case a.draining.Load():
+		return errors.New("draining")
+	}
+	if reason := a.store.Err(); reason != "" {
+		return errors.New("store: " + reason)
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package call
+
+import (
+	"time"
+
+	"github.com/centrala/centrala/ivr/prompt"
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+// Effect is what the Machine wants done. The owner carries effects out in
+// order. This file is the whole list.
+type Effect interface{ effect() }
+
+type (
+	// AnswerCaller sends 200 to the caller's INVITE.
+	AnswerCaller struct{}
+	// RingCaller sends 180, or 183 with our SDP when Early, to a caller who is not answered.
+	RingCaller struct{ Early bool }
+	// RejectCaller refuses a caller who was never answered.
+	RejectCaller struct {
+		Code   int
+		Reason event.Reason
+	}
+	// DialDevice rings every contact of a device. The owner answers with
+	// DialStarted, or DialFailed when there is none.
+	DialDevice struct {
+		Device string
+		Agent  string
+		Ring   time.Duration
+	}
+	// DialTrunk sends a call out on a trunk.
+	DialTrunk struct {
+		Trunk  string
+		Number string
+	}
+	// DialOutside chooses the trunk for a number by the tenant's routes, then
+	// goes on as DialTrunk. Only flows ask for it: they belong to the house.
+	DialOutside struct{ Number string }
+	// EndLeg hangs a leg up, whatever state it is in.
+	EndLeg struct {
+		Leg    int
+		Reason string // for the Reason header: "normal", "answered elsewhere", ...
+	}
+	// PlayPhrases speaks prompts to a leg; PlayDone follows with ID.
+	PlayPhrases struct {
+		Leg      int
+		ID       uint64
+		Phrases  []prompt.Phrase
+		Language string
+		Loop     bool
+		Offset   time.Duration
+	}
+	// PlayClip plays a made sound (tones, ring-back) to a leg.
+	PlayClip struct {
+		Leg  int
+		ID   uint64
+		Clip *play.Clip
+		Loop bool
+	}
+	// StopPlay makes a leg silent.
+	StopPlay struct{ Leg int }
+	// EchoLeg sends a leg its own sound.
+	EchoLeg struct {
+		Leg int
+		On  bool
+	}
+	// SendDigit sends one digit to a leg (RFC 4733, or in-band).
+	SendDigit struct {
+		Leg   int
+		Digit byte
+	}
+	// BridgeLegs and UnbridgeLegs join and part two legs' sound.
+	BridgeLegs   struct{ A, B int }
+	UnbridgeLegs struct{ A, B int }
+	// StartRecording opens the file and taps caller (left) and peer (right);
+	// StopRecording closes it and RecordingDone follows.
+	StartRecording struct {
+		ID, Path string
+		Peer     int
+	}
+	// TapLeg moves the right channel of the running recording to another leg.
+	TapLeg        struct{ Peer int }
+	StopRecording struct{}
+	// SetTimer arms one timer of the call; TimerFired follows. StopTimer disarms it.
+	SetTimer struct {
+		Timer TimerID
+		After time.Duration
+	}
+	StopTimer struct{ Timer TimerID }
+	// TellACD posts an event to the tenant's ACD.
+	TellACD struct{ Event acd.Event }
+	// DoFeature carries out a feature code; FeatureDone follows.
+	DoFeature struct{ Action, Arg, Agent string }
+	// Journal appends an event of this call.
+	Journal struct{ Body event.Body }
+	// Finish is the last effect: media down, verdict synced, owner gone.
+	Finish struct{}
+)
+
+func (AnswerCaller) effect()   {}
+func (RingCaller) effect()     {}
+func (RejectCaller) effect()   {}
+func (DialDevice) effect()     {}
+func (DialTrunk) effect()      {}
+func (DialOutside) effect()    {}
+func (EndLeg) effect()         {}
+func (PlayPhrases) effect()    {}
+func (PlayClip) effect()       {}
+func (StopPlay) effect()       {}
+func (EchoLeg) effect()        {}
+func (SendDigit) effect()      {}
+func (BridgeLegs) effect()     {}
+func (UnbridgeLegs) effect()   {}
+func (StartRecording) effect() {}
+func (TapLeg) effect()         {}
+func (StopRecording) effect()  {}
+func (SetTimer) effect()       {}
+func (StopTimer) effect()      {}
+func (TellACD) effect()        {}
+func (DoFeature) effect()      {}
+func (Journal) effect()        {}
+func (Finish) effect()         {}
+
+// TimerID names one timer of a call. A flow's timers are TimerFlow+its own id.
+type TimerID uint64
+
+const (
+	TimerEnding TimerID = iota // bound on closing legs, queue and recording
+	TimerRing                  // bound on one dial attempt
+	TimerMax                   // cap on the call's length
+	TimerFlow   TimerID = 1 << 32
+)

@@ -1,0 +1,122 @@
+package call
+
+import (
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
+)
+
+// Event is what the Machine is told. This file is the whole list.
+type Event interface{ callEvent() }
+
+type (
+	// Invited begins the call: where it leads is already decided.
+	Invited struct {
+		Target    route.Target
+		SIPCallID string
+	}
+	// DialStarted tells the outgoing legs of the attempt just asked for; one
+	// LegInfo a contact. Their numbers follow on from the legs there are.
+	DialStarted struct{ Legs []LegInfo }
+	// DialFailed: nothing could be dialled at all.
+	DialFailed struct {
+		Reason event.Reason
+		Detail string
+	}
+	// LegProgressed: 180 (Early false) or early media from an outgoing leg.
+	LegProgressed struct {
+		Leg   int
+		Early bool
+	}
+	// LegPickedUp: 200 from an outgoing leg, media agreed.
+	LegPickedUp struct{ Leg int }
+	// LegRefused: an outgoing leg will not answer.
+	LegRefused struct {
+		Leg    int
+		Code   int
+		Reason event.Reason
+	}
+	// LegGone: nothing more comes from this leg. Remote is true when the other
+	// side ended it (BYE, CANCEL) and false when we or time did.
+	LegGone struct {
+		Leg    int
+		Remote bool
+		Reason event.Reason // ReasonNormal, ReasonCancelled, ReasonSignalLost, ReasonUnreachable
+	}
+	// LegMeasured: the leg's stream is closed; Audio is nil when it never had one.
+	LegMeasured struct {
+		Leg   int
+		Audio *event.Audio
+	}
+	// HoldChanged: a side put the call on hold or took it back.
+	HoldChanged struct {
+		Leg  int
+		Held bool
+	}
+	// Key is one digit of a leg. Via is "rfc4733" or "info".
+	Key struct {
+		Leg   int
+		Digit byte
+		Via   string
+	}
+	// Played: the sound with this id has ended.
+	Played struct {
+		Leg int
+		ID  uint64
+	}
+	// PlayFailed: a prompt could not be opened.
+	PlayFailed struct {
+		Leg int
+		ID  uint64
+		Err error
+	}
+	// SilentLeg: no RTP for longer than allowed.
+	SilentLeg struct{ Leg int }
+	// MediaFailed: no port, or no codec in common, for the caller.
+	MediaFailed struct {
+		Reason event.Reason
+		Detail string
+	}
+	// FromACD is an effect of the ACD that concerns this call.
+	FromACD struct{ Effect acd.Effect }
+	// FeatureDone is the verdict of a feature code: the prompt to speak.
+	FeatureDone struct{ Prompt string }
+	// RecordingDone: the file is closed.
+	RecordingDone struct{ Body event.RecordingEnded }
+	// RecordingFailed: the file could not be opened; the call goes on.
+	RecordingFailed struct{ Fault string }
+	// TimerFired is the end of a SetTimer.
+	TimerFired struct{ Timer TimerID }
+	// HangUp ends the call from our side: drain bound, API.
+	HangUp struct {
+		Result event.Result
+		Reason event.Reason
+	}
+)
+
+// LegInfo describes one outgoing leg.
+type LegInfo struct {
+	Device, Trunk, Number, Agent string
+	SIPCallID                    string
+}
+
+func (Invited) callEvent()         {}
+func (DialStarted) callEvent()     {}
+func (DialFailed) callEvent()      {}
+func (LegProgressed) callEvent()   {}
+func (LegPickedUp) callEvent()     {}
+func (LegRefused) callEvent()      {}
+func (LegGone) callEvent()         {}
+func (LegMeasured) callEvent()     {}
+func (HoldChanged) callEvent()     {}
+func (Key) callEvent()             {}
+func (Played) callEvent()          {}
+func (PlayFailed) callEvent()      {}
+func (SilentLeg) callEvent()       {}
+func (MediaFailed) callEvent()     {}
+func (FromACD) callEvent()         {}
+func (FeatureDone) callEvent()     {}
+func (RecordingDone) callEvent()   {}
+func (RecordingFailed) callEvent() {}
+func (TimerFired) callEvent()      {}
+func (HangUp) callEvent()          {}

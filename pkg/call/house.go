@@ -1,0 +1,46 @@
+package call
+
+import (
+	"time"
+
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/pkg/acd/dispatch"
+	"github.com/centrala/centrala/pkg/route"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// House is one tenant's configuration as calls see it: a snapshot that never
+// changes. A new revision makes a new House; calls keep the one they began with.
+type House interface {
+	Rules
+	// Inbound and FromDevice decide where a call leads (pkg/route).
+	Inbound(now time.Time, trunk, dialled, from string) (route.Target, error)
+	FromDevice(now time.Time, device, dialled string) (route.Target, error)
+	// Outside lists the trunks for a number that the house itself dials, best first.
+	Outside(number string) []route.TrunkRoute
+	Device(name string) Device
+	// Trunk returns nil when there is none of that name.
+	Trunk(name string) *Trunk
+	// Clip is a prompt's audio in a language, ready to play.
+	Clip(name, language string) (*play.Clip, error)
+	ACD() *dispatch.Dispatcher
+	Language() string
+}
+
+// Device is what a call needs of a device.
+type Device struct {
+	Username  string
+	Extension string   // shown to others as the caller's number
+	Display   string   // the name of who sits there, shown beside it
+	Codecs    []string // nil = all of ours
+}
+
+// Trunk is what a call needs of a trunk.
+type Trunk struct {
+	Target                           sip.Target
+	Host                             string // in the To address
+	AuthUser, AuthPassword, CallerID string
+	MaxCalls                         int // 0 = no cap
+	Codecs                           []string
+	RingTimeout                      time.Duration
+}

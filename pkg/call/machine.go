@@ -1,0 +1,365 @@
+package call
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/ivr/flow"
+	"github.com/centrala/centrala/ivr/prompt"
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/resource"
+	"github.com/centrala/centrala/pkg/route"
+)
+
+// Rules is what a call asks of the house's configuration. It is a snapshot: a
+// call ends by the rules it began with.
+type Rules interface {
+	// Flow returns a checked flow, nil when there is none of that name.
+	Flow(name string) *flow.Flow
+	// FlowInput completes what a flow may ask about (schedules, variables).
+	FlowInput(in ivr.Input) ivr.Input
+	// QueueRecord and QueueMusic are the queue's own settings, "" when it has none.
+	QueueRecord(queue string) resource.Record
+	QueueMusic(queue string) string
+	// AgentOf names the user who takes calls on a device, "" when nobody does.
+	AgentOf(device string) string
+	// DefaultTarget is where a call goes whose flow failed: "queue:x",
+	// "device:x", "flow:x" or "".
+	DefaultTarget() string
+}
+
+// Bounds of one call.
+const (
+	maxFlowsPerCall = 50               // gotos between flows; more is a loop
+	endingBound     = 8 * time.Second  // closing legs, queue and recording; SIP goes on alone after it
+	defaultRing     = 60 * time.Second // direct calls and dial steps without a time of their own
+)
+
+// Machine is the pure state machine of one call.
+type Machine struct {
+	S     State
+	rules Rules
+	out   []Effect
+	now   time.Time
+}
+
+// NewMachine makes the machine of a call that was invited. s holds who calls
+// whom; the rest begins at zero.
+func NewMachine(s State, rules Rules) *Machine {
+	s.Legs = append(s.Legs[:0:0], s.Legs...)
+	return &Machine{S: s, rules: rules}
+}
+
+// Step takes one event and returns what to do, in order. The slice is good
+// until the next Step.
+func (m *Machine) Step(now time.Time, ev Event) []Effect {
+	m.out, m.now = m.out[:0], now
+	if m.S.Phase == Ended {
+		return nil // ignored: the verdict is written, handles are closed
+	}
+	switch ev := ev.(type) {
+	case Invited:
+		m.invited(ev)
+	case DialStarted:
+		m.dialStarted(ev)
+	case DialFailed:
+		m.dialFailed(ev)
+	case LegProgressed:
+		m.legProgressed(ev)
+	case LegPickedUp:
+		m.legPickedUp(ev)
+	case LegRefused:
+		m.legRefused(ev)
+	case LegGone:
+		m.legGone(ev)
+	case LegMeasured:
+		m.legMeasured(ev)
+	case HoldChanged:
+		m.holdChanged(ev)
+	case Key:
+		m.key(ev)
+	case Played:
+		m.played(ev)
+	case PlayFailed:
+		m.playFailed(ev)
+	case SilentLeg:
+		m.silentLeg(ev)
+	case MediaFailed:
+		m.end(event.ResultUpstream, ev.Reason)
+	case FromACD:
+		m.fromACD(ev.Effect)
+	case FeatureDone:
+		m.lastWords(ev.Prompt, event.ResultSuccess, event.ReasonNormal)
+	case RecordingDone:
+		m.journal(ev.Body)
+		m.S.AwaitRecording = false
+		m.maybeFinish()
+	case RecordingFailed:
+		m.journal(event.RecordingEnded{Recording: m.S.Recording, Fault: ev.Fault})
+		m.S.Recording, m.S.AwaitRecording = "", false
+		m.maybeFinish()
+	case TimerFired:
+		m.timerFired(ev.Timer)
+	case HangUp:
+		m.end(ev.Result, ev.Reason)
+	}
+	return m.out
+}
+
+func (m *Machine) do(e Effect)          { m.out = append(m.out, e) }
+func (m *Machine) journal(b event.Body) { m.out = append(m.out, Journal{b}) }
+func (m *Machine) tell(e acd.Event)     { m.out = append(m.out, TellACD{e}) }
+func (m *Machine) caller() *Leg         { return &m.S.Legs[0] }
+func (m *Machine) answered() bool       { return m.S.Legs[0].State == LegAnswered }
+func (m *Machine) ending() bool         { return m.S.Phase >= Ending }
+func (m *Machine) known(leg int) bool   { return leg >= 0 && leg < len(m.S.Legs) }
+func (m *Machine) inAttempt(l int) bool {
+	return m.S.Attempt != nil && slices.Contains(m.S.Attempt.Legs, l)
+}
+func (m *Machine) nextPlay() uint64    { m.S.PlayID++; return ownPlay | m.S.PlayID }
+func (m *Machine) stopTimer(t TimerID) { m.do(StopTimer{t}) }
+func (m *Machine) segment(s event.SegmentStarted) {
+	m.S.Ledger.enter(m.now, s.Segment)
+	m.journal(s)
+}
+
+// ownPlay marks the play ids of the call itself; a flow's ids are small.
+const ownPlay uint64 = 1 << 63
+
+func (m *Machine) invited(ev Invited) {
+	t := ev.Target
+	s := &m.S
+	s.Record, s.Priority = t.Record, t.Priority
+	if t.Language != "" {
+		s.Language = t.Language
+	}
+	s.Ledger.Started, s.Ledger.Since = m.now, m.now
+	started := event.CallStarted{Direction: s.Direction, From: s.From, Display: s.Display, To: s.Dialled,
+		Trunk: s.Legs[0].Trunk, Device: s.Legs[0].Device, SIPCallID: ev.SIPCallID}
+	if t.Kind == route.Flow {
+		started.Flow = t.Name
+	}
+	m.journal(started)
+	m.do(SetTimer{TimerMax, s.MaxDuration})
+	if a := s.Legs[0].Agent; a != "" && t.Kind != route.Feature {
+		// An agent who dials is not idle: no offer may ring this phone meanwhile.
+		s.OccupyWas = a
+		m.tell(acd.Occupy{Agent: a, CallID: s.ID})
+	}
+	switch t.Kind {
+	case route.Flow:
+		m.startFlow(t.Name)
+	case route.Queue:
+		m.enterQueue(t.Name, s.Priority, nil, "")
+	case route.Device:
+		m.dial(dialForRoute, []string{"device:" + t.Name}, false, defaultRing, "")
+	case route.Devices:
+		targets := make([]string, len(t.Names))
+		for i, d := range t.Names {
+			targets[i] = "device:" + d
+		}
+		m.dial(dialForRoute, targets, false, defaultRing, "")
+	case route.Trunk:
+		targets := make([]string, len(t.Routes))
+		for i, r := range t.Routes {
+			targets[i] = "trunk:" + r.Trunk + ":" + r.Number
+		}
+		m.dial(dialForRoute, targets, false, t.RingTimeout, "")
+	case route.Feature:
+		m.feature(t)
+	default:
+		m.end(event.ResultOurs, event.ReasonNotFound)
+	}
+}
+
+func (m *Machine) feature(t route.Target) {
+	m.S.Phase = Feature
+	m.answer()
+	m.segment(event.SegmentStarted{Segment: event.SegmentMenu, Flow: "feature:" + t.Feature})
+	if t.Feature == "echo" {
+		m.do(EchoLeg{0, true})
+		return
+	}
+	arg := t.Reason
+	if arg == "" {
+		arg = t.Arg
+	}
+	m.do(DoFeature{t.Feature, arg, m.S.Legs[0].Agent})
+}
+
+// answer sends the caller's 200 once.
+func (m *Machine) answer() {
+	if m.caller().State > LegRinging {
+		return
+	}
+	m.caller().State = LegAnswered
+	m.S.Ledger.Answered = m.now
+	m.do(AnswerCaller{})
+	m.journal(event.CallAnswered{})
+}
+
+// speak plays phrases to the caller and returns the id that Played will carry.
+func (m *Machine) speak(phrases []prompt.Phrase, loop bool, offset time.Duration) uint64 {
+	id := m.nextPlay()
+	m.do(PlayPhrases{Leg: 0, ID: id, Phrases: phrases, Language: m.S.Language, Loop: loop, Offset: offset})
+	return id
+}
+
+// lastWords speaks one prompt to the caller and then ends the call.
+func (m *Machine) lastWords(name string, r event.Result, why event.Reason) {
+	if m.ending() {
+		return
+	}
+	if !m.answered() {
+		m.end(r, why)
+		return
+	}
+	m.S.Phase = Feature
+	m.setVerdict(r, why)
+	m.speak([]prompt.Phrase{{Name: name}}, false, 0)
+}
+
+func (m *Machine) key(ev Key) {
+	switch {
+	case ev.Leg == 0 && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
+		m.S.KeyVia = ev.Via
+		m.flowEvent(ivr.Digit{Digit: ev.Digit})
+	case m.S.Phase == Talking && ev.Via == "info" && m.S.Peer != 0:
+		// RFC 4733 events pass with the stream; INFO digits must be carried over.
+		to := m.S.Peer
+		if ev.Leg != 0 {
+			to = 0
+		}
+		m.do(SendDigit{to, ev.Digit})
+	}
+	// Ignored elsewhere: a key while a phone rings means nothing yet.
+}
+
+func (m *Machine) played(ev Played) {
+	if ev.Leg != 0 {
+		return // a tone to a peer on hold
+	}
+	switch m.S.Phase {
+	case Menu:
+		if ev.ID&ownPlay == 0 && m.S.IVR != nil {
+			m.flowEvent(ivr.PlayDone{ID: ev.ID})
+		}
+	case Waiting:
+		if ev.ID == ownPlay|m.S.PlayID {
+			m.playMusic()
+		}
+	case Feature:
+		if ev.ID == ownPlay|m.S.PlayID {
+			m.end(event.ResultSuccess, event.ReasonNormal)
+		}
+	}
+}
+
+func (m *Machine) playFailed(ev PlayFailed) {
+	if ev.Leg != 0 {
+		return
+	}
+	if m.S.Phase == Menu && ev.ID&ownPlay == 0 && m.S.IVR != nil {
+		m.flowEvent(ivr.Failed{ID: ev.ID, Err: ev.Err.Error()})
+		return
+	}
+	if m.S.Phase == Feature {
+		m.end(event.ResultSuccess, event.ReasonNormal)
+	}
+	// Waiting: silence instead of music; the log and a metric tell ops.
+}
+
+func (m *Machine) silentLeg(ev SilentLeg) {
+	if !m.known(ev.Leg) || m.S.Legs[ev.Leg].Held || m.ending() {
+		return
+	}
+	m.end(event.ResultUpstream, event.ReasonMediaTimeout)
+}
+
+func (m *Machine) timerFired(t TimerID) {
+	switch {
+	case t >= TimerFlow:
+		if (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil {
+			m.flowEvent(ivr.TimerFired{ID: uint64(t - TimerFlow)})
+		}
+	case t == TimerRing:
+		m.ringTimeout()
+	case t == TimerMax:
+		m.end(event.ResultOurs, event.ReasonMaxDuration)
+	case t == TimerEnding:
+		m.finish()
+	}
+}
+
+func (m *Machine) holdChanged(ev HoldChanged) {
+	if !m.known(ev.Leg) || m.S.Legs[ev.Leg].Held == ev.Held {
+		return // a refresh that changes nothing
+	}
+	m.S.Legs[ev.Leg].Held = ev.Held
+	if m.S.Phase != Talking || (ev.Leg != 0 && ev.Leg != m.S.Peer) {
+		return
+	}
+	other := 0
+	if ev.Leg == 0 {
+		other = m.S.Peer
+	}
+	if !ev.Held && !m.S.Legs[other].Held {
+		m.do(StopPlay{0})
+		m.do(StopPlay{m.S.Peer})
+		m.do(BridgeLegs{0, m.S.Peer})
+		m.segment(m.talkSegment(event.SegmentTalking))
+		return
+	}
+	m.do(UnbridgeLegs{0, m.S.Peer})
+	// Who waits hears music; who holds hears nothing.
+	for _, l := range []int{0, m.S.Peer} {
+		if o := m.S.Peer - l; !m.S.Legs[l].Held && m.S.Legs[o].Held {
+			m.do(PlayPhrases{Leg: l, ID: m.nextPlay(), Phrases: []prompt.Phrase{{Name: m.music()}}, Language: m.S.Language, Loop: true})
+		}
+	}
+	if m.S.Ledger.Segment != event.SegmentHold {
+		seg := m.talkSegment(event.SegmentHold)
+		seg.By = "caller"
+		if ev.Leg != 0 {
+			seg.By = "agent"
+		}
+		m.segment(seg)
+	}
+}
+
+func (m *Machine) talkSegment(kind event.SegmentKind) event.SegmentStarted {
+	p := m.S.Legs[m.S.Peer]
+	return event.SegmentStarted{Segment: kind, Queue: m.S.Queue, Agent: p.Agent, Device: p.Device, Number: p.Number}
+}
+
+func (m *Machine) music() string {
+	if n := m.rules.QueueMusic(m.S.Queue); n != "" {
+		return n
+	}
+	return "music"
+}
+
+// ringBack is what an answered caller hears while we dial.
+var ringBack = play.RingBack()
+
+// busyTone is the tone step's "busy".
+var busyTone = play.Busy()
+
+// wantsRecording tells whether the conversation that begins is to be recorded.
+func (m *Machine) wantsRecording() bool {
+	if m.S.Queue != "" {
+		if r := m.rules.QueueRecord(m.S.Queue); r != resource.RecordInherit {
+			return r == resource.RecordAlways
+		}
+	}
+	return m.S.Record == resource.RecordAlways
+}
+
+func splitTarget(t string) (kind, name string) {
+	kind, name, _ = strings.Cut(t, ":")
+	return kind, name
+}

@@ -1,0 +1,269 @@
+package call
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/ivr/prompt"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+// dial tries targets ("device:x", "number:+40…", "trunk:name:number") in turn
+// or all at once. ring 0 leaves the time to the trunk.
+func (m *Machine) dial(who dialFor, targets []string, atOnce bool, ring time.Duration, ringback string) {
+	m.S.Phase, m.S.DialFor = Dialling, who
+	m.S.Targets, m.S.AtOnce, m.S.RingFor = append([]string(nil), targets...), atOnce, ring
+	m.S.FailReason = event.ReasonUnreachable
+	m.segment(event.SegmentStarted{Segment: event.SegmentRinging, Flow: m.S.Flow})
+	switch {
+	case !m.answered(): // the far side's own ringing is passed on
+	case ringback != "":
+		m.speak([]prompt.Phrase{{Name: ringback}}, true, 0)
+	default:
+		m.ring()
+	}
+	m.nextTarget()
+}
+
+// nextTarget begins the next attempt, or reports that all have failed.
+func (m *Machine) nextTarget() {
+	if len(m.S.Targets) == 0 {
+		m.dialOver()
+		return
+	}
+	now := m.S.Targets[:1]
+	if m.S.AtOnce {
+		now = m.S.Targets
+	}
+	m.S.Targets = m.S.Targets[len(now):]
+	m.S.Attempt = &Attempt{Since: m.now, Pending: len(now)}
+	for _, t := range now {
+		switch kind, name := splitTarget(t); kind {
+		case "device":
+			m.do(DialDevice{Device: name, Agent: m.rules.AgentOf(name), Ring: m.S.RingFor})
+		case "trunk":
+			trunk, number, _ := strings.Cut(name, ":")
+			m.do(DialTrunk{Trunk: trunk, Number: number})
+		default:
+			m.do(DialOutside{Number: name})
+		}
+	}
+	if m.S.RingFor > 0 {
+		m.do(SetTimer{TimerRing, m.S.RingFor})
+	}
+}
+
+func (m *Machine) dialStarted(ev DialStarted) {
+	for _, l := range ev.Legs {
+		n := len(m.S.Legs)
+		m.S.Legs = append(m.S.Legs, Leg{Device: l.Device, Trunk: l.Trunk, Number: l.Number, Agent: l.Agent})
+		m.journal(event.LegStarted{Leg: n, Device: l.Device, Trunk: l.Trunk, Number: l.Number, Agent: l.Agent, SIPCallID: l.SIPCallID})
+		if a := m.S.Attempt; a != nil {
+			a.Legs = append(a.Legs, n)
+		} else {
+			m.endLeg(n, "cancelled")
+		}
+	}
+	if m.S.Attempt != nil {
+		m.S.Attempt.Pending--
+	}
+}
+
+func (m *Machine) dialFailed(ev DialFailed) {
+	if m.S.Attempt == nil {
+		return
+	}
+	m.S.Attempt.Pending--
+	m.noteFailure(ev.Reason, 0)
+	m.attemptOver()
+}
+
+func (m *Machine) legProgressed(ev LegProgressed) {
+	if !m.inAttempt(ev.Leg) || m.ending() {
+		return
+	}
+	l := &m.S.Legs[ev.Leg]
+	first := l.State == LegCalling
+	if first {
+		l.State = LegRinging
+		m.journal(event.LegRinging{Leg: ev.Leg})
+	}
+	if a := m.S.Attempt; a.OfferID != "" {
+		if !a.Ringing {
+			a.Ringing = true
+			m.tell(acd.OfferRinging{OfferID: a.OfferID})
+		}
+		return // the caller goes on hearing music, not the agent's ring
+	}
+	early := ev.Early && len(m.S.Attempt.Legs) == 1 && m.S.Attempt.Pending == 0
+	switch {
+	case early && !l.Early:
+		l.Early = true
+		m.do(RingCaller{Early: true})
+		m.do(StopPlay{0})
+		m.do(BridgeLegs{0, ev.Leg})
+	case first && !m.answered():
+		m.caller().State = LegRinging
+		m.do(RingCaller{})
+	}
+}
+
+func (m *Machine) legPickedUp(ev LegPickedUp) {
+	if !m.known(ev.Leg) {
+		return
+	}
+	l := &m.S.Legs[ev.Leg]
+	if !m.inAttempt(ev.Leg) || m.ending() {
+		// Lost the race: CANCEL crossed this 200. Hang up at once.
+		m.endLeg(ev.Leg, "answered elsewhere")
+		return
+	}
+	a := m.S.Attempt
+	m.S.Attempt, m.S.Targets = nil, nil
+	l.State = LegAnswered
+	m.stopTimer(TimerRing)
+	m.journal(event.LegAnswered{Leg: ev.Leg})
+	for _, other := range a.Legs {
+		if other != ev.Leg {
+			m.endLeg(other, "answered elsewhere")
+		}
+	}
+	if a.OfferID != "" {
+		m.tell(acd.OfferAccepted{OfferID: a.OfferID})
+		m.S.FromQueue, m.S.OfferID = true, a.OfferID
+	} else if l.Agent != "" {
+		m.tell(acd.Occupy{Agent: l.Agent, CallID: m.S.ID})
+	}
+	m.S.Occupied = l.Agent
+	m.S.Ledger.Agent = l.Agent
+	m.S.Peer, m.S.Phase, m.S.Talked = ev.Leg, Talking, true
+	m.answer()
+	m.do(StopPlay{0})
+	m.do(BridgeLegs{0, ev.Leg})
+	m.segment(m.talkSegment(event.SegmentTalking))
+	if m.S.IVR != nil {
+		m.flowEvent(ivr.Connected{})
+	}
+	if m.wantsRecording() {
+		m.startRecording()
+	}
+}
+
+// startRecording names the file from our own ids only: tenant, day, call id.
+func (m *Machine) startRecording() {
+	if m.S.Recording != "" {
+		m.do(TapLeg{Peer: m.S.Peer})
+		return
+	}
+	id := m.S.ID
+	if m.S.Recordings++; m.S.Recordings > 1 { // a second conversation of the same call
+		id += "-" + strconv.Itoa(m.S.Recordings)
+	}
+	m.S.Recording, m.S.AwaitRecording = id, true
+	path := m.S.Tenant + "/" + m.now.UTC().Format("2006-01-02") + "/" + id + ".wav"
+	m.journal(event.RecordingStarted{Recording: id, Path: path})
+	m.do(StartRecording{ID: id, Path: path, Peer: m.S.Peer})
+}
+
+func (m *Machine) legRefused(ev LegRefused) {
+	if !m.known(ev.Leg) {
+		return
+	}
+	l := &m.S.Legs[ev.Leg]
+	if l.State >= LegEnded {
+		return
+	}
+	l.State, l.Code, l.Reason = LegEnding, ev.Code, ev.Reason
+	if !m.inAttempt(ev.Leg) {
+		return
+	}
+	m.noteFailure(ev.Reason, ev.Code)
+	m.attemptOver()
+}
+
+// noteFailure keeps the most telling failure of all that were dialled: a busy
+// person says more than an unreachable phone.
+func (m *Machine) noteFailure(r event.Reason, code int) {
+	if failureWeight[r] >= failureWeight[m.S.FailReason] {
+		m.S.FailReason, m.S.FailCode = r, code
+	}
+}
+
+var failureWeight = map[event.Reason]int{event.ReasonUnreachable: 1, event.ReasonOverload: 1, event.ReasonNotFound: 2,
+	event.ReasonNoCodec: 2, event.ReasonError: 2, event.ReasonForbidden: 3, event.ReasonNoAnswer: 4, event.ReasonRejected: 5, event.ReasonBusy: 6}
+
+// attemptOver looks whether anybody can still answer; if not, it goes on.
+func (m *Machine) attemptOver() {
+	a := m.S.Attempt
+	if a == nil || a.Pending > 0 {
+		return
+	}
+	for _, l := range a.Legs {
+		if m.S.Legs[l].State < LegEnding {
+			return
+		}
+	}
+	m.S.Attempt = nil
+	m.stopTimer(TimerRing)
+	if a.OfferID != "" {
+		m.tell(acd.OfferFailed{OfferID: a.OfferID, Cause: offerCause[m.S.FailReason]})
+		m.S.FailReason = event.ReasonUnreachable
+		return
+	}
+	if !m.ending() {
+		m.nextTarget()
+	}
+}
+
+var offerCause = map[event.Reason]string{event.ReasonBusy: acd.CauseBusy, event.ReasonRejected: acd.CauseRejected,
+	event.ReasonNoAnswer: acd.CauseNoAnswer, event.ReasonUnreachable: acd.CauseUnreachable, event.ReasonNotFound: acd.CauseUnreachable,
+	event.ReasonOverload: acd.CauseUnreachable, event.ReasonNoCodec: acd.CauseRejected, event.ReasonForbidden: acd.CauseRejected, event.ReasonError: acd.CauseUnreachable}
+
+// ringTimeout: nobody answered this attempt in time.
+func (m *Machine) ringTimeout() {
+	if m.S.Attempt == nil || m.S.Phase != Dialling {
+		return
+	}
+	m.noteFailure(event.ReasonNoAnswer, 0)
+	m.endAttempt("no answer")
+	m.nextTarget()
+}
+
+// endAttempt hangs up everybody who still rings.
+func (m *Machine) endAttempt(why string) {
+	a := m.S.Attempt
+	if a == nil {
+		return
+	}
+	m.S.Attempt = nil
+	m.stopTimer(TimerRing)
+	for _, l := range a.Legs {
+		m.endLeg(l, why)
+	}
+}
+
+// dialOver: every target failed. The one who asked is told.
+func (m *Machine) dialOver() {
+	why := m.S.FailReason
+	m.do(StopPlay{0})
+	switch m.S.DialFor {
+	case dialForFlow:
+		m.backToFlow(ivr.DialDone{Outcome: dialOutcome(why)}, "sorry", event.ResultUpstream, why)
+	default:
+		m.S.Verdict.Code = m.S.FailCode
+		m.lastWords("not_available", event.ResultUpstream, why)
+	}
+}
+
+func dialOutcome(r event.Reason) string {
+	switch r {
+	case event.ReasonBusy:
+		return "busy"
+	case event.ReasonNoAnswer:
+		return "no_answer"
+	}
+	return "failed"
+}

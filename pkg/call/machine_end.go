@@ -1,0 +1,230 @@
+package call
+
+import (
+	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+)
+
+// legGone: nothing more comes from a leg.
+func (m *Machine) legGone(ev LegGone) {
+	if !m.known(ev.Leg) {
+		return
+	}
+	l := &m.S.Legs[ev.Leg]
+	if l.State == LegEnded {
+		return
+	}
+	was := l.State
+	l.State = LegEnded
+	if l.Reason == "" {
+		l.Reason = ev.Reason
+	}
+	switch {
+	case m.ending():
+	case ev.Leg == 0:
+		m.callerGone(ev, was)
+	case ev.Leg == m.S.Peer && m.S.Phase == Talking:
+		m.peerGone(ev)
+	case m.inAttempt(ev.Leg):
+		m.noteFailure(event.ReasonUnreachable, 0)
+		m.attemptOver()
+	}
+	m.maybeFinish()
+}
+
+func (m *Machine) callerGone(ev LegGone, was LegState) {
+	result, why := event.ResultCaller, event.ReasonNormal
+	switch {
+	case !ev.Remote:
+		result, why = event.ResultUpstream, ev.Reason
+	case was < LegAnswered:
+		why = event.ReasonCancelled
+	case m.S.Phase == Menu:
+		why = event.ReasonLeftMenu
+	case m.S.Phase == Waiting:
+		why = event.ReasonAbandoned
+	case m.S.Phase == Dialling:
+		why = event.ReasonCancelled
+	}
+	m.end(result, why)
+}
+
+func (m *Machine) peerGone(ev LegGone) {
+	m.releaseAgent()
+	m.stopRecording()
+	if ev.Remote && m.S.IVR != nil {
+		// The flow may go on after the conversation: a survey, a menu again, a hang up.
+		m.do(UnbridgeLegs{0, m.S.Peer})
+		m.S.Peer = 0
+		var over ivr.Event = ivr.DialDone{Outcome: "answered"}
+		if m.S.DialFor == dialForOffer {
+			over = ivr.QueueLeft{Outcome: "answered"}
+		}
+		m.backToFlow(over, "", event.ResultAgent, event.ReasonNormal)
+		return
+	}
+	if ev.Remote {
+		m.end(event.ResultAgent, event.ReasonNormal)
+	} else {
+		m.end(event.ResultUpstream, ev.Reason)
+	}
+}
+
+// legMeasured: the leg's stream is closed and counted.
+func (m *Machine) legMeasured(ev LegMeasured) {
+	if !m.known(ev.Leg) || m.S.Legs[ev.Leg].Measured {
+		return
+	}
+	l := &m.S.Legs[ev.Leg]
+	l.Measured = true
+	if l.Reason == "" {
+		l.Reason = event.ReasonNormal
+	}
+	m.journal(event.LegEnded{Leg: ev.Leg, Code: l.Code, Reason: l.Reason, Audio: ev.Audio})
+	m.maybeFinish()
+}
+
+func (m *Machine) endLeg(leg int, why string) {
+	l := &m.S.Legs[leg]
+	if l.State >= LegEnding {
+		return
+	}
+	l.State = LegEnding
+	m.do(EndLeg{leg, why})
+}
+
+// setVerdict keeps the first verdict: what follows is its consequence.
+func (m *Machine) setVerdict(r event.Result, why event.Reason) {
+	if m.S.Verdict.Result == "" {
+		m.S.Verdict.Result, m.S.Verdict.Reason = r, why
+	}
+}
+
+// end stops the call in order: no new commands, agent and queue freed,
+// recording closed, legs hung up. The rest follows in maybeFinish.
+func (m *Machine) end(r event.Result, why event.Reason) {
+	if m.ending() {
+		return
+	}
+	m.setVerdict(r, why)
+	waiting := m.S.Phase == Waiting
+	m.S.Phase = Ending
+	m.S.Ledger.enter(m.now, "")
+	m.stopTimer(TimerMax)
+	m.stopTimer(TimerRing)
+	if a := m.S.Attempt; a != nil {
+		m.endAttempt("cancelled")
+		if a.OfferID != "" {
+			m.tell(acd.OfferFailed{OfferID: a.OfferID, Cause: acd.CauseCallerLeft})
+		}
+	}
+	if waiting && m.S.AwaitQueue {
+		m.tell(acd.Leave{CallID: m.S.ID, Outcome: queueOutcome(m.S.Verdict)})
+	} else {
+		m.S.AwaitQueue = false
+	}
+	m.releaseAgent()
+	if m.S.OccupyWas != "" {
+		m.tell(acd.Release{Agent: m.S.OccupyWas, CallID: m.S.ID})
+		m.S.OccupyWas = ""
+	}
+	m.stopRecording()
+	if m.caller().State < LegAnswered {
+		code := m.S.Verdict.Code
+		if code < 400 {
+			code = statusOf(m.S.Verdict.Reason)
+		}
+		m.S.Verdict.Code = code
+		m.caller().State, m.caller().Code = LegEnding, code
+		m.do(RejectCaller{code, m.S.Verdict.Reason})
+	} else {
+		m.S.Verdict.Code = 0
+	}
+	for i := range m.S.Legs {
+		m.endLeg(i, string(m.S.Verdict.Reason))
+	}
+	m.do(SetTimer{TimerEnding, endingBound})
+	m.maybeFinish()
+}
+
+// releaseAgent tells the ACD that the agent's conversation is over.
+func (m *Machine) releaseAgent() {
+	if m.S.Occupied == "" {
+		return
+	}
+	if m.S.FromQueue {
+		m.tell(acd.CallEnded{Agent: m.S.Occupied, CallID: m.S.ID})
+	} else {
+		m.tell(acd.Release{Agent: m.S.Occupied, CallID: m.S.ID})
+	}
+	m.S.Occupied, m.S.FromQueue = "", false
+}
+
+func (m *Machine) stopRecording() {
+	if m.S.Recording != "" {
+		m.S.Recording = ""
+		m.do(StopRecording{})
+	}
+}
+
+func (m *Machine) maybeFinish() {
+	if m.S.Phase != Ending || m.S.AwaitQueue || m.S.AwaitRecording {
+		return
+	}
+	for i := range m.S.Legs {
+		if l := &m.S.Legs[i]; l.State != LegEnded || !l.Measured {
+			return
+		}
+	}
+	m.finish()
+}
+
+func (m *Machine) finish() {
+	if m.S.Phase != Ending {
+		return
+	}
+	m.S.Phase = Ended
+	m.stopTimer(TimerEnding)
+	l, v := &m.S.Ledger, m.S.Verdict
+	end := event.CallEnded{Result: v.Result, Reason: v.Reason, Code: v.Code, TotalMs: m.now.Sub(l.Started).Milliseconds(),
+		TalkMs: l.TalkMs, MenuMs: l.MenuMs, WaitMs: l.WaitMs, HoldMs: l.HoldMs, Agent: l.Agent, Queue: l.Queue}
+	if !l.Answered.IsZero() {
+		end.SetupMs = l.Answered.Sub(l.Started).Milliseconds()
+	}
+	m.journal(end)
+	m.do(Finish{})
+}
+
+func queueOutcome(v Verdict) string {
+	if v.Result == event.ResultCaller {
+		return acd.LeftAbandoned
+	}
+	if v.Reason == event.ReasonShutdown {
+		return acd.LeftShutdown
+	}
+	return acd.LeftError
+}
+
+// statusOf is the SIP status for a caller who was never answered.
+func statusOf(r event.Reason) int {
+	switch r {
+	case event.ReasonNormal, event.ReasonUnreachable, event.ReasonNoAnswer:
+		return 480
+	case event.ReasonBusy:
+		return 486
+	case event.ReasonRejected:
+		return 603
+	case event.ReasonNotFound:
+		return 404
+	case event.ReasonForbidden:
+		return 403
+	case event.ReasonNoCodec:
+		return 488
+	case event.ReasonOverload, event.ReasonShutdown:
+		return 503
+	case event.ReasonCancelled:
+		return 487
+	}
+	return 500
+}

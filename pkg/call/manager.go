@@ -1,0 +1,364 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
+	"github.com/centrala/centrala/pkg/sdp"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// Config bounds the calls of a process.
+type Config struct {
+	// MaxCalls refuses further INVITEs with 503; 0 = 5000.
+	MaxCalls int
+	// MaxDuration ends a call that lasts longer; 0 = 12 h, longer than a shift.
+	MaxDuration time.Duration
+}
+
+// Deps are a Manager's neighbours. All but Log and Registerer are required.
+type Deps struct {
+	SIP      *sip.Stack
+	Media    *session.Engine
+	Recorder *record.Writer
+	Journal  event.Journal
+	// House returns the tenant's current configuration, nil for an unknown tenant.
+	House      func(tenant string) House
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+}
+
+// Manager holds the calls of a process: it takes INVITEs, makes owners, and
+// stops them. Its mutex guards the maps, never a call's life.
+type Manager struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+
+	mu       sync.Mutex
+	calls    map[string]*owner
+	trunks   map[string]int // calls per tenant/trunk
+	devices  map[string]int // legs per tenant/device
+	turn     map[string]int // where each hunt list goes on
+	draining bool
+	idle     chan struct{} // closed and remade when the last call ends
+}
+
+// NewManager makes a Manager. Bind must follow before the first INVITE.
+func NewManager(cfg Config, d Deps) *Manager {
+	if cfg.MaxCalls <= 0 {
+		cfg.MaxCalls = 5000
+	}
+	if cfg.MaxDuration <= 0 {
+		cfg.MaxDuration = 12 * time.Hour
+	}
+	if d.Log == nil {
+		d.Log = zap.NewNop()
+	}
+	m := &Manager{cfg: cfg, deps: d, calls: map[string]*owner{}, trunks: map[string]int{}, devices: map[string]int{},
+		turn: map[string]int{}, idle: make(chan struct{})}
+	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len)
+	return m
+}
+
+// Bind gives the SIP stack to a Manager that had to exist before it.
+func (m *Manager) Bind(s *sip.Stack) { m.deps.SIP = s }
+
+// Len is the number of calls.
+func (m *Manager) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.calls)
+}
+
+// Limit is the most calls at a time.
+func (m *Manager) Limit() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cfg.MaxCalls
+}
+
+// SetLimits changes the bounds for calls that begin from now on.
+func (m *Manager) SetLimits(calls int, duration time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cfg.MaxCalls, m.cfg.MaxDuration = calls, duration
+}
+
+// HangUp ends a live call of a tenant; false when there is none of that id.
+func (m *Manager) HangUp(tenant, id string) bool {
+	m.mu.Lock()
+	o := m.calls[id]
+	m.mu.Unlock()
+	if o == nil || o.tenant != tenant {
+		return false
+	}
+	o.post(HangUp{event.ResultOurs, event.ReasonNormal})
+	return true
+}
+
+// Invite begins a call (sip.Handler). It runs on the dialog's goroutine and
+// only decides where the call leads; the rest is the owner's.
+func (m *Manager) Invite(in *sip.Invitation) {
+	house := m.deps.House(in.Tenant)
+	if house == nil {
+		m.refuse(in, 404, event.ReasonNotFound)
+		return
+	}
+	s, l, ok := m.newCall(in, house)
+	if !ok {
+		m.refuse(in, 400, event.ReasonError)
+		return
+	}
+	now := time.Now()
+	var target route.Target
+	var err error
+	if in.Kind == sip.IdentityTrunk {
+		target, err = house.Inbound(now, in.Name, in.Dialled, s.From)
+	} else {
+		target, err = house.FromDevice(now, in.Name, in.Dialled)
+	}
+	switch {
+	case errors.Is(err, route.ErrForbidden):
+		m.deps.Log.Warn("call refused: not allowed", zap.String("tenant", in.Tenant), zap.String("device", in.Name), zap.String("to", in.Dialled), zap.Error(err))
+		m.refuse(in, 403, event.ReasonForbidden)
+		return
+	case err != nil:
+		m.refuse(in, 404, event.ReasonNotFound)
+		return
+	}
+	if target.Kind == route.Trunk {
+		s.Direction = event.Outbound
+	}
+	if target.Kind == route.Devices {
+		target.Names = m.hunt(in.Tenant, in.Dialled, target.Names)
+	}
+	m.mu.Lock()
+	s.MaxDuration = m.cfg.MaxDuration
+	m.mu.Unlock()
+	o := &owner{mgr: m, house: house, tenant: s.Tenant, id: s.ID, group: groupOf(s.ID), box: newMailbox(), done: make(chan struct{}),
+		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", s.Tenant)), m: NewMachine(s, house), legs: []*legHandle{l}}
+	if reason := m.admit(o, l); reason != "" {
+		m.refuse(in, 503, reason)
+		return
+	}
+	in.Dialog.SetSink(func(ev sip.DialogEvent) { o.post(fromSIP{0, ev}) })
+	go o.run(Invited{Target: target, SIPCallID: in.SIPCallID})
+}
+
+// newCall makes the state and the caller's leg. ok is false when the caller's
+// SDP cannot be read.
+func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, bool) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return State{}, nil, false
+	}
+	l := &legHandle{dialog: in.Dialog, source: sip.Target{Addr: in.Source, Transport: in.Transport}}
+	s := State{ID: id.String(), Tenant: in.Tenant, Dialled: in.Dialled, Language: house.Language(), Legs: []Leg{{}}}
+	if in.Kind == sip.IdentityTrunk {
+		s.Direction = event.Inbound
+		s.From, s.Display = clean(in.From.User, 64), clean(in.From.Display, 64)
+		l.trunk = in.Name
+		if t := house.Trunk(in.Name); t != nil {
+			l.policy = t.Codecs
+		}
+		s.Legs[0].Trunk, s.Legs[0].Number = in.Name, s.From
+	} else {
+		d := house.Device(in.Name)
+		s.Direction = event.Internal
+		// Who a device is was proved by digest; what its From says was not.
+		s.From, s.Display = d.Extension, d.Display
+		l.device, l.nat, l.policy = in.Name, true, d.Codecs
+		s.Legs[0].Device, s.Legs[0].Agent = in.Name, house.AgentOf(in.Name)
+	}
+	if len(in.SDP) > 0 {
+		if l.offer, err = sdp.Parse(in.SDP); err != nil {
+			return State{}, nil, false
+		}
+	}
+	return s, l, true
+}
+
+// clean bounds a stranger's text and drops what cannot be printed.
+func clean(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > limit {
+		s = string(r[:limit])
+	}
+	return s
+}
+
+// admit takes the call in, or says why not.
+func (m *Manager) admit(o *owner, l *legHandle) event.Reason {
+	trunk := o.house.Trunk(l.trunk)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.draining || len(m.calls) >= m.cfg.MaxCalls {
+		return event.ReasonOverload
+	}
+	key := o.tenant + "/" + l.trunk
+	if trunk != nil && trunk.MaxCalls > 0 && m.trunks[key] >= trunk.MaxCalls {
+		return event.ReasonOverload
+	}
+	m.calls[o.id] = o
+	if l.trunk != "" {
+		m.trunks[key]++
+	}
+	if l.device != "" {
+		m.devices[o.tenant+"/"+l.device]++
+	}
+	return ""
+}
+
+func (m *Manager) refuse(in *sip.Invitation, code int, why event.Reason) {
+	dir := event.Internal
+	if in.Kind == sip.IdentityTrunk {
+		dir = event.Inbound
+	}
+	m.metrics.refused(dir, why)
+	in.Dialog.Reject(code, "", retryAfter(code)...)
+}
+
+// hunt orders a hunt list: where the last caller's search ended, this one's
+// begins, and devices in use come last, so that the longest unused is first.
+func (m *Manager) hunt(tenant, number string, names []string) []string {
+	const most = 10 // devices tried for one caller
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := tenant + "/" + number
+	start := m.turn[key]
+	free := make([]string, 0, most)
+	for i := range names {
+		n := (start + i) % len(names)
+		if m.devices[tenant+"/"+names[n]] > 0 {
+			continue
+		}
+		if len(free) == 0 {
+			m.turn[key] = (n + 1) % len(names)
+		}
+		if free = append(free, names[n]); len(free) == most {
+			break
+		}
+	}
+	return free
+}
+
+func (m *Manager) takeTrunk(tenant, trunk string, most int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.draining || most > 0 && m.trunks[tenant+"/"+trunk] >= most {
+		return false
+	}
+	m.trunks[tenant+"/"+trunk]++
+	return true
+}
+
+func (m *Manager) useDevice(tenant, device string, by int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.devices[tenant+"/"+device] += by
+}
+
+// release gives back what a leg counted for; the second time does nothing.
+func (m *Manager) release(tenant string, l *legHandle) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	down := func(counts map[string]int, name *string) {
+		if *name == "" {
+			return
+		}
+		key := tenant + "/" + *name
+		if counts[key]--; counts[key] <= 0 {
+			delete(counts, key)
+		}
+		*name = ""
+	}
+	down(m.trunks, &l.trunk)
+	down(m.devices, &l.device)
+}
+
+func (m *Manager) forget(o *owner) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.calls, o.id)
+	if len(m.calls) == 0 {
+		close(m.idle)
+		m.idle = make(chan struct{})
+	}
+}
+
+// Drain stops new calls in both directions; running ones go on.
+func (m *Manager) Drain(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.draining = on
+}
+
+// Snapshot returns the state of one live call; false when there is none.
+func (m *Manager) Snapshot(ctx context.Context, id string) (State, bool) {
+	m.mu.Lock()
+	o := m.calls[id]
+	m.mu.Unlock()
+	if o == nil {
+		return State{}, false
+	}
+	reply := make(chan State, 1)
+	o.post(snapshotRequest{reply})
+	select {
+	case s := <-reply:
+		return s, true
+	case <-o.done:
+	case <-ctx.Done():
+	}
+	return State{}, false
+}
+
+// Wait returns when no call is left, or with ctx's error.
+func (m *Manager) Wait(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		n, idle := len(m.calls), m.idle
+		m.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Stop drains, hangs up what still runs and waits for the owners. Calls that do
+// not end within ctx are logged and abandoned.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.Drain(true)
+	m.mu.Lock()
+	for _, o := range m.calls {
+		o.post(HangUp{event.ResultOurs, event.ReasonShutdown})
+	}
+	m.mu.Unlock()
+	err := m.Wait(ctx)
+	if err != nil {
+		m.deps.Log.Error("calls abandoned at stop", zap.Int("calls", m.Len()), zap.Error(err))
+	}
+	return err
+}

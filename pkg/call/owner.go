@@ -1,0 +1,230 @@
+package call
+
+import (
+	"hash/fnv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/sdp"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// owner is the goroutine of one call and the handles that data cannot be.
+type owner struct {
+	// set at birth
+	mgr    *Manager
+	tenant string
+	id     string
+	house  House
+	log    *zap.Logger
+	group  uint64
+	box    *mailbox
+	done   chan struct{}
+
+	// owner only
+	m       *Machine
+	legs    []*legHandle
+	pending []Event // events made while effects were carried out
+	timers  []timerEntry
+	rec     *record.Recording
+	recID   string
+	inACD   bool
+	over    bool
+	wait    *time.Timer
+}
+
+// legHandle is one leg's dialog, stream and what was agreed.
+type legHandle struct {
+	dialog *sip.Dialog
+	media  *session.Leg
+	policy []string // codec names allowed to this device or trunk, nil = both laws
+	source sip.Target
+	nat    bool         // a phone: its SDP may name an address that only it can see
+	offer  *sdp.Session // the caller's offer until it is answered
+	said   []byte       // our last SDP: repeated in a 200 after a 183, revised in a re-INVITE
+	local  sdp.Local
+	law    codec.Law
+	agreed bool
+	trunk  string // counted against the trunk's cap
+	device string // counted as in use
+	gone   bool
+}
+
+type timerEntry struct {
+	id TimerID
+	at time.Time
+}
+
+// What reaches the mailbox besides Event.
+type (
+	fromSIP struct {
+		leg int
+		ev  sip.DialogEvent
+	}
+	fromMedia struct {
+		leg int
+		ev  session.Event
+	}
+	snapshotRequest struct{ reply chan<- State }
+)
+
+func groupOf(callID string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(callID))
+	return h.Sum64()
+}
+
+// post hands v to the owner. A full mailbox ends the call.
+func (o *owner) post(v any) {
+	if !o.box.put(v) {
+		o.mgr.metrics.overflow.Inc()
+		o.log.Error("call mailbox full, event lost", zap.Int("cap", mailboxCap))
+	}
+}
+
+func (o *owner) run(first Event) {
+	defer close(o.done)
+	o.wait = time.NewTimer(time.Hour)
+	defer o.wait.Stop()
+	o.step(first)
+	for !o.over {
+		o.armTimer()
+		select {
+		case <-o.box.wake:
+			for _, v := range o.box.take() {
+				o.handle(v)
+			}
+		case <-o.wait.C:
+			o.fireTimers(time.Now())
+		}
+	}
+	o.box.close()
+}
+
+func (o *owner) handle(v any) {
+	if o.over {
+		return
+	}
+	switch v := v.(type) {
+	case fromSIP:
+		o.sipEvent(v.leg, v.ev)
+	case fromMedia:
+		o.mediaEvent(v.leg, v.ev)
+	case acd.Effect:
+		o.step(FromACD{v})
+	case snapshotRequest:
+		v.reply <- o.m.S
+	case Event:
+		o.step(v)
+	}
+}
+
+// step runs the machine and carries out what it wants, including the events
+// that carrying out brings about.
+func (o *owner) step(ev Event) {
+	o.pending = append(o.pending, ev)
+	for len(o.pending) > 0 {
+		ev := o.pending[0]
+		o.pending = o.pending[1:]
+		for _, e := range o.m.Step(time.Now(), ev) {
+			o.carryOut(e)
+		}
+	}
+	o.pending = nil
+}
+
+// then queues an event that carrying out an effect brought about.
+func (o *owner) then(ev Event) { o.pending = append(o.pending, ev) }
+
+func (o *owner) setTimer(id TimerID, at time.Time) {
+	o.stopTimer(id)
+	o.timers = append(o.timers, timerEntry{id, at})
+}
+
+func (o *owner) stopTimer(id TimerID) {
+	for i, t := range o.timers {
+		if t.id == id {
+			o.timers[i] = o.timers[len(o.timers)-1]
+			o.timers = o.timers[:len(o.timers)-1]
+			return
+		}
+	}
+}
+
+// armTimer sets the one real timer to the earliest of the call's few.
+func (o *owner) armTimer() {
+	if len(o.timers) == 0 {
+		o.wait.Reset(time.Hour)
+		return
+	}
+	first := o.timers[0].at
+	for _, t := range o.timers[1:] {
+		if t.at.Before(first) {
+			first = t.at
+		}
+	}
+	o.wait.Reset(time.Until(first))
+}
+
+func (o *owner) fireTimers(now time.Time) {
+	for {
+		due := -1
+		for i, t := range o.timers {
+			if !t.at.After(now) && (due < 0 || t.at.Before(o.timers[due].at)) {
+				due = i
+			}
+		}
+		if due < 0 || o.over {
+			return
+		}
+		id := o.timers[due].id
+		o.stopTimer(id)
+		o.step(TimerFired{id})
+	}
+}
+
+func (o *owner) leg(i int) *legHandle {
+	if i < 0 || i >= len(o.legs) {
+		return nil
+	}
+	return o.legs[i]
+}
+
+func (o *owner) journal(b event.Body) {
+	o.mgr.deps.Journal.Append(event.Event{At: time.Now().UTC(), Tenant: o.m.S.Tenant, CallID: o.m.S.ID, Body: b})
+	o.tellLog(b)
+}
+
+// tellLog writes the few lines of a call's story that an operator reads; the
+// rest is in the journal.
+func (o *owner) tellLog(b event.Body) {
+	switch b := b.(type) {
+	case event.CallStarted:
+		o.log.Info("call started", zap.String("direction", string(b.Direction)), zap.String("from", b.From), zap.String("to", b.To),
+			zap.String("trunk", b.Trunk), zap.String("device", b.Device), zap.String("flow", b.Flow), zap.String("sip_call_id", b.SIPCallID))
+	case event.SegmentStarted:
+		o.log.Info("call segment", zap.String("segment", string(b.Segment)), zap.String("flow", b.Flow), zap.String("queue", b.Queue),
+			zap.String("agent", b.Agent), zap.String("device", b.Device), zap.String("by", b.By))
+	case event.LegStarted:
+		o.log.Info("leg started", zap.Int("leg", b.Leg), zap.String("agent", b.Agent), zap.String("device", b.Device),
+			zap.String("trunk", b.Trunk), zap.String("sip_call_id", b.SIPCallID))
+	case event.FlowFailed:
+		o.log.Warn("flow failed", zap.String("flow", b.Flow), zap.String("step", b.Step), zap.String("err", b.Error))
+	case event.RecordingEnded:
+		if b.Fault != "" {
+			o.log.Error("recording damaged", zap.String("path", b.Path), zap.String("reason", b.Fault))
+		}
+	case event.CallEnded:
+		o.log.Info("call ended", zap.String("result", string(b.Result)), zap.String("reason", string(b.Reason)), zap.Int("code", b.Code),
+			zap.Int64("setup_ms", b.SetupMs), zap.Int64("menu_ms", b.MenuMs), zap.Int64("wait_ms", b.WaitMs), zap.Int64("talk_ms", b.TalkMs),
+			zap.Int64("hold_ms", b.HoldMs), zap.Int64("total_ms", b.TotalMs), zap.String("queue", b.Queue), zap.String("agent", b.Agent))
+	default:
+		o.log.Debug("call event", zap.String("event", b.Kind()))
+	}
+}

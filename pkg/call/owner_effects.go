@@ -1,0 +1,234 @@
+package call
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// carryOut does one effect. What goes wrong comes back as an Event.
+func (o *owner) carryOut(e Effect) {
+	switch e := e.(type) {
+	case AnswerCaller:
+		o.answerCaller(0)
+	case RingCaller:
+		if e.Early {
+			o.answerCaller(183)
+		} else {
+			o.legs[0].dialog.Progress(180, nil)
+		}
+	case RejectCaller:
+		o.legs[0].dialog.Reject(e.Code, "", retryAfter(e.Code)...)
+	case DialDevice:
+		o.dialDevice(e)
+	case DialTrunk:
+		o.dialTrunk(e.Trunk, e.Number)
+	case DialOutside:
+		o.dialOutside(e.Number)
+	case EndLeg:
+		o.legs[e.Leg].dialog.End(reasonHeader(e.Reason))
+	case PlayPhrases:
+		o.playPhrases(e)
+	case PlayClip:
+		if m := o.media(e.Leg); m != nil {
+			m.Play(session.Play{ID: e.ID, Clips: []*play.Clip{e.Clip}, Loop: e.Loop})
+		}
+	case StopPlay:
+		if m := o.media(e.Leg); m != nil {
+			m.StopPlay()
+		}
+	case EchoLeg:
+		if m := o.media(e.Leg); m != nil {
+			m.Echo(e.On)
+		}
+	case SendDigit:
+		if m := o.media(e.Leg); m != nil {
+			m.SendDigits(string(rune(e.Digit)))
+		}
+	case BridgeLegs:
+		if a, b := o.media(e.A), o.media(e.B); a != nil && b != nil {
+			a.Bridge(b)
+		}
+	case UnbridgeLegs:
+		if a := o.media(e.A); a != nil {
+			a.Unbridge()
+		}
+	case StartRecording:
+		o.startRecording(e)
+	case TapLeg:
+		if m := o.media(e.Peer); m != nil && o.rec != nil {
+			m.Record(o.rec, record.Right)
+		}
+	case StopRecording:
+		o.stopRecording()
+	case SetTimer:
+		o.setTimer(e.Timer, time.Now().Add(e.After))
+	case StopTimer:
+		o.stopTimer(e.Timer)
+	case TellACD:
+		o.tellACD(e.Event)
+	case DoFeature:
+		o.doFeature(e)
+	case Journal:
+		o.journal(e.Body)
+		o.mgr.metrics.count(o.m.S.Direction, e.Body)
+	case Finish:
+		o.finish()
+	}
+}
+
+func (o *owner) media(leg int) *session.Leg {
+	if l := o.leg(leg); l != nil {
+		return l.media
+	}
+	return nil
+}
+
+func retryAfter(code int) []sip.Header {
+	if code != 503 {
+		return nil
+	}
+	return []sip.Header{{Name: "Retry-After", Value: "10"}}
+}
+
+// reasonHeader makes the Reason header value (RFC 3326) a phone shows its owner
+// rightly: a call that another phone took is not a missed call.
+func reasonHeader(why string) string {
+	switch why {
+	case "answered elsewhere":
+		return `SIP;cause=200;text="Call completed elsewhere"`
+	case "normal", "abandoned", "left_menu":
+		return `Q.850;cause=16;text="Normal call clearing"`
+	}
+	return why
+}
+
+func (o *owner) playPhrases(e PlayPhrases) {
+	m := o.media(e.Leg)
+	if m == nil {
+		return
+	}
+	clips := make([]*play.Clip, 0, len(e.Phrases))
+	for _, p := range e.Phrases {
+		c, err := o.house.Clip(p.Name, e.Language)
+		if err != nil {
+			o.log.Warn("prompt not playable", zap.String("prompt", p.Name), zap.String("language", e.Language), zap.Error(err))
+			o.mgr.metrics.promptFaults.Inc()
+			o.then(PlayFailed{e.Leg, e.ID, err})
+			return
+		}
+		clips = append(clips, c)
+	}
+	m.Play(session.Play{ID: e.ID, Clips: clips, Loop: e.Loop, Offset: e.Offset})
+}
+
+func (o *owner) startRecording(e StartRecording) {
+	rec, err := o.mgr.deps.Recorder.Open(e.Path, o.legs[0].law, func(r record.Result) {
+		o.post(RecordingDone{event.RecordingEnded{Recording: e.ID, Path: r.Name, DurationMs: r.Duration.Milliseconds(), SizeBytes: r.SizeBytes, Fault: r.Fault}})
+	})
+	if err != nil {
+		o.log.Error("recording not started; the call goes on without", zap.String("path", e.Path), zap.Error(err))
+		o.then(RecordingFailed{Fault: "open"})
+		return
+	}
+	o.rec, o.recID = rec, e.ID
+	if m := o.media(0); m != nil {
+		m.Record(rec, record.Left)
+	}
+	if m := o.media(e.Peer); m != nil {
+		m.Record(rec, record.Right)
+	}
+}
+
+func (o *owner) stopRecording() {
+	if o.rec == nil {
+		return
+	}
+	rec := o.rec
+	o.rec = nil
+	for i := range o.legs {
+		if m := o.media(i); m != nil {
+			m.Record(nil, record.Left)
+		}
+	}
+	// On the worker, behind the last packet it wrote.
+	o.mgr.deps.Media.Do(o.group, func(now time.Time) { rec.Close(now) })
+}
+
+func (o *owner) tellACD(ev acd.Event) {
+	d := o.house.ACD()
+	if _, ok := ev.(acd.Enter); ok && !o.inACD {
+		o.inACD = true
+		d.Attach(o.m.S.ID, func(e acd.Effect) { o.post(e) })
+	}
+	d.Post(ev)
+}
+
+// doFeature asks the ACD on a goroutine of its own: the answer may take a
+// moment and the caller's leg must go on living meanwhile.
+func (o *owner) doFeature(e DoFeature) {
+	if e.Agent == "" {
+		o.then(FeatureDone{"not_allowed"})
+		return
+	}
+	var ev acd.Event
+	said := ""
+	switch e.Action {
+	case "log_in":
+		ev, said = acd.LogIn{Agent: e.Agent, By: acd.ByPhone}, "logged_in"
+	case "log_out":
+		ev, said = acd.LogOut{Agent: e.Agent, By: acd.ByPhone}, "logged_out"
+	case "ready":
+		ev, said = acd.SetReady{Agent: e.Agent, By: acd.ByPhone}, "now_ready"
+	case "not_ready":
+		ev, said = acd.SetNotReady{Agent: e.Agent, Reason: e.Arg, By: acd.ByPhone}, "now_not_ready"
+	default:
+		o.then(FeatureDone{"not_allowed"})
+		return
+	}
+	d := o.house.ACD()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := d.Ask(ctx, ev); err != nil {
+			o.log.Info("feature code refused", zap.String("feature", e.Action), zap.String("agent", e.Agent), zap.Error(err))
+			said = "not_allowed"
+		}
+		o.post(FeatureDone{said})
+	}()
+}
+
+// finish is the end of the owner: streams closed, verdict on disk, name freed.
+func (o *owner) finish() {
+	for _, l := range o.legs {
+		o.closeMedia(l, nil)
+		o.mgr.release(o.m.S.Tenant, l)
+	}
+	if o.inACD {
+		o.house.ACD().Post(acd.Gone{CallID: o.m.S.ID})
+		o.house.ACD().Detach(o.m.S.ID)
+	}
+	if err := o.mgr.deps.Journal.Sync(); err != nil {
+		// The story is kept in memory and tried again by the store; ops must act.
+		o.log.Error("journal not durable", zap.Error(err))
+	}
+	o.over = true
+	o.mgr.forget(o)
+}
+
+func (o *owner) closeMedia(l *legHandle, reply func(session.Stats)) {
+	if l.media == nil {
+		return
+	}
+	m := l.media
+	l.media = nil
+	m.Close(reply)
+}

@@ -1,0 +1,281 @@
+package call
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/sdp"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// telephoneEventPT is the payload type we offer telephone-event with, the one
+// that most phones use themselves (RFC 4733 leaves it dynamic).
+const telephoneEventPT = 101
+
+// openMedia gives a leg its stream; false when the house has no port left.
+func (o *owner) openMedia(i int) bool {
+	l := o.legs[i]
+	if l.media != nil {
+		return true
+	}
+	m, err := o.mgr.deps.Media.Open(session.LegOptions{Group: o.group, Sink: func(ev session.Event) { o.post(fromMedia{i, ev}) }})
+	if err != nil {
+		o.log.Error("no media for leg", zap.Int("leg", i), zap.Error(err))
+		return false
+	}
+	l.media = m
+	now := uint64(time.Now().UnixMilli())
+	l.local = sdp.Local{Addr: m.Addr(), Direction: sdp.SendRecv, PtimeMs: 20, SessionID: now, Version: 1}
+	return true
+}
+
+// codecs lists what we offer or accept on a leg: its policy, with the laws that
+// the rest of the call speaks first, so that nothing has to be transcoded.
+func (l *legHandle) codecs(first ...codec.Law) []sdp.Codec {
+	var out []sdp.Codec
+	add := func(law codec.Law) {
+		c := sdp.CodecPCMA
+		if law == codec.PCMU {
+			c = sdp.CodecPCMU
+		}
+		for _, have := range out {
+			if have.PayloadType == c.PayloadType {
+				return
+			}
+		}
+		if l.allows(c.Name) {
+			out = append(out, c)
+		}
+	}
+	for _, law := range first {
+		add(law)
+	}
+	add(codec.PCMA)
+	add(codec.PCMU)
+	return append(out, sdp.TelephoneEvent(telephoneEventPT))
+}
+
+func (l *legHandle) allows(name string) bool {
+	if len(l.policy) == 0 {
+		return true
+	}
+	for _, p := range l.policy {
+		if strings.EqualFold(p, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func lawOf(c sdp.Codec) codec.Law {
+	if c.Name == "PCMU" {
+		return codec.PCMU
+	}
+	return codec.PCMA
+}
+
+// lawsOf lists the laws of an SDP in its order of preference.
+func lawsOf(s *sdp.Session) []codec.Law {
+	var laws []codec.Law
+	if s == nil {
+		return nil
+	}
+	for _, c := range s.Audio.Codecs {
+		if c.Name == "PCMU" || c.Name == "PCMA" {
+			laws = append(laws, lawOf(c))
+		}
+	}
+	return laws
+}
+
+// apply hands what was agreed to the stream.
+func (o *owner) apply(i int, n sdp.Negotiated) {
+	l := o.legs[i]
+	l.law, l.agreed = lawOf(n.Codec), true
+	remote, rtcp := n.Remote, n.RemoteRTCP
+	if src := l.source.Addr.Addr(); l.nat && src.IsValid() && remote.IsValid() && natted(remote.Addr(), src) {
+		// A phone behind NAT names an address that only its own network knows.
+		// Its sound comes from where its signalling comes from; the port is
+		// learned by the stream, within that address.
+		remote = netip.AddrPortFrom(src, remote.Port())
+		rtcp = netip.AddrPort{}
+	}
+	l.media.Set(session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, Law: l.law,
+		SendPT: n.Codec.PayloadType, RecvPT: n.RecvPT, EventSendPT: n.EventSendPT, EventRecvPT: n.EventRecvPT,
+		Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs})
+}
+
+// natted tells whether a phone's own idea of its address cannot be reached from
+// here, seen that its signalling came from src.
+func natted(own, src netip.Addr) bool {
+	own, src = own.Unmap(), src.Unmap()
+	return own != src && own.IsPrivate() && !src.IsPrivate() && !src.IsLoopback()
+}
+
+// answerCaller sends 200 (code 0) or an early 183 with our SDP to the caller.
+func (o *owner) answerCaller(code int) {
+	l := o.legs[0]
+	if l.said == nil && !o.prepareAnswer(l, code) {
+		return
+	}
+	if code != 0 {
+		l.dialog.Progress(code, l.said)
+		return
+	}
+	l.dialog.Accept(l.said)
+}
+
+// prepareAnswer makes our SDP for the caller: the answer to the offer, or our
+// own offer when the INVITE had none (then a 183 goes without).
+func (o *owner) prepareAnswer(l *legHandle, code int) bool {
+	if !o.openMedia(0) {
+		o.then(MediaFailed{event.ReasonOverload, "no media port"})
+		return false
+	}
+	var first []codec.Law
+	if p := o.leg(o.m.S.Peer); p != nil && o.m.S.Peer != 0 && p.agreed {
+		first = append(first, p.law)
+	} else {
+		for i := 1; i < len(o.legs); i++ { // early media of the one that rings
+			if o.legs[i].agreed && !o.legs[i].gone {
+				first = append(first, o.legs[i].law)
+			}
+		}
+		first = append(first, lawsOf(l.offer)...)
+	}
+	l.local.Codecs = l.codecs(first...)
+	if l.offer == nil {
+		if code != 0 {
+			l.dialog.Progress(180, nil)
+			return false
+		}
+		l.said = sdp.Offer(l.local)
+		return true
+	}
+	answer, n, err := sdp.Answer(l.offer, l.local)
+	if err != nil {
+		o.log.Warn("no common codec with caller", zap.Error(err))
+		o.then(MediaFailed{event.ReasonNoCodec, err.Error()})
+		return false
+	}
+	l.said = answer
+	o.apply(0, n)
+	if !n.Send {
+		o.then(HoldChanged{0, true})
+	}
+	return true
+}
+
+func (o *owner) dialDevice(e DialDevice) {
+	targets := o.mgr.deps.SIP.Contacts(o.m.S.Tenant, e.Device)
+	if len(targets) == 0 {
+		o.then(DialFailed{event.ReasonUnreachable, "device has no contact"})
+		return
+	}
+	d := o.house.Device(e.Device)
+	var infos []LegInfo
+	for _, t := range targets {
+		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device}
+		from := sip.Address{Display: o.callerName(), User: o.m.S.From}
+		if o.startLeg(l, sip.DialRequest{Target: t, From: from, To: sip.Address{User: d.Username}, RingTimeout: e.Ring + 2*time.Second,
+			Headers: []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}}) {
+			infos = append(infos, LegInfo{Device: e.Device, Agent: e.Agent, SIPCallID: l.dialog.SIPCallID()})
+		}
+	}
+	if len(infos) == 0 {
+		o.then(DialFailed{event.ReasonUnreachable, "no contact could be dialled"})
+		return
+	}
+	o.then(DialStarted{infos})
+}
+
+func (o *owner) dialOutside(number string) {
+	routes := o.house.Outside(number)
+	if len(routes) == 0 {
+		o.then(DialFailed{event.ReasonNotFound, "no trunk carries this number"})
+		return
+	}
+	o.dialTrunk(routes[0].Trunk, routes[0].Number)
+}
+
+func (o *owner) dialTrunk(trunk, number string) {
+	t := o.house.Trunk(trunk)
+	if t == nil || t.Target.URI == "" {
+		o.then(DialFailed{event.ReasonUnreachable, "trunk takes no calls out"})
+		return
+	}
+	if !o.mgr.takeTrunk(o.m.S.Tenant, trunk, t.MaxCalls) {
+		o.then(DialFailed{event.ReasonOverload, "trunk is full"})
+		return
+	}
+	target := t.Target
+	target.URI = withUser(target.URI, number)
+	caller := t.CallerID
+	if caller == "" {
+		caller = o.m.S.From
+	}
+	l := &legHandle{policy: t.Codecs, source: target, trunk: trunk}
+	ok := o.startLeg(l, sip.DialRequest{Target: target, From: sip.Address{User: caller}, To: sip.Address{User: number, Host: t.Host},
+		AuthUser: t.AuthUser, AuthPassword: t.AuthPassword, RingTimeout: t.RingTimeout})
+	if !ok {
+		o.mgr.release(o.m.S.Tenant, l)
+		o.then(DialFailed{event.ReasonUnreachable, "trunk could not be dialled"})
+		return
+	}
+	o.then(DialStarted{[]LegInfo{{Trunk: trunk, Number: number, SIPCallID: l.dialog.SIPCallID()}}})
+}
+
+// startLeg opens the stream of an outgoing leg and sends its INVITE.
+func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
+	i := len(o.legs)
+	o.legs = append(o.legs, l)
+	if !o.openMedia(i) {
+		o.legs = o.legs[:i]
+		return false
+	}
+	caller := o.legs[0]
+	first := lawsOf(caller.offer)
+	if caller.agreed {
+		first = []codec.Law{caller.law}
+	}
+	l.local.Codecs = l.codecs(first...)
+	l.said = sdp.Offer(l.local)
+	r.SDP, r.CallID = l.said, o.m.S.ID
+	d, err := o.mgr.deps.SIP.Dial(r, func(ev sip.DialogEvent) { o.post(fromSIP{i, ev}) })
+	if err != nil {
+		o.log.Warn("leg could not be dialled", zap.Int("leg", i), zap.Error(err))
+		o.closeMedia(l, nil)
+		o.legs = o.legs[:i]
+		return false
+	}
+	l.dialog = d
+	if l.device != "" {
+		o.mgr.useDevice(o.m.S.Tenant, l.device, 1)
+	}
+	return true
+}
+
+func (o *owner) callerName() string {
+	if o.m.S.Display != "" {
+		return o.m.S.Display
+	}
+	return o.m.S.From
+}
+
+// withUser puts the number into a trunk's target URI.
+func withUser(uri, number string) string {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok {
+		return uri
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = rest[at+1:]
+	}
+	return scheme + ":" + number + "@" + rest
+}

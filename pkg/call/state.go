@@ -1,0 +1,172 @@
+package call
+
+import (
+	"time"
+
+	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/resource"
+)
+
+// Phase is where a call stands. A call walks down this list and never up,
+// except between Menu, Waiting and Dialling, which a flow may take in any order.
+type Phase uint8
+
+const (
+	Routed   Phase = iota // invited, target known, nothing done yet
+	Menu                  // a flow speaks or listens
+	Waiting               // in a queue (the caller hears music while agents ring)
+	Dialling              // a device or trunk is being called for the caller
+	Talking               // two legs bridged (on hold included)
+	Feature               // a feature code's answer is being spoken
+	Ending                // no new commands; legs, queue and recording are being closed
+	Ended                 // all closed, the verdict is journalled
+)
+
+var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "talking", "feature", "ending", "ended"}
+
+func (p Phase) String() string { return phaseNames[p] }
+
+// LegState is where one leg stands, as the call sees it.
+type LegState uint8
+
+const (
+	LegCalling  LegState = iota // caller: not answered; outgoing: INVITE sent
+	LegRinging                  // 180 or 183
+	LegAnswered                 // 200
+	LegEnding                   // we asked it to end, or it failed; its last word is awaited
+	LegEnded                    // nothing more will come
+)
+
+var legStateNames = [...]string{"calling", "ringing", "answered", "ending", "ended"}
+
+func (s LegState) String() string { return legStateNames[s] }
+
+// Leg is one party of the call. Leg 0 is the caller.
+type Leg struct {
+	State  LegState
+	Device string // our device, or ""
+	Trunk  string // our trunk, or ""
+	Number string // dialled or calling number on a trunk
+	Agent  string // user who takes calls on the device, or ""
+	Held   bool   // this side has put the call on hold
+	Early  bool   // its early media is heard by the caller
+
+	Code     int          // SIP status that refused it, 0 when none
+	Reason   event.Reason // why it ended
+	Measured bool         // its stream is closed and counted
+}
+
+// Attempt is one try to reach somebody: the contacts of one device rung
+// together, or one trunk. The first that answers wins.
+type Attempt struct {
+	Legs    []int
+	OfferID string // set when the ACD made the offer
+	Agent   string
+	Pending int  // dials asked for that the owner has not answered yet
+	Ringing bool // told to the ACD once
+	// Since the attempt began, for the journal.
+	Since time.Time
+}
+
+// State is all that a call is, as plain data.
+type State struct {
+	ID          string
+	Tenant      string
+	Direction   event.Direction
+	From        string // caller as proven: number from a trunk, extension of a device
+	Display     string
+	Dialled     string
+	Language    string
+	MaxDuration time.Duration   // the call is ended after this
+	Record      resource.Record // policy that applies unless the queue says otherwise
+	Priority    int
+
+	Phase    Phase
+	Legs     []Leg
+	Attempt  *Attempt
+	Peer     int // leg that talks to the caller; 0 = none
+	Flow     string
+	FlowPath []string // flows entered, newest last; bounds goto between flows
+	IVR      *ivr.State
+	Queue    string
+	Targets  []string // dial targets not yet tried ("device:x", "number:+40...")
+	DialFor  dialFor
+	AtOnce   bool
+	RingFor  time.Duration
+
+	// The most telling failure of the targets tried so far.
+	FailReason event.Reason
+	FailCode   int
+
+	Talked     bool   // was bridged at least once
+	Occupied   string // agent we told the ACD is busy with this call
+	FromQueue  bool   // that agent's conversation came from a queue: wrap-up follows
+	OccupyWas  string // agent on the calling side, told busy since the INVITE
+	OfferID    string // the accepted offer
+	Recording  string // recording id while one is open
+	Recordings int    // opened so far
+	Music      string // prompt name of the music that plays, "" when none
+	MusicAt    time.Duration
+	MusicFrom  time.Time
+	PlayID     uint64
+	KeyVia     string // how the last key came
+	DefaultTo  bool   // the default target was already tried
+
+	Verdict Verdict
+	Ledger  Ledger
+
+	// What must still come before the call may end.
+	AwaitQueue     bool
+	AwaitRecording bool
+}
+
+// dialFor says who asked for the dialling, and so who is told how it went.
+type dialFor uint8
+
+const (
+	dialForNobody dialFor = iota
+	dialForRoute          // the number or extension leads straight to a device or trunk
+	dialForFlow           // a dial step
+	dialForOffer          // the ACD
+)
+
+// Verdict is how a call ended.
+type Verdict struct {
+	Result event.Result
+	Reason event.Reason
+	Code   int // SIP status given to a caller who was never answered
+}
+
+// Ledger adds up where the call's time went, in whole milliseconds.
+type Ledger struct {
+	Started  time.Time
+	Answered time.Time
+	Segment  event.SegmentKind // open segment, "" when none
+	Since    time.Time
+	MenuMs   int64
+	WaitMs   int64
+	TalkMs   int64
+	HoldMs   int64
+	RingMs   int64
+	Agent    string // who talked last
+	Queue    string // queue that was entered last
+}
+
+// enter closes the open segment at now and opens kind ("" opens none).
+func (l *Ledger) enter(now time.Time, kind event.SegmentKind) {
+	d := now.Sub(l.Since).Milliseconds()
+	switch l.Segment {
+	case event.SegmentMenu:
+		l.MenuMs += d
+	case event.SegmentWaiting:
+		l.WaitMs += d
+	case event.SegmentTalking:
+		l.TalkMs += d
+	case event.SegmentHold:
+		l.HoldMs += d
+	case event.SegmentRinging:
+		l.RingMs += d
+	}
+	l.Segment, l.Since = kind, now
+}
