@@ -98,13 +98,37 @@ func TestAnswerAtTheDeadlineCounts(t *testing.T) {
 	s.want("agent ana reserved on_call", "left c1 sales answered 20s")
 }
 
-func TestAnswerAfterTheDeadlineIsVoid(t *testing.T) {
+// The phone is picked up while the offer is being taken back: they talk, and
+// the engine makes the best of it.
+func TestAnswerThatCrossesTheWithdrawal(t *testing.T) {
+	s := newScore(t, sales(func(q *Queue) { q.WrapUp = time.Second }), people("ana", "bob"))
+	s.at("0s", login("ana"), enter("c1", "sales"), ring("c1"))
+	late := OfferAccepted{s.id("c1")}
+	s.at("5s", login("bob"))
+	s.at("20.001s", late, late, Leave{"c1", LeftAnswered}, Occupy{"ana", "c1"})
+	s.want("withdraw c1 ana no_answer", "offer c1 bob", "withdraw c1 bob caller_left", "left c1 sales answered 20.001s",
+		"agent ana ringing not_ready ring_no_answer", "agent bob ready reserved", "agent bob reserved ready",
+		"agent ana not_ready ready answered", "agent ana ready on_call")
+	s.at("30s", Release{"ana", "c1"})
+	s.want("agent ana on_call wrap_up")
+}
+
+func TestAnswerThatCrossesWhenTheAgentIsPromised(t *testing.T) {
 	s := newScore(t, sales(), people("ana"))
 	s.at("0s", login("ana"), enter("c1", "sales"), ring("c1"))
-	s.at("20.001s", accept("c1"), ring("c1"), fail("c1", CauseBusy))
-	s.none("left", "offer")
-	s.at("21s", ready("ana"))
-	s.want("offer c1 ana")
+	late := OfferAccepted{s.id("c1")}
+	s.at("1s", Reach{"ana", false}, Enter{CallID: "c0", Queue: "sales", Priority: 1}, Reach{"ana", true}, ring("c0"))
+	s.want("withdraw c1 ana unreachable", "offer c0 ana")
+	s.at("2s", late)
+	s.want("withdraw c0 ana withdrawn", "left c1 sales answered 2s", "agent ana ringing on_call")
+	s.at("3s", CallEnded{"ana", "c1"})
+	s.want("offer c0 ana")
+}
+
+func TestAnswerAfterTheCallerLeftIsVoid(t *testing.T) {
+	s := newScore(t, sales(), people("ana"))
+	s.at("0s", login("ana"), enter("c1", "sales"), ring("c1"), leave("c1"), accept("c1"), ring("c1"), fail("c1", CauseBusy))
+	s.want("agent ana offline ready", "agent ana ready reserved", "agent ana reserved ringing", "agent ana ringing ready", "left c1 sales abandoned 0s")
 }
 
 func TestStaticAgentComesBackByItself(t *testing.T) {

@@ -70,6 +70,9 @@ func (au *auditor) callers() {
 }
 
 func (au *auditor) offers() {
+	for id, c := range au.e.late {
+		au.check(au.e.callers[c.callID] == c && c.last != nil && c.last.id == id, "late", "offer %q of %q", id, c.callID)
+	}
 	for id, o := range au.e.byOffer {
 		au.check(o.id == id && o.a.offer == o && o.c.offer == o, "one_reservation", "offer %q: agent %q, caller %q point elsewhere", id, o.a.Name, o.c.callID)
 		au.check(o.a.timer.pos >= 0 && o.a.timer.at == o.deadline, "deadline", "offer %q of %q has none", id, o.a.Name)

@@ -106,6 +106,9 @@ func (e *Engine) leave(c *caller, outcome, agentName string) {
 	}
 	c.older, c.younger = nil, nil
 	delete(e.callers, c.callID)
+	if c.last != nil {
+		delete(e.late, c.last.id)
+	}
 	e.emit(LeftQueue{c.callID, q.Name, outcome, duration(e.now - c.joined), agentName})
 }
 
@@ -118,6 +121,7 @@ func (e *Engine) leaveEvent(ev Leave) {
 	switch outcome {
 	case "":
 		outcome = LeftAbandoned
+	case LeftAnswered: // by somebody the engine did not send
 	case LeftAbandoned, LeftTimeout, LeftKey, LeftError, LeftShutdown, LeftFull, LeftEmpty:
 	default:
 		e.fault(FaultBadCause, fmt.Sprintf("call %q leaves queue %q with %q", ev.CallID, c.q.Name, ev.Outcome))

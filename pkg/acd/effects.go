@@ -20,8 +20,9 @@ type (
 		Device   string
 		Deadline time.Time
 	}
-	// WithdrawOffer: stop ringing. The offer is already over for the engine; an
-	// OfferAccepted that crosses it is void. Why is an offer's outcome.
+	// WithdrawOffer: stop ringing. Why is an offer's outcome. If the phone was
+	// picked up in that moment, an OfferAccepted that crosses this one still
+	// counts as long as the caller waits: LeftQueue with LeftAnswered follows.
 	WithdrawOffer struct{ OfferID, CallID, Agent, Why string }
 	// OfferEnded closes each Offer once, for the journal. Ring is the time
 	// since the offer was made.

@@ -35,6 +35,7 @@ type Engine struct {
 	pools    []*pool
 	callers  map[string]*caller
 	byOffer  map[string]*offer
+	late     map[string]*caller     // by the id of the caller's last failed offer
 	onCall   map[string][]*agentRec // by call id, for Gone
 	timers   pq[*timer]
 	hold     bool // no matching until the change at hand is complete
@@ -57,6 +58,7 @@ type caller struct {
 	older    *caller
 	younger  *caller
 	offer    *offer
+	last     *offer // the last that failed, while the caller waits on
 	limit    timer
 	announce timer
 	due      int64 // of the next position; -1 = none
@@ -104,6 +106,7 @@ func New(cfg Config) *Engine {
 		byAgent: map[string]*agentRec{},
 		callers: map[string]*caller{},
 		byOffer: map[string]*offer{},
+		late:    map[string]*caller{},
 		onCall:  map[string][]*agentRec{},
 		timers:  newTimers(),
 	}

@@ -167,6 +167,10 @@ func (e *Engine) find(id string) *offer {
 func (e *Engine) endOffer(o *offer, outcome string) {
 	delete(e.byOffer, o.id)
 	o.c.offer, o.a.offer = nil, nil
+	if o.c.last != nil {
+		delete(e.late, o.c.last.id)
+	}
+	o.c.last, e.late[o.id] = o, o.c
 	e.emit(OfferEnded{o.id, o.c.callID, o.c.q.Name, o.a.Name, outcome, duration(e.now - o.made)})
 }
 
@@ -186,6 +190,9 @@ func (e *Engine) offerRinging(ev OfferRinging) {
 func (e *Engine) offerAccepted(ev OfferAccepted) {
 	o := e.find(ev.OfferID)
 	if o == nil {
+		if c := e.late[ev.OfferID]; c != nil {
+			e.acceptLate(c)
+		}
 		return
 	}
 	a, c := o.a, o.c
@@ -194,6 +201,44 @@ func (e *Engine) offerAccepted(ev OfferAccepted) {
 	e.addCall(a, c.callID, c.q.Name)
 	e.change(a, agent.Accept, agent.Facts{Talking: true}, "", BySystem)
 	e.leave(c, LeftAnswered, a.Name)
+}
+
+// acceptLate: the agent picked up while the offer was being taken back. The two
+// talk by now, so the caller is answered and the agent is on that call, whatever
+// has been done about either since.
+func (e *Engine) acceptLate(c *caller) {
+	a := c.last.a
+	if e.byAgent[a.Name] != a {
+		return // out of the configuration; the call will tell by Leave
+	}
+	e.hold = true // nobody is served until both are in place
+	var freed *agentRec
+	if o := c.offer; o != nil { // another phone rings for the caller by now
+		freed = o.a
+		e.emit(WithdrawOffer{o.id, c.callID, freed.Name, CauseCallerLeft})
+		e.endOffer(o, CauseCallerLeft)
+		e.giveBack(freed)
+	}
+	e.leave(c, LeftAnswered, a.Name)
+	a.lost = false
+	if a.m.State == agent.NotReady && a.m.Reason == ReasonRingNoAnswer {
+		e.change(a, agent.SetReady, agent.Facts{}, "answered", BySystem)
+	}
+	var again *caller
+	if o := a.offer; o != nil { // and another caller has been promised the agent
+		again = o.c
+		e.emit(WithdrawOffer{o.id, again.callID, a.Name, CauseWithdrawn})
+		e.endOffer(o, CauseWithdrawn)
+	}
+	e.addCall(a, c.callID, c.q.Name)
+	e.change(a, agent.Occupy, agent.Facts{Talking: true}, "", BySystem)
+	e.hold = false
+	if again != nil {
+		e.requeue(again)
+	}
+	if freed != nil {
+		e.serve(freed)
+	}
 }
 
 func (e *Engine) offerFailed(ev OfferFailed) {

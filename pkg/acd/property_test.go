@@ -66,6 +66,9 @@ func (w *world) step(ev Event) {
 				w.t.Fatalf("%s left twice", f.CallID)
 			}
 			delete(w.inQueue, f.CallID)
+			if f.Agent != "" { // an answer that crossed a withdrawal has no offer that ended well
+				w.talks[f.Agent] = f.CallID
+			}
 			for _, o := range w.open {
 				if o.CallID == f.CallID {
 					w.t.Fatalf("%s left with the offer %s open", f.CallID, o.OfferID)
