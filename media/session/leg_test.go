@@ -224,7 +224,8 @@ func TestPlayPaceAndEnd(t *testing.T) {
 		}
 		all = append(all, p.payload...)
 	}
-	if want := append(slices.Clone(clips[0].Frames(codec.PCMU)), clips[1].Frames(codec.PCMU)...); !bytes.Equal(all, want) {
+	// Frames pads each clip to whole frames; that is not to be heard between them.
+	if want := append(slices.Clone(clips[0].Frames(codec.PCMU)[:1200]), clips[1].Frames(codec.PCMU)[:1360]...); !bytes.Equal(all, want) {
 		t.Error("the clips were not heard as they are")
 	}
 	if !slices.Equal(a.events, []Event{PlayDone{7}}) {
