@@ -71,6 +71,7 @@ type State struct {
 	To       string            `json:"to"`
 	Flow     string            `json:"flow"`
 	Step     string            `json:"step"`
+	Kind     flow.Kind         `json:"kind"` // of the step
 	Phase    Phase             `json:"phase"`
 	Language string            `json:"language"`
 	Answered bool              `json:"answered"`
@@ -179,9 +180,10 @@ func Step(now time.Time, f *flow.Flow, s *State, ev Event) []Action {
 	if s.Vars == nil || s.Secrets == nil { // JSON leaves empty maps out
 		s.restore()
 	}
-	if s.Phase != PhaseSorry && (f.Name != s.Flow || f.Steps[s.Step] == nil) {
-		// The flow was replaced under the call by one without this step.
-		m.fail("the step is not in the flow any more")
+	if step := f.Steps[s.Step]; s.Phase != PhaseSorry && (f.Name != s.Flow || step == nil || step.Kind != s.Kind) {
+		// The flow was replaced under the call by one in which this step is gone
+		// or does something else: nobody knows where the call would be in it.
+		m.changed(ev)
 		return m.out
 	}
 	m.handle(ev)

@@ -499,6 +499,20 @@ func TestFailures(t *testing.T) {
 	}
 	x.want("fail hello", "stop", "hangup congestion", "done")
 
+	// The flow changes while the caller waits and talks: no matter, until the end.
+	x = begin(t, menuDoc, caller)
+	x.press("1", "stop", "queue sales 3 map[ro:2]")
+	x.f = parse(t, "test", "start: a\nsteps:\n  a: {hangup: {}}\n")
+	x.press("1")
+	x.do(Connected{})
+	x.do(QueueLeft{Outcome: "answered"})
+	x.want("hangup normal", "done")
+	x = begin(t, menuDoc, caller)
+	x.press("1", "stop", "queue sales 3 map[ro:2]")
+	x.f = parse(t, "test", "start: a\nsteps:\n  a: {hangup: {}}\n")
+	x.do(QueueLeft{Outcome: "empty"})
+	x.want("fail one", "play sorry")
+
 	// The step is gone from under the call.
 	x = begin(t, menuDoc, caller)
 	x.f = parse(t, "test", "start: a\nsteps:\n  a: {hangup: {}}\n")
@@ -637,6 +651,14 @@ steps:
   d: {dial: {targets: ["device:a", "device:b"], ringback: music}, on: {answered: q}, next: t}
   t: {tone: {tone: busy, for: 3s}, next: r}
   r: {ring: 2s, next: q}
+`, `
+start: q
+steps:
+  q: {queue: {name: sales}, on: {answered: hello}, next: d}
+  hello: {say: [{digits: "${from}"}], next: ask}
+  ask: {menu: {prompts: [p], keys: {"#": d}, barge_in: false}, next: d}
+  d: {dial: {targets: ["device:a"], at_once: true}, on: {answered: e}, next: e}
+  e: {pause: 1s, next: q}
 `}
 	rapid.Check(t, func(rt *rapid.T) {
 		f := parse(t, "test", rapid.SampledFrom(docs).Draw(rt, "doc"))
@@ -667,6 +689,9 @@ steps:
 			if !s.Done() && s.Wait == 0 && s.Timer == 0 {
 				rt.Fatalf("waits for nothing in %+v", s)
 			}
+			if s.Phase == PhaseListening && s.Timer == 0 {
+				rt.Fatalf("listens for ever in %+v", s)
+			}
 			if (s.Timer != 0) != (len(timers) == 1) {
 				rt.Fatalf("timer %d, running %v", s.Timer, timers)
 			}
@@ -680,6 +705,9 @@ steps:
 				Connected{}, QueueLeft{Outcome: outcome}, QueueLeft{id, outcome}, DialDone{Outcome: outcome}, DialDone{id, outcome}, Failed{id, "x"}}).Draw(rt, "event")
 			if fired, ok := ev.(TimerFired); ok && fired.ID == s.Timer {
 				delete(timers, fired.ID)
+			}
+			if rapid.IntRange(0, 19).Draw(rt, "reload") == 0 {
+				f = parse(t, "test", rapid.SampledFrom(docs).Draw(rt, "new doc"))
 			}
 			raw, _ := json.Marshal(s)
 			twin := &State{}

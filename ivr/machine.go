@@ -44,7 +44,7 @@ func (m *machine) run(step string) {
 			m.fail(fmt.Sprintf("no step %q", step))
 			return
 		}
-		m.s.Step, m.s.Phase = step, ""
+		m.s.Step, m.s.Kind, m.s.Phase = step, next.Kind, ""
 		m.s.Wait, m.s.Tries, m.s.Times, m.s.Target, m.s.Collected, m.s.Key = 0, 0, 0, 0, "", 0
 		m.do(EnterStep{m.f.Name, step, string(next.Kind)})
 		if m.s.Hops++; m.s.Hops > maxSteps {
@@ -155,6 +155,7 @@ func (m *machine) answer() {
 }
 
 func (m *machine) hangup(cause string) {
+	m.stopTimer()
 	m.do(Hangup{cause})
 	m.do(Done{})
 	m.s.Phase = PhaseDone
@@ -211,7 +212,7 @@ func (m *machine) leave() {
 	case PhaseSpeaking:
 		m.do(StopPlay{})
 	case PhaseTimed:
-		if _, pause := m.body().(*flow.Pause); !pause && m.s.Answered {
+		if m.s.Kind != flow.KindPause && m.s.Answered {
 			m.do(StopPlay{})
 		}
 	case PhaseEcho:
@@ -225,6 +226,38 @@ func (m *machine) goDefault() {
 	m.do(GoDefault{})
 	m.do(Done{})
 	m.s.Wait, m.s.Hops, m.s.Phase = 0, 0, PhaseDone
+}
+
+// changed is an event after the flow was replaced under the call. Who waits for
+// an agent or talks goes on with that; the flow ends when its turn comes.
+func (m *machine) changed(ev Event) {
+	away := m.s.Phase == PhaseQueued || m.s.Phase == PhaseLeaving || m.s.Phase == PhaseDialling || m.s.Phase == PhaseTalking
+	id, outcome := uint64(0), ""
+	switch ev := ev.(type) {
+	case TimerFired:
+		if ev.ID == m.s.Timer {
+			m.s.Timer = 0
+		}
+	case Connected:
+		if away {
+			m.handle(ev)
+			return
+		}
+	case QueueLeft:
+		id, outcome = ev.ID, ev.Outcome
+	case DialDone:
+		id, outcome = ev.ID, ev.Outcome
+	case Failed:
+		id, outcome = ev.ID, "failed"
+	}
+	switch {
+	case away && (outcome == "" || !m.awaited(id)):
+		m.ignore(ev, "the flow was changed and the caller is elsewhere")
+	case away && (outcome == "answered" || m.s.Phase == PhaseTalking):
+		m.hangup("normal")
+	default:
+		m.fail("the flow was changed under the call")
+	}
 }
 
 // handle is one event in a step that waits.
@@ -677,6 +710,9 @@ func (m *machine) dial(b *flow.Dial) string {
 	from, to := m.s.Target, m.s.Target+1
 	if b.AtOnce {
 		from, to = 0, len(b.Targets)
+	}
+	if to > len(b.Targets) { // a shorter list than the call began with
+		return m.outcome(m.f.Steps[m.s.Step], "failed")
 	}
 	targets := make([]string, 0, to-from)
 	for _, t := range b.Targets[from:to] {
