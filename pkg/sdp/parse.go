@@ -272,7 +272,8 @@ func (p *parser) rtpmap(n int, v string) error {
 	name, rate, ok := strings.Cut(enc, "/")
 	rate, chans, hasChans := strings.Cut(rate, "/")
 	hz, err2 := strconv.ParseUint(rate, 10, 32)
-	if err != nil || k > 127 || !ok || name == "" || err2 != nil || hz == 0 || hz > 768000 || extra != "" {
+	if err != nil || k > 127 || !ok || name == "" || err2 != nil || hz == 0 || hz > 768000 || extra != "" ||
+		strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return syntax(n, "rtpmap %q; want type name/clock", v)
 	}
 	c := Codec{Name: strings.ToUpper(name), ClockRate: int(hz), Channels: 1, PayloadType: uint8(k)}

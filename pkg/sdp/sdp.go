@@ -3,9 +3,9 @@
 // Local and the version that rises with it.
 //
 // It has its own reader, not pion/sdp's: that one keeps attributes as text to be
-// parsed a second time, accepts duplicate and misplaced lines, refuses a missing
-// t= or s= that phones leave out, and has no bounds before it allocates. Tests
-// check that pion/sdp reads what we write.
+// parsed a second time, refuses what phones send (a missing t= or s=, m=image of
+// fax) and has no bounds before it allocates. Tests check that pion/sdp reads
+// what we write.
 package sdp
 
 import (
