@@ -29,16 +29,21 @@ func (s *Step) ends() bool {
 	return false
 }
 
-// Prompts lists the names of the prompts that s plays itself, with the path at
-// which each is named. Those of numbers come from package prompt.
+// prompts lists the names of the prompts that s plays, with the path at which
+// each is named.
 func (s *Step) prompts() []edge {
 	var out []edge
 	path := string(s.Kind)
 	pieces := func(key string, list []Piece) {
 		for i, p := range list {
-			if p.Prompt != "" {
-				out = append(out, edge{fmt.Sprintf("%s.%s[%d]", path, key, i), p.Prompt})
+			name := p.Prompt
+			switch { // one stands for all that package prompt would put together
+			case p.Number != "" || p.Digits != "":
+				name = "number_1"
+			case p.Position != "":
+				name = "position_1"
 			}
+			out = append(out, edge{fmt.Sprintf("%s.%s[%d]", path, key, i), name})
 		}
 	}
 	switch b := s.Body.(type) {

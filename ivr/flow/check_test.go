@@ -85,7 +85,7 @@ steps:
   g: {goto: gone}
 `)
 	no := func(string) bool { return false }
-	audio := map[string]string{"hello": "en ro ru", "choose": "en", "oops": "en", "thanks": "en ro", "jazz": "en ro ru de", "sorry": "en ro de"}
+	audio := map[string]string{"hello": "en ro ru", "choose": "en", "oops": "en", "thanks": "en ro", "jazz": "en ro ru de", "number_1": "en ro", "sorry": "en ro de"}
 	env := CheckEnv{Queues: no, Devices: no, Flows: no, Schedules: no, Languages: []string{"de"},
 		Prompts: func(name, lang string) bool { return strings.Contains(audio[name], lang) }}
 	wantFaults(t, checked(f, env),
@@ -93,6 +93,7 @@ steps:
 		`steps.a.menu.prompts[1]: no prompt "choose" in de`,
 		`steps.a.menu.wrong_key[0]: no prompt "oops" in de`,
 		`steps.say.say.prompts[0]: no prompt "thanks" in ru`, // en never gets here
+		`steps.say.say.prompts[1]: no prompt "number_1" in ru`,
 		`steps.q.queue.name: no queue "gone"`,
 		`steps.d.dial.targets[0]: no device "gone"`,
 		`steps.s.schedule.name: no schedule "gone"`,
