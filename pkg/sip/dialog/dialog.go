@@ -128,7 +128,6 @@ func NewUAS(cfg Config, _ time.Time, contact string, req *sip.Request, tx TxKey)
 	s.RemoteTarget = in.Target
 	s.RouteSet = recordRoutes(req) // RFC 3261 12.1.1: in order for the UAS
 	s.RemoteCSeq, s.RemoteSeen = cseq.SeqNo, true
-	s.RemoteSDP = in.SDP
 	in.Initial = true
 	s.Srv = &in
 	return d, d.take()

@@ -72,9 +72,6 @@ func (d *Dialog) onReinvite(ev Event) {
 func (d *Dialog) startRemote(in *ServerInvite) {
 	d.s.Srv = in
 	d.learnTarget(in.Target)
-	if in.SDP != nil {
-		d.s.RemoteSDP = in.SDP
-	}
 	d.pass(RemoteOffer{SDP: in.SDP})
 }
 
@@ -96,7 +93,6 @@ func (d *Dialog) onUpdate(ev Event) {
 	default:
 		s.Upd = &in
 		d.learnTarget(in.Target)
-		s.RemoteSDP = in.SDP
 		d.pass(RemoteOffer{SDP: in.SDP})
 	}
 }

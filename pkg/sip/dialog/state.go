@@ -80,8 +80,8 @@ type State struct {
 
 	ProgressCode int    // last provisional we sent
 	ProgressSDP  []byte // SDP of the last provisional that had one
-	LocalSDP     []byte // last we sent as offer or answer
-	RemoteSDP    []byte // last we were sent
+	LocalSDP     []byte // our side of the session as last agreed
+	RemoteSDP    []byte // the peer's side of it
 
 	SessionSec uint32 // RFC 4028 interval, 0 none
 	MinSE      uint32 // learned from 422

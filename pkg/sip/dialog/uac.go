@@ -27,9 +27,6 @@ func (d *Dialog) sendInvite() {
 		appendExtra(req, s.Headers)
 	}
 	setBody(req, sdpType, c.SDP)
-	if len(c.SDP) > 0 {
-		s.LocalSDP = c.SDP
-	}
 	d.emit(SendRequest{req})
 }
 
@@ -47,8 +44,10 @@ func (d *Dialog) sendACK(cseq uint32, p peer, body []byte, auth *Header) {
 func (d *Dialog) acknowledge(body []byte) {
 	s := &d.s
 	s.Acked, s.AckBody, s.AckAuth = s.Cli.CSeq, body, s.Cli.Auth
-	if len(body) > 0 {
+	if s.Cli.Late {
 		s.LocalSDP = body
+	} else {
+		s.LocalSDP = s.Cli.SDP
 	}
 	s.Cli = nil
 	d.sendACK(s.Acked, d.peer(), body, s.AckAuth)

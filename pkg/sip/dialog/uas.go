@@ -46,6 +46,9 @@ func (d *Dialog) ok(in *ServerInvite, sdp []byte) SendResponse {
 		r.ContentType, r.Body = sdpType, sdp
 		d.s.LocalSDP = sdp
 	}
+	if in.SDP != nil {
+		d.s.RemoteSDP = in.SDP
+	}
 	return r
 }
 
