@@ -100,12 +100,11 @@ func (f finished) tell() {
 	}
 }
 
-// runHasher reads finished files back, which are still in the page cache, on a
-// thread of the lowest priority, so that checksums cost only idle time.
+// runHasher reads finished files back, which are still in the page cache. It
+// steps aside after each 64 kB (about 0.1 ms). A thread of low priority would be
+// worse than this: while the kernel lets it wait, it holds a processor of the Go
+// runtime and delays every stop of the garbage collector.
 func (w *Writer) runHasher() {
-	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-	// On Linux the priority is the thread's. Without the right to lower it we go on.
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 19)
 	buf := make([]byte, 1<<16)
 	for f := range w.toHash {
 		f.SHA256 = hashFile(w.path(f.Name), buf)
@@ -123,6 +122,7 @@ func hashFile(path string, buf []byte) string {
 	for {
 		n, err := f.Read(buf)
 		h.Write(buf[:n])
+		runtime.Gosched()
 		if err == io.EOF {
 			return hex.EncodeToString(h.Sum(nil))
 		}

@@ -2,6 +2,10 @@
 // right, G.711 kept as it came. At any moment, also after kill -9 or with a full
 // disk, the file on disk is a correct WAV that lacks at most the last second.
 //
+// Nothing is synced to the medium: the death of the process loses nothing that
+// was written, a power cut what the kernel had not written back yet (some 30 s).
+// Syncing hundreds of growing files would cost more than the calls themselves.
+//
 // It does not decide what is recorded, keeps no index and deletes nothing.
 //
 // A Writer owns Config.Threads goroutines that carry all recordings to disk in

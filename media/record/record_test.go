@@ -259,6 +259,7 @@ func TestDiskFull(t *testing.T) {
 		if err != nil {
 			t.Errorf("limit %d: %v", limit, err)
 		}
+		w = w.split()
 		if want := (limit - headerBytes) / 2; w.n != want || bytes.Count(w.sides[Left], []byte{1}) != want {
 			t.Errorf("limit %d: %d samples kept, want all %d that fitted", limit, w.n, want)
 		}
