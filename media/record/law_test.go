@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -76,13 +74,19 @@ func TestPlayers(t *testing.T) {
 	left := play.Tone(2*time.Second, -10, 600)
 	right := play.Tone(2*time.Second, -20, 1400)
 	for _, law := range []codec.Law{codec.PCMU, codec.PCMA} {
-		w := startWriter(t, Config{})
-		done := make(chan Result, 1)
-		r, err := w.Open(strings.ToLower(law.String())+".wav", law, func(r Result) { done <- r })
+		w, err := NewWriter(Config{Dir: t.TempDir(), Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(w.cfg.Dir, r.Name())
+		w.toHash = nil
+		sh, results := w.shards[0], []Result(nil)
+		sh.up = true
+		r, err := w.Open(strings.ToLower(law.String())+".wav", law, func(r Result) { results = append(results, r) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		sh.service(true)
+		path := w.path(r.Name())
 		for i := range 100 {
 			now := r.start.Add(time.Duration(i) * 20 * time.Millisecond)
 			at := i * 160
@@ -91,17 +95,16 @@ func TestPlayers(t *testing.T) {
 			other := codec.PCMU + codec.PCMA - law
 			r.Write(Right, other, now, 2, uint32(at), right.Frames(other)[at:at+160])
 			if i == 50 {
-				for b, _ := os.ReadFile(path); len(b) <= headerBytes; b, _ = os.ReadFile(path) {
-					time.Sleep(5 * time.Millisecond)
-				}
+				sh.flush(r)
 				if out, err := exec.Command(sox, path, "-n", "stat").CombinedOutput(); err != nil || strings.Contains(string(out), "WARN") {
 					t.Errorf("while it grows: %v\n%s", err, out)
 				}
 			}
 		}
 		r.Close(r.start.Add(2 * time.Second))
-		if res := <-done; res.Fault != "" || res.Duration != 2*time.Second {
-			t.Fatalf("%+v", res)
+		sh.service(true)
+		if len(results) != 1 || results[0].Fault != "" || results[0].Duration != 2*time.Second {
+			t.Fatalf("%+v", results)
 		}
 		for ch, want := range map[int]struct{ hz, peak float64 }{1: {600, 0.22}, 2: {1400, 0.07}} {
 			out, err := exec.Command(sox, path, "-n", "remix", fmt.Sprint(ch), "stat").CombinedOutput()
