@@ -24,7 +24,7 @@ type Receiver interface {
 // a packet was larger.
 const bufferSize = media.MaxPacket + 1
 
-// Quarantine is how long a port rests after use, so that late packets of one call
+// Quarantine is how long a port rests after use by default, so that late packets of one call
 // do not reach the next.
 const Quarantine = 2 * time.Second
 
@@ -35,14 +35,15 @@ var ErrNoPort = errors.New("media: no free port")
 // for use by several goroutines; every operation is O(1).
 type Pool struct {
 	min, max uint16
+	rest     time.Duration
 
 	mu       sync.Mutex
 	free     ring[uint16]
-	draining ring[rest]
+	draining ring[resting]
 	limit    int
 }
 
-type rest struct {
+type resting struct {
 	port  uint16
 	until time.Time
 }
@@ -50,14 +51,18 @@ type rest struct {
 // NewPool makes a pool of the pairs in min-max, both inclusive. The first port
 // given is picked by random (any value; taken modulo), then they go round, so
 // that a port is reused as late as possible and a restart does not begin where
-// the peers of the last run still send.
-func NewPool(min, max uint16, random uint32) (*Pool, error) {
+// the peers of the last run still send. rest is how long a pair rests after use;
+// 0 = Quarantine.
+func NewPool(min, max uint16, rest time.Duration, random uint32) (*Pool, error) {
 	first := int(min) + int(min)&1
 	n := (int(max) + 1 - first) / 2
 	if min == 0 || n < 1 {
 		return nil, fmt.Errorf("media: port range %d-%d holds no even/odd pair", min, max)
 	}
-	p := &Pool{min: min, max: max, limit: n, free: newRing[uint16](n), draining: newRing[rest](n)}
+	if rest <= 0 {
+		rest = Quarantine
+	}
+	p := &Pool{min: min, max: max, rest: rest, limit: n, free: newRing[uint16](n), draining: newRing[resting](n)}
 	for i := range n {
 		p.free.push(uint16(first + 2*((i+int(random%uint32(n)))%n)))
 	}
@@ -83,11 +88,11 @@ func (p *Pool) Take(now time.Time) (uint16, error) {
 	return p.free.pop(), nil
 }
 
-// Give returns a pair; it rests for Quarantine.
+// Give returns a pair; it rests before it is given again.
 func (p *Pool) Give(port uint16, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.draining.push(rest{port, now.Add(Quarantine)})
+	p.draining.push(resting{port, now.Add(p.rest)})
 }
 
 // Usage tells how many pairs are in use, how many rest, and how many there are.

@@ -14,7 +14,7 @@ import (
 var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func TestPool(t *testing.T) {
-	p, err := NewPool(20001, 20006, 1) // whole pairs: 20002/3, 20004/5; 20006 has no odd one
+	p, err := NewPool(20001, 20006, 0, 1) // whole pairs: 20002/3, 20004/5; 20006 has no odd one
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestPoolRanges(t *testing.T) {
 		min, max uint16
 		pairs    int // 0 = refused
 	}{{20000, 20000, 0}, {20001, 20002, 0}, {0, 100, 0}, {20000, 19999, 0}, {20000, 20001, 1}, {20001, 20003, 1}, {65534, 65535, 1}, {65535, 65535, 0}, {1, 65535, 32767}} {
-		p, err := NewPool(x.min, x.max, 0xFFFFFFFF)
+		p, err := NewPool(x.min, x.max, 0, 0xFFFFFFFF)
 		if (err == nil) != (x.pairs > 0) {
 			t.Errorf("%d-%d: %v", x.min, x.max, err)
 			continue
@@ -67,7 +67,7 @@ func TestPoolRanges(t *testing.T) {
 }
 
 func TestPoolReusesLate(t *testing.T) {
-	p, _ := NewPool(20000, 20999, 77)
+	p, _ := NewPool(20000, 20999, 0, 77)
 	first, _ := p.Take(t0)
 	p.Give(first, t0)
 	for i := range 499 {

@@ -24,6 +24,9 @@ type Config struct {
 	// even port for RTP and the next odd one for RTCP (RFC 3550 11).
 	// Default 20000-29999.
 	PortMin, PortMax uint16
+	// PortRest is how long a pair of ports rests after a call before another
+	// may have it; default port.Quarantine.
+	PortRest time.Duration
 	// Workers is the number of loops; default GOMAXPROCS.
 	Workers int
 	// RTPTimeout is the silence after which TimedOut is told; default 30 s,
@@ -72,8 +75,8 @@ type Params struct {
 	PtimeMs int
 	// Symmetric allows a device behind NAT: the first packet, from whatever
 	// address, decides where the peer is, once, unless the signalled address
-	// spoke before. Without it only the port of the signalled IP may differ, and
-	// only in the first seconds.
+	// spoke before. Without it only the port may differ from what was signalled,
+	// and only when the signalled one stays silent in the first half second.
 	Symmetric bool
 }
 

@@ -76,7 +76,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	var seed [4]byte
 	_, _ = rand.Read(seed[:]) // never fails since Go 1.24
-	ports, err := port.NewPool(cfg.PortMin, cfg.PortMax, binary.NativeEndian.Uint32(seed[:]))
+	ports, err := port.NewPool(cfg.PortMin, cfg.PortMax, cfg.PortRest, binary.NativeEndian.Uint32(seed[:]))
 	if err != nil {
 		return nil, err
 	}

@@ -15,8 +15,14 @@ import (
 	"github.com/centrala/centrala/pkg/event"
 )
 
-// learnFor is how long after Set another port of the signalled IP may be adopted.
-const learnFor = 5 * time.Second
+// Another port of the signalled IP may be adopted from learnAfter to learnFor
+// after Set, when the signalled address has not spoken. Not before: many phones
+// share an IP (an office behind NAT, a carrier's gateway), and one that still
+// sends for a call that is over must not be heard in the next.
+const (
+	learnAfter = 500 * time.Millisecond
+	learnFor   = 5 * time.Second
+)
 
 // conn is what a leg sends by; *port.Socket, and a fake in tests.
 type conn interface {
@@ -391,7 +397,7 @@ func (l *Leg) learn(from netip.AddrPort, pt uint8, now time.Time) bool {
 	if l.heard {
 		return false
 	}
-	if !l.p.Symmetric && (from.Addr() != l.src.Addr() || now.Sub(l.set) > learnFor) {
+	if age := now.Sub(l.set); !l.p.Symmetric && (from.Addr() != l.src.Addr() || age < learnAfter || age > learnFor) {
 		return false
 	}
 	if _, ok := l.lawOf(pt); !ok && (pt != l.p.EventRecvPT || pt == 0) {

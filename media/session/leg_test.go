@@ -398,7 +398,12 @@ func TestStrangers(t *testing.T) {
 	if from(stranger) != 0 {
 		t.Fatal("a stranger was heard")
 	}
-	// Another port of the signalled address, which itself never spoke.
+	// Another port of the signalled address, but too soon.
+	if from(samePort) != 0 {
+		t.Fatal("a port was adopted before the signalled one had its time")
+	}
+	s.pass(learnAfter)
+	// Now it stands for the signalled address, which never spoke.
 	a.Receive(nil, a.packet(77, []byte{1}), samePort, s.now) // but not with just anything
 	if from(samePort) != 1 || from(third) != 0 || from(stranger) != 0 {
 		t.Fatal("learning went wrong")
@@ -419,7 +424,7 @@ func TestStrangers(t *testing.T) {
 	if b.speak(1); a.take()[0].to != s.dest(addrA) {
 		t.Error("the answer did not go to the signalled address")
 	}
-	if got := a.stats().Strangers; got != 6 {
+	if got := a.stats().Strangers; got != 7 {
 		t.Errorf("%d strangers", got)
 	}
 	// Too late to learn.
