@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -60,6 +59,7 @@ type App struct {
 	media    *session.Engine
 	recorder *record.Writer
 	library  *play.Library
+	routes   *routes // nil when the advertised address is configured
 	sip      *sip.Stack
 	calls    *call.Manager
 	api      *api.HTTP
@@ -175,9 +175,9 @@ func (a *App) startMedia(ctx context.Context) error {
 			return err
 		}
 	case bind.IsUnspecified():
-		if advertised, err = routeOut(); err != nil {
-			return fmt.Errorf("media.advertised is empty and no route out tells the address: %w; set it", err)
-		}
+		// Each peer is told the address that it is reached from.
+		a.routes = newRoutes()
+		advertised = a.routes.towards(testNet)
 	}
 	never := func(d config.Duration) time.Duration {
 		if d == 0 {
@@ -199,22 +199,12 @@ func (a *App) startMedia(ctx context.Context) error {
 	return nil
 }
 
-// routeOut is this machine's address towards the outside. No packet is sent:
-// connecting a UDP socket only asks the routing table. 192.0.2.1 is TEST-NET-1
-// (RFC 5737), which belongs to nobody.
-func routeOut() (netip.Addr, error) {
-	c, err := net.Dial("udp4", "192.0.2.1:9")
-	if err != nil {
-		// A machine without a network, such as a laptop on a train: loopback still works.
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
-	}
-	defer c.Close()
-	ap, err := netip.ParseAddrPort(c.LocalAddr().String())
-	return ap.Addr(), err
-}
-
 func (a *App) startCalls(context.Context) error {
-	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: a.store,
+	var mediaIP func(netip.Addr) netip.Addr
+	if a.routes != nil {
+		mediaIP = a.routes.towards
+	}
+	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: a.store, MediaIP: mediaIP,
 		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	return nil
 }
@@ -438,14 +428,4 @@ func (a *App) install(d *directory) {
 	if a.sip != nil {
 		a.tellReach(d)
 	}
-}
-
-// LocalAddress is the address under which phones on the network reach this
-// machine, for hints to people.
-func LocalAddress() string {
-	a, err := routeOut()
-	if err != nil {
-		return "127.0.0.1"
-	}
-	return a.String()
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,9 +81,10 @@ func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir st
 	mine(s.Queues, tenant, h.queues)
 	mine(s.Users, tenant, h.users)
 	mine(s.Devices, tenant, h.devices)
-	for name, u := range h.users {
-		if u.Device != "" {
-			h.agents[u.Device] = name
+	// By name, so that two users on one device always give the same answer.
+	for _, name := range slices.Sorted(maps.Keys(h.users)) {
+		if dev := h.users[name].Device; dev != "" && h.agents[dev] == "" {
+			h.agents[dev] = name
 		}
 	}
 	for k, spec := range s.Trunks {

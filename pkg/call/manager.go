@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,9 @@ type Deps struct {
 	Media    *session.Engine
 	Recorder *record.Writer
 	Journal  event.Journal
+	// MediaIP is our address for sound as this peer must see it in SDP; nil = the
+	// engine's own.
+	MediaIP func(peer netip.Addr) netip.Addr
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House      func(tenant string) House
 	Log        *zap.Logger

@@ -30,8 +30,12 @@ func (o *owner) openMedia(i int) bool {
 		return false
 	}
 	l.media = m
+	addr := m.Addr()
+	if f, peer := o.mgr.deps.MediaIP, l.source.Addr.Addr(); f != nil && peer.IsValid() {
+		addr = netip.AddrPortFrom(f(peer), addr.Port())
+	}
 	now := uint64(time.Now().UnixMilli())
-	l.local = sdp.Local{Addr: m.Addr(), Direction: sdp.SendRecv, PtimeMs: 20, SessionID: now, Version: 1}
+	l.local = sdp.Local{Addr: addr, Direction: sdp.SendRecv, PtimeMs: 20, SessionID: now, Version: 1}
 	return true
 }
 
