@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,12 @@ func (s *shelf) SaveAgentStates(_ context.Context, tenant string, states []agent
 	return nil
 }
 
+func (s *shelf) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saves
+}
+
 func (s *shelf) word(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,19 +126,34 @@ func stop(t *testing.T, d *Dispatcher) {
 }
 
 // ear collects what a call is told.
-type ear struct{ heard []acd.Effect }
+type ear struct {
+	mu    sync.Mutex
+	words []acd.Effect
+}
 
-func (e *ear) sink(f acd.Effect) { e.heard = append(e.heard, f) }
+func (e *ear) sink(f acd.Effect) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.words = append(e.words, f)
+}
+
+func (e *ear) heard() []acd.Effect {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.words)
+}
+
+func (e *ear) last() acd.Effect { h := e.heard(); return h[len(h)-1] }
 
 func (e *ear) kinds() (out []string) {
-	for _, f := range e.heard {
+	for _, f := range e.heard() {
 		out = append(out, strings.TrimPrefix(fmt.Sprintf("%T", f), "acd."))
 	}
 	return out
 }
 
 func (e *ear) offer() (o acd.Offer) {
-	for _, f := range e.heard {
+	for _, f := range e.heard() {
 		if x, ok := f.(acd.Offer); ok {
 			o = x
 		}
@@ -189,17 +211,18 @@ func TestDeadlinesPassWithoutAnyEvent(t *testing.T) {
 		synctest.Wait()
 		begun := time.Now()
 		time.Sleep(20*time.Second - time.Nanosecond)
-		if len(e.heard) != 2 {
+		synctest.Wait()
+		if len(e.heard()) != 2 {
 			t.Fatalf("too early: %v", e.kinds())
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if w, ok := e.heard[len(e.heard)-1].(acd.WithdrawOffer); !ok || w.Why != acd.CauseNoAnswer || time.Since(begun) != 20*time.Second {
+		if w, ok := e.last().(acd.WithdrawOffer); !ok || w.Why != acd.CauseNoAnswer || time.Since(begun) != 20*time.Second {
 			t.Fatalf("%v after %s", e.kinds(), time.Since(begun))
 		}
 		stop(t, d)
-		if l, ok := e.heard[len(e.heard)-1].(acd.LeftQueue); !ok || l.Outcome != acd.LeftShutdown {
-			t.Fatalf("at the end: %+v", e.heard[len(e.heard)-1])
+		if l, ok := e.last().(acd.LeftQueue); !ok || l.Outcome != acd.LeftShutdown {
+			t.Fatalf("at the end: %+v", e.last())
 		}
 	})
 }
@@ -220,15 +243,16 @@ func TestLogInsSurviveARestart(t *testing.T) {
 			t.Fatalf("saved %s", got)
 		}
 		// Calls change nothing that survives.
-		saves := s.saves
+		saves := s.count()
 		var e ear
 		d.Attach("c1", e.sink)
 		d.Post(acd.Enter{CallID: "c1", Queue: "sales"})
 		synctest.Wait()
 		d.Post(acd.OfferAccepted{OfferID: e.offer().OfferID})
 		time.Sleep(3 * time.Second)
-		if s.saves != saves {
-			t.Fatalf("a call was saved %d times", s.saves-saves)
+		synctest.Wait()
+		if s.count() != saves {
+			t.Fatalf("a call was saved %d times", s.count()-saves)
 		}
 		d.Post(acd.SetNotReady{Agent: "ana", Reason: "tea"}) // after the call, which the restart ends
 		stop(t, d)
@@ -292,21 +316,21 @@ func TestFullMailbox(t *testing.T) {
 		synctest.Wait()
 		d.Post(acd.Tick{})
 		d.Post(acd.Tick{})
-		posted := false
-		go func() { d.Post(acd.SetNotReady{Agent: "ana", Reason: "lunch"}); posted = true }()
+		var posted atomic.Bool
+		go func() { d.Post(acd.SetNotReady{Agent: "ana", Reason: "lunch"}); posted.Store(true) }()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := d.Ask(ctx, acd.Tick{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("ask: %v", err)
 		}
-		if posted {
+		if posted.Load() {
 			t.Error("posted into a full mailbox")
 		}
 		close(j.gate)
 		synctest.Wait()
 		s, err := d.Snapshot(t.Context())
-		if err != nil || !posted || s.Agents[0].Reason != "lunch" {
-			t.Errorf("%v %v %+v", err, posted, s.Agents)
+		if err != nil || !posted.Load() || s.Agents[0].Reason != "lunch" {
+			t.Errorf("%v %v %+v", err, posted.Load(), s.Agents)
 		}
 		stop(t, d)
 	})
