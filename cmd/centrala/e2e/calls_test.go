@@ -75,7 +75,7 @@ func TestMenuQueueTalkRecording(t *testing.T) {
 			agent.Hangup()
 			h.over(caller)
 			h.streams(caller, agent)
-			d := h.ended()
+			d := h.ended(caller)
 			if string(d.Result) != "agent" || segments(d) != "menu waiting talking" || d.Agent != "bob" || d.Queue != "sales" {
 				t.Errorf("record: %s/%s, %s, agent %q, queue %q", d.Result, d.Reason, segments(d), d.Agent, d.Queue)
 			}
@@ -131,7 +131,7 @@ func TestHoldAndResume(t *testing.T) {
 			caller.Hangup()
 			h.over(agent)
 			h.streams(caller, agent)
-			d := h.ended()
+			d := h.ended(caller)
 			if n := strings.Count(segments(d), "hold"); n != 4 || d.HoldMs < 1200 || string(d.Result) != "caller" {
 				t.Errorf("%d holds of %d ms, %s: %s", n, d.HoldMs, d.Result, segments(d))
 			}
@@ -168,7 +168,7 @@ func TestAgentDoesNotAnswer(t *testing.T) {
 	}
 	caller.Hangup()
 	h.over(second)
-	d := h.ended()
+	d := h.ended(caller)
 	if d.Agent != "carol" || segments(d) != "menu waiting talking" {
 		t.Errorf("agent %q, %s", d.Agent, segments(d))
 	}
@@ -187,7 +187,7 @@ func TestNobodyLoggedInAndMaxWait(t *testing.T) {
 	caller.Leg().SendDigits("1")
 	h.hears("nobody is logged in", caller, 1870, musicTone)
 	h.over(caller) // the flow hangs up
-	if d := h.ended(); string(d.Result) != "success" {
+	if d := h.ended(caller); string(d.Result) != "success" {
 		t.Errorf("%s/%s", d.Result, d.Reason)
 	}
 	h.phone("bob", "udp", robot.Any)
@@ -216,7 +216,7 @@ func TestTrunkInAndOut(t *testing.T) {
 	h.up(in)
 	h.hears("menu", in, helloTone)
 	in.Hangup()
-	if d := h.ended(); string(d.Direction) != "in" || d.From != "0722111222" {
+	if d := h.ended(in); string(d.Direction) != "in" || d.From != "0722111222" {
 		t.Errorf("direction %q from %q", d.Direction, d.From)
 	}
 	for to, code := range map[string]int{"4711": 404, "0722333444": 404, "*41": 404} {
@@ -239,8 +239,8 @@ func TestTrunkInAndOut(t *testing.T) {
 	h.eventually(3*time.Second, "1 s of conversation", func() bool { return out.Leg().Mark() > mark+8000 })
 	there.Hangup()
 	h.over(out)
-	if d := h.ended(); string(d.Direction) != "out" || d.Trunk != "carrier" || d.TalkMs < 800 {
-		t.Errorf("out: direction %q trunk %q talk %d ms", d.Direction, d.Trunk, d.TalkMs)
+	if d := h.ended(out); string(d.Direction) != "out" || d.PeerTrunk != "carrier" || d.TalkMs < 800 {
+		t.Errorf("out: direction %q trunk %q talk %d ms", d.Direction, d.PeerTrunk, d.TalkMs)
 	}
 	h.holdsBoth(h.recording())
 	// The carrier is busy.
@@ -258,7 +258,7 @@ func TestTrunkInAndOut(t *testing.T) {
 	h.talk(c, b)
 	c.Hangup()
 	h.over(b)
-	if d := h.ended(); string(d.Direction) != "internal" {
+	if d := h.ended(c); string(d.Direction) != "internal" {
 		t.Errorf("phone to phone: %q", d.Direction)
 	}
 	h.quiet()
@@ -386,7 +386,7 @@ func TestDrain(t *testing.T) {
 	h.cmd = nil
 	h.holdsBoth(h.recording())
 	h.start()
-	if d := h.ended(); string(d.Reason) != "shutdown" {
+	if d := h.ended(caller); string(d.Reason) != "shutdown" {
 		t.Errorf("the call's end says %s/%s", d.Result, d.Reason)
 	}
 }

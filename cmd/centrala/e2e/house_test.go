@@ -77,7 +77,7 @@ type house struct {
 	log     string
 }
 
-var nextRange atomic.Int64
+var nextRange, nextSipp atomic.Int64
 
 // resources of the house of the tests. %s is the carrier's address for calls out.
 const resources = `
@@ -232,9 +232,17 @@ func freePort(t testing.TB) uint16 {
 // open starts a server of its own for the test.
 func open(t testing.TB) *house {
 	t.Helper()
+	h := prepare(t)
+	h.start()
+	return h
+}
+
+// prepare writes the files of a server that is not started yet.
+func prepare(t testing.TB) *house {
+	t.Helper()
 	h := &house{t: t, dir: t.TempDir(), sip: netip.AddrPortFrom(houseIP, freePort(t)), carrier: netip.AddrPortFrom(carrierIP, freePort(t))}
 	h.http = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	lo := 10000 + 200*(nextRange.Add(1)%90)
+	lo := 10000 + 400*(nextRange.Add(1)%50)
 	h.write("centrala.yaml", fmt.Sprintf(`
 node: {name: e2e}
 sip:
@@ -246,7 +254,7 @@ http: {listen: "%[4]s"}
 log: {level: debug, format: json}
 drain: {timeout: 4s}
 resources: [resources.yaml]
-`, h.sip, lo, lo+199, h.http))
+`, h.sip, lo, lo+399, h.http))
 	h.write("resources.yaml", fmt.Sprintf(resources, h.carrier))
 	writeTone(t, filepath.Join(h.dir, "data", "prompts", "hello.wav"), helloTone, 1500*time.Millisecond)
 	writeTone(t, filepath.Join(h.dir, "data", "prompts", "tune.wav"), musicTone, 3*time.Second)
@@ -261,7 +269,6 @@ resources: [resources.yaml]
 			h.tail()
 		}
 	})
-	h.start()
 	return h
 }
 
@@ -396,17 +403,24 @@ func (h *house) state(name string) string {
 	return ""
 }
 
-// ended waits until the newest call has ended and returns its whole record.
-func (h *house) ended() api.CallDetail {
+// ended waits until a call has ended in the records and returns its whole
+// record: the call of this caller, or the newest.
+func (h *house) ended(caller ...*robot.Call) api.CallDetail {
 	h.t.Helper()
-	var page api.CallPage
+	id := ""
 	h.eventually(8*time.Second, "the call is in the records", func() bool {
-		page = api.CallPage{}
-		h.decode(&page, "call", "list", "--limit", "1")
-		return len(page.Calls) == 1 && !page.Calls[0].Open()
+		var page api.CallPage
+		h.decode(&page, "call", "list", "--limit", "20")
+		for _, c := range page.Calls {
+			if len(caller) == 0 || c.SIPCallID == caller[0].SIPCallID() {
+				id = c.ID
+				return !c.Open()
+			}
+		}
+		return false
 	})
 	var d api.CallDetail
-	h.decode(&d, "call", "show", page.Calls[0].ID)
+	h.decode(&d, "call", "show", id)
 	return d
 }
 

@@ -32,8 +32,8 @@ func (h *house) sippCommand(scenario, number string, calls int, extra ...string)
 		h.t.Fatal(err)
 	}
 	args := []string{h.sip.String(), "-sf", xml, "-s", number, "-m", fmt.Sprint(calls), "-i", carrierIP.String(),
-		"-mi", carrierIP.String(), "-p", fmt.Sprint(freePort(h.t)), "-min_rtp_port", fmt.Sprint(sippRTP()), "-nostdin",
-		"-timeout", "30s", "-timeout_error", "-trace_err", "-error_file", filepath.Join(h.dir, scenario+".err")}
+		"-mi", carrierIP.String(), "-p", fmt.Sprint(freePort(h.t)), "-mp", fmt.Sprint(sippRTP()), "-nostdin",
+		"-timeout", "30", "-timeout_error", "-trace_err", "-error_file", filepath.Join(h.dir, scenario+".err")}
 	cmd := exec.CommandContext(ctx, "sipp", append(args, extra...)...)
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "TERM=xterm")
@@ -43,7 +43,7 @@ func (h *house) sippCommand(scenario, number string, calls int, extra ...string)
 }
 
 // sippRTP spreads the media ports of sipp processes, which sipp does not check.
-func sippRTP() int { return 60200 + int(nextRange.Add(1)%100)*20 }
+func sippRTP() int { return 60200 + int(nextSipp.Add(1)%100)*8 }
 
 func TestCallerHangsUpInMenu(t *testing.T) {
 	t.Parallel()
