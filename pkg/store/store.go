@@ -117,7 +117,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, opts: opts, log: opts.Log.Named("store"), lock: lock, done: make(chan struct{}),
+	s := &Store{path: path, opts: opts, log: opts.Log, lock: lock, done: make(chan struct{}),
 		stmts: map[string]*sql.Stmt{}, projector: cdr.NewProjector(), metrics: newMetrics(opts.Registerer)}
 	s.queue.init(opts.Queue)
 	if err := s.open(ctx); err != nil {
