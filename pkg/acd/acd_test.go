@@ -1,7 +1,10 @@
 package acd
 
 import (
+	"encoding/json"
 	"errors"
+	"flag"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -543,6 +546,28 @@ func TestAgentWithoutDeviceIsNotOffered(t *testing.T) {
 	s.at("1s", Configure{sales(), people("ana")})
 	s.want("offer c1 ana")
 }
+
+func TestSnapshot(t *testing.T) {
+	as := people("bob", "ana", "cid")
+	as[1].Skills = map[string]int{"ro": 3}
+	s := newScore(t, append(sales(), Queue{Name: "empty"}), as)
+	s.at("0s", login("ana"), login("cid"), Reach{"cid", false}, enter("c1", "sales"), Enter{CallID: "c2", Queue: "sales", Skills: map[string]int{"ro": 1}})
+	s.at("5s", Enter{CallID: "c0", Queue: "sales", Priority: 7, ArrivedAt: noon.Add(-time.Minute)}, ring("c1"), pause("bob", "x"))
+	s.at("6s")
+	b, err := json.MarshalIndent(s.e.Snapshot(), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/snapshot.json")
+	if *update {
+		want, err = b, os.WriteFile("testdata/snapshot.json", b, 0o644)
+	}
+	if err != nil || string(want) != string(b) {
+		t.Fatalf("%v\n%s", err, b)
+	}
+}
+
+var update = flag.Bool("update", false, "write golden files")
 
 func TestClockStandsStillOrRunsBack(t *testing.T) {
 	s := newScore(t, sales(), people("ana"))

@@ -20,8 +20,8 @@ type Snapshot struct {
 type QueueSnapshot struct {
 	Name     string           `json:"name"`
 	Callers  []CallerSnapshot `json:"callers"`
-	Waiting  int              `json:"waiting"` // being offered included
-	Oldest   time.Time        `json:"oldest"`  // when the one waiting longest joined; zero = nobody
+	Waiting  int              `json:"waiting"`         // being offered included
+	Oldest   time.Time        `json:"oldest,omitzero"` // when the one waiting longest joined; zero = nobody
 	LoggedIn int              `json:"logged_in"`
 	Free     int              `json:"free"` // ready and reachable
 	// States counts members by state word, and "unreachable" for those ready

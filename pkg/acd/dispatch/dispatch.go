@@ -9,7 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -295,6 +297,12 @@ func (d *Dispatcher) handle(m message) {
 // step feeds the engine one event and what follows from it.
 func (d *Dispatcher) step(ev acd.Event) error {
 	if c, ok := ev.(acd.Configure); ok {
+		// Resources come out of maps: by name, so that a restart deals the same
+		// hand (static agents are idle in the order they log in).
+		c.Queues, c.Agents = slices.Clone(c.Queues), slices.Clone(c.Agents)
+		slices.SortFunc(c.Queues, func(a, b acd.Queue) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(c.Agents, func(a, b acd.Agent) int { return strings.Compare(a.Name, b.Name) })
+		ev = c
 		d.met.configure(c.Queues)
 		if saved := d.saved; len(saved) > 0 {
 			d.saved = nil
