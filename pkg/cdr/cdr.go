@@ -6,6 +6,7 @@
 package cdr
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"time"
@@ -298,13 +299,7 @@ func (p *Projector) Open() []Call {
 		out = append(out, c.Clone())
 	}
 	slices.SortFunc(out, func(a, b Call) int {
-		if c := a.Started.Compare(b.Started); c != 0 {
-			return c
-		}
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
+		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Tenant, b.Tenant))
 	})
 	return out
 }
