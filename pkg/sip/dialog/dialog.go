@@ -61,7 +61,7 @@ type Dialog struct {
 // NewUAC makes the dialog of an outgoing INVITE and the effects that send it.
 func NewUAC(cfg Config, _ time.Time, in Invite) (*Dialog, []Effect, error) {
 	for _, u := range append([]string{in.Target, in.Contact}, in.Routes...) {
-		if p, err := parseURI(u); err != nil || p.Host == "" || !safe(u) {
+		if !goodURI(u) {
 			return nil, nil, fmt.Errorf("%w: URI %q", ErrInvite, u)
 		}
 	}

@@ -95,16 +95,23 @@ func (e SendResponse) Message(req *sip.Request) *sip.Response {
 	// Headers are shared with the request, not cloned: neither is changed later.
 	for _, h := range req.Headers() {
 		switch v := h.(type) {
-		case *sip.ViaHeader, *sip.FromHeader, *sip.CallIDHeader, *sip.CSeqHeader:
+		case *sip.ViaHeader, *sip.CallIDHeader, *sip.CSeqHeader:
+			res.AppendHeader(h)
+		case *sip.FromHeader:
+			if blankInQuotes(v.Params) {
+				h = sip.NewHeader("From", nameAddr(v.DisplayName, &v.Address, v.Params))
+			}
 			res.AppendHeader(h)
 		case *sip.ToHeader:
-			if e.Code == 100 || e.ToTag == "" || v.Params.Has("tag") {
-				res.AppendHeader(h)
-				continue
+			ps := v.Params
+			if e.Code != 100 && e.ToTag != "" && !hasParam(ps, "tag") {
+				ps = append(ps.Clone(), sip.HeaderKV{K: "tag", V: e.ToTag})
+				h = &sip.ToHeader{DisplayName: v.DisplayName, Address: v.Address, Params: ps}
 			}
-			to := &sip.ToHeader{DisplayName: v.DisplayName, Address: v.Address, Params: v.Params.Clone()}
-			to.Params = append(to.Params, sip.HeaderKV{K: "tag", V: e.ToTag})
-			res.AppendHeader(to)
+			if blankInQuotes(ps) {
+				h = sip.NewHeader("To", nameAddr(v.DisplayName, &v.Address, ps))
+			}
+			res.AppendHeader(h)
 		case *sip.RecordRouteHeader:
 			// RFC 3261 12.1.1: into what makes a dialog.
 			if e.Code > 100 && e.Code < 300 {
@@ -274,13 +281,45 @@ func param(ps sip.HeaderParams, name string) string {
 
 // withoutTag renders a From or To value without its tag.
 func withoutTag(display string, uri *sip.Uri, ps sip.HeaderParams) string {
-	h := sip.ToHeader{DisplayName: display, Address: *uri}
+	var rest sip.HeaderParams
 	for _, p := range ps {
 		if !strings.EqualFold(p.K, "tag") {
-			h.Params = append(h.Params, p)
+			rest = append(rest, p)
 		}
 	}
-	return h.Value()
+	return nameAddr(display, uri, rest)
+}
+
+// nameAddr renders a name-addr with parameters. sipgo (1.7.2) would quote a
+// quoted value with a blank a second time.
+func nameAddr(display string, uri *sip.Uri, ps sip.HeaderParams) string {
+	var b strings.Builder
+	if display != "" {
+		b.WriteByte('"')
+		b.WriteString(display)
+		b.WriteString("\" ")
+	}
+	b.WriteByte('<')
+	uri.StringWrite(&b)
+	b.WriteByte('>')
+	for _, p := range ps {
+		b.WriteByte(';')
+		b.WriteString(p.K)
+		if p.V != "" {
+			b.WriteByte('=')
+			b.WriteString(p.V)
+		}
+	}
+	return b.String()
+}
+
+func blankInQuotes(ps sip.HeaderParams) bool {
+	for _, p := range ps {
+		if strings.ContainsAny(p.V, " \t") {
+			return true
+		}
+	}
+	return false
 }
 
 // value renders an address: display quoted, user escaped.
@@ -391,14 +430,20 @@ func contactURI(m message) string {
 		!(strings.EqualFold(c.Address.Scheme, "sip") || strings.EqualFold(c.Address.Scheme, "sips") || c.Address.Scheme == "") {
 		return ""
 	}
-	s := c.Address.String()
-	if !safe(s) || len(s) > 1024 {
-		return ""
+	if s := c.Address.String(); goodURI(s) {
+		return s
 	}
-	if _, err := parseURI(s); err != nil {
-		return ""
+	return ""
+}
+
+// goodURI says that we can put s into a request line or a Route: the parser lets
+// blanks and control characters through.
+func goodURI(s string) bool {
+	if len(s) > 1024 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' || r == '"' }) {
+		return false
 	}
-	return s
+	u, err := parseURI(s)
+	return err == nil && u.Host != "" && !u.Wildcard
 }
 
 // maxRoutes bounds a route set: RFC 3261 has no bound, Max-Forwards 70 has.
@@ -409,7 +454,7 @@ func recordRoutes(m message) []string {
 	var out []string
 	for _, h := range m.Headers() {
 		if rr, ok := h.(*sip.RecordRouteHeader); ok && len(out) < maxRoutes {
-			if s := rr.Address.String(); safe(s) {
+			if s := rr.Address.String(); goodURI(s) {
 				out = append(out, s)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // Two machines talk over a network that delays and reorders everything, and
 // loses what the transaction layer does not repeat: 1xx, 2xx to INVITE and ACK.
 // Their users answer, re-offer, send INFO and hang up at random. Whatever
-// happens: no fault, one Ended each, both machines end; and after a quiet time
+// happens: no fault, no time-out, one Ended each, both machines end; and after a quiet time
 // both sides hold the same session.
 func TestPairs(t *testing.T) {
 	n := 3000
@@ -236,7 +236,7 @@ func (p *pair) carry(s *side, eff []Effect) {
 			p.tx++
 			p.request(s, o, wire(p, CancelFor(s.sent[e.CSeq], e.Headers)))
 		case SendACK:
-			if req := wire(p, e.Request); !p.chance(30) {
+			if req := wire(p, e.Request); !p.chance(15) {
 				p.after(p.delay(), func() { p.step(o, RecvRequest{Request: req}) })
 			}
 		case SendResponse:
@@ -245,7 +245,7 @@ func (p *pair) carry(s *side, eff []Effect) {
 				p.t.Fatalf("%s answers %q, which nobody asked", s.name, e.Tx)
 			}
 			res := wire(p, e.Message(req))
-			if req.Method == sip.CANCEL || p.chance(30) && req.Method == sip.INVITE && e.Code < 300 {
+			if req.Method == sip.CANCEL || p.chance(15) && req.Method == sip.INVITE && e.Code < 300 {
 				continue
 			}
 			p.after(p.delay(), func() { p.step(o, RecvResponse{res}) })
@@ -343,6 +343,9 @@ func (p *pair) user(s *side, ev DialogEvent) {
 	switch e := ev.(type) {
 	case Ended:
 		s.ended = true
+		if e.By == EndTimeout { // the losses are within what retransmissions mend
+			p.t.Errorf("%s: %+v", s.name, e)
+		}
 	case RemoteOffer:
 		if p.chance(15) {
 			p.after(0, func() { p.step(s, RefuseOffer{488}) })
