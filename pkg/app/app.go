@@ -145,6 +145,14 @@ func (a *App) startStore(ctx context.Context) error {
 	}
 	a.store = s
 	a.onStop("store", s.Close)
+	// Calls that a killed process left open in the journal have ended.
+	n, err := s.CloseOrphans()
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		a.log.Warn("calls of a process that was killed were closed in the journal", zap.Int("calls", n))
+	}
 	return nil
 }
 

@@ -49,7 +49,6 @@ func (m *Machine) backToFlow(ev ivr.Event, otherwise string, r event.Result, why
 		return
 	}
 	m.S.Phase, m.S.Queue = Menu, ""
-	m.segment(event.SegmentStarted{Segment: event.SegmentMenu, Flow: m.S.Flow})
 	m.flowEvent(ev)
 }
 
@@ -80,6 +79,14 @@ func (m *Machine) goDefault() {
 	}
 }
 
+// heard opens the menu segment when a flow that was left for a queue or a
+// conversation speaks again. A flow that only hangs up then opens none.
+func (m *Machine) heard() {
+	if m.S.Ledger.Segment != event.SegmentMenu {
+		m.segment(event.SegmentStarted{Segment: event.SegmentMenu, Flow: m.S.Flow})
+	}
+}
+
 func (m *Machine) act(actions []ivr.Action) {
 	for _, a := range actions {
 		if m.ending() {
@@ -90,6 +97,7 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.answer()
 		case ivr.Play:
 			m.S.Language = a.Language
+			m.heard()
 			m.do(PlayPhrases{Leg: 0, ID: a.ID, Phrases: a.Phrases, Language: a.Language, Loop: a.Loop})
 		case ivr.StopPlay:
 			m.do(StopPlay{0})
@@ -116,8 +124,10 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.Ring:
 			m.ring()
 		case ivr.Tone:
+			m.heard()
 			m.do(PlayClip{Leg: 0, ID: a.ID, Clip: toneClip(a), Loop: true})
 		case ivr.Echo:
+			m.heard()
 			m.do(EchoLeg{0, true})
 		case ivr.StopEcho:
 			m.do(EchoLeg{0, false})
