@@ -111,10 +111,23 @@ func (s *Stack) challenge(req *sip.Request, h hop, now time.Time, stale bool) {
 	values := s.door.digest.Challenge(now, stale)
 	s.door.mu.Unlock()
 	hs := make([]Header, 0, 2)
+	onlyMD5 := knowsOnlyMD5(req)
 	for _, v := range values {
+		if onlyMD5 && strings.Contains(v, "algorithm=SHA-256") {
+			continue
+		}
 		hs = append(hs, Header{Name: "WWW-Authenticate", Value: v})
 	}
 	s.answer(req, h, 401, "Unauthorized", hs...)
+}
+
+// knowsOnlyMD5 tells of phones that give up on a challenge which names SHA-256
+// beside MD5, against RFC 8760 2.4: baresip before 2.0 (Debian 12 has 1.0)
+// refuses the whole answer with "Function not implemented". Nothing is lost by
+// believing the header: whoever wants MD5 may choose it in any case.
+func knowsOnlyMD5(req *sip.Request) bool {
+	ua := req.GetHeader("User-Agent")
+	return ua != nil && (strings.HasPrefix(ua.Value(), "baresip v1.") || strings.HasPrefix(ua.Value(), "baresip v0."))
 }
 
 // sameUser compares the user part of a digest-uri with the Request-URI's.
