@@ -111,6 +111,16 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+	t.Run("MD5 alone, for a phone that knows no other", func(t *testing.T) {
+		s := server(ServerConfig{})
+		ch := s.ChallengeFor(begin, false, []Algorithm{MD5})
+		if len(ch) != 1 || strings.Contains(ch[0], "SHA") {
+			t.Fatal(ch)
+		}
+		if v := s.Check(begin, "REGISTER", answer(t, ch[0], "secret", 1), ha1(MD5)); v != OK {
+			t.Error(v)
+		}
+	})
 	t.Run("age", func(t *testing.T) {
 		s := server(ServerConfig{Lifetime: time.Minute})
 		ch := s.Challenge(begin, false)[0]

@@ -117,9 +117,16 @@ func (s *Server) Nonce(now time.Time) string {
 // Challenge returns the WWW-Authenticate (or Proxy-Authenticate) values of one
 // 401 (407), most wanted first: RFC 8760 2.2, one header per algorithm.
 func (s *Server) Challenge(now time.Time, stale bool) []string {
+	return s.ChallengeFor(now, stale, s.cfg.Algorithms)
+}
+
+// ChallengeFor is Challenge with algorithms of the caller's choice, for a peer
+// known to give up when it reads one it does not know instead of taking the next
+// (libre before 2.x: baresip 1.0). What Check takes stays as configured.
+func (s *Server) ChallengeFor(now time.Time, stale bool, algorithms []Algorithm) []string {
 	nonce := s.Nonce(now)
-	out := make([]string, 0, len(s.cfg.Algorithms))
-	for _, a := range s.cfg.Algorithms {
+	out := make([]string, 0, len(algorithms))
+	for _, a := range algorithms {
 		b := make([]byte, 0, 160)
 		b = append(b, "Digest realm="...)
 		b = quote(b, s.cfg.Realm)
