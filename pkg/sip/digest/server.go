@@ -122,7 +122,7 @@ func (s *Server) Challenge(now time.Time, stale bool) []string {
 
 // ChallengeFor is Challenge with algorithms of the caller's choice, for a peer
 // known to give up when it reads one it does not know instead of taking the next
-// (libre before 2.x: baresip 1.0). What Check takes stays as configured.
+// (seen with baresip 1.0). What Check takes stays as configured.
 func (s *Server) ChallengeFor(now time.Time, stale bool, algorithms []Algorithm) []string {
 	nonce := s.Nonce(now)
 	out := make([]string, 0, len(algorithms))
