@@ -99,10 +99,10 @@ func (w *worker) post(f func(now time.Time), must bool) bool {
 	}
 	first := len(w.inbox) == 0
 	w.inbox = append(w.inbox, f)
-	w.mu.Unlock()
 	if first {
-		w.loop.Wake()
+		w.loop.Wake() // under the lock: after end the loop's descriptors are gone
 	}
+	w.mu.Unlock()
 	return true
 }
 
@@ -117,9 +117,11 @@ func (w *worker) do(f func(now time.Time)) {
 
 func (w *worker) stop() {
 	w.mu.Lock()
-	w.stopping = true
-	w.mu.Unlock()
-	w.loop.Wake()
+	defer w.mu.Unlock()
+	if !w.ended {
+		w.stopping = true
+		w.loop.Wake()
+	}
 }
 
 func (w *worker) run() {
