@@ -18,7 +18,7 @@ export CGO_ENABLED ?= 0
 .PHONY: help build run test unit race fuzz lint vet fmt fmt-check generate generate-check prompts e2e selftest load bench docs docker deps check clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 build: ## Build bin/centrala
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/centrala

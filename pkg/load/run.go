@@ -180,7 +180,7 @@ func (r *runner) start() {
 	c := &call{r: r, number: fmt.Sprintf("07%08d", n)}
 	r.left.Add(1)
 	r.active.Add(1)
-	c.patience = time.AfterFunc(r.o.Patience, func() { c.fail("no agent in time") })
+	c.patience = time.AfterFunc(r.o.Patience, c.impatient)
 	r.mu.Lock()
 	r.calls[c.number] = c
 	c.began = time.Now()
@@ -310,6 +310,21 @@ func (c *call) connected(rc, a *robot.Call) {
 		rc.Leg().Probe()
 	}
 	time.AfterFunc(c.r.o.Talk, func() { c.hangup(rc, a) })
+}
+
+// impatient ends a call that never came to a conversation, and says how far it came.
+func (c *call) impatient() {
+	c.r.mu.Lock()
+	rc, a := c.caller, c.agent
+	c.r.mu.Unlock()
+	switch {
+	case a != nil:
+		c.fail("agent rung, never got ACK")
+	case rc != nil && rc.State() == robot.Up:
+		c.fail("answered, no agent rung in time")
+	default:
+		c.fail("INVITE unanswered in time")
+	}
 }
 
 // hangup ends a good call from the caller's side and gives the server 3 s to

@@ -435,8 +435,9 @@ func segments(d api.CallDetail) string {
 	return strings.Join(out, " ")
 }
 
-// metric reads one sample of /metrics: the series must begin with name.
-func (h *house) metric(series string) float64 {
+// metric sums the samples of a metric over its labels. One that is not there is
+// a failure: a renamed metric must not pass for zero.
+func (h *house) metric(name string) float64 {
 	h.t.Helper()
 	r, err := http.Get("http://" + h.http + "/metrics")
 	if err != nil {
@@ -445,14 +446,21 @@ func (h *house) metric(series string) float64 {
 	defer func() { _ = r.Body.Close() }()
 	b, _ := io.ReadAll(r.Body)
 	var sum float64
+	found := false
 	for line := range strings.SplitSeq(string(b), "\n") {
-		if strings.HasPrefix(line, series) {
-			var v float64
-			if i := strings.LastIndexByte(line, ' '); i > 0 {
-				_, _ = fmt.Sscan(line[i+1:], &v)
-			}
-			sum += v
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
+			continue
 		}
+		var v float64
+		if _, err := fmt.Sscan(line[strings.LastIndexByte(line, ' ')+1:], &v); err != nil {
+			h.t.Fatalf("metric %q: %v", line, err)
+		}
+		sum += v
+		found = true
+	}
+	if !found {
+		h.t.Fatalf("no metric %q", name)
 	}
 	return sum
 }
@@ -461,7 +469,7 @@ func (h *house) metric(series string) float64 {
 func (h *house) quiet() {
 	h.t.Helper()
 	h.eventually(5*time.Second, "no call and no media port in use", func() bool {
-		return h.metric("centrala_calls{") == 0 && h.metric("centrala_media_ports_in_use") == 0
+		return h.metric("centrala_calls") == 0 && h.metric("centrala_media_ports_in_use") == 0 && h.metric("centrala_sip_dialogs") == 0
 	})
 }
 
