@@ -51,6 +51,7 @@ type call struct {
 	number   string
 	caller   *robot.Call
 	agent    *robot.Call
+	waiting  *robot.Call // agent that is up before caller is set
 	began    time.Time
 	connect  time.Time
 	byeSent  time.Time
@@ -196,10 +197,13 @@ func (r *runner) start() {
 	}
 	r.mu.Lock()
 	c.caller = rc
-	over := c.over
+	over, waiting := c.over, c.waiting
 	r.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		rc.Hangup()
+	case waiting != nil:
+		c.connected(rc, waiting)
 	}
 }
 
@@ -282,18 +286,12 @@ func (c *call) agentEvent(a *robot.Call, ev robot.Event) {
 
 // connected begins the conversation.
 func (c *call) connected(rc, a *robot.Call) {
-	if rc == nil { // the agent was faster than our own Invite returned
-		time.AfterFunc(time.Millisecond, func() {
-			c.r.mu.Lock()
-			rc := c.caller
-			c.r.mu.Unlock()
-			if rc != nil {
-				c.connected(rc, a)
-			}
-		})
+	c.r.mu.Lock()
+	if rc == nil { // the agent was faster than our own Invite returned: start goes on
+		c.waiting = a
+		c.r.mu.Unlock()
 		return
 	}
-	c.r.mu.Lock()
 	if c.over {
 		c.r.mu.Unlock()
 		return
