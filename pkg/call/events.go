@@ -72,7 +72,9 @@ type (
 	}
 	// SilentLeg: no RTP for longer than allowed.
 	SilentLeg struct{ Leg int }
-	// MediaFailed: no port, or no codec in common, for the caller.
+	// AnswerSent: the caller's 200 is on its way.
+	AnswerSent struct{}
+	// MediaFailed: the caller cannot be answered: no port, or no codec in common.
 	MediaFailed struct {
 		Reason event.Reason
 		Detail string
@@ -113,6 +115,7 @@ func (Key) callEvent()             {}
 func (Played) callEvent()          {}
 func (PlayFailed) callEvent()      {}
 func (SilentLeg) callEvent()       {}
+func (AnswerSent) callEvent()      {}
 func (MediaFailed) callEvent()     {}
 func (FromACD) callEvent()         {}
 func (FeatureDone) callEvent()     {}

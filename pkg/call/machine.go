@@ -88,8 +88,17 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.playFailed(ev)
 	case SilentLeg:
 		m.silentLeg(ev)
+	case AnswerSent:
+		m.S.Ledger.Answered = m.now
+		m.journal(event.CallAnswered{})
 	case MediaFailed:
-		m.end(event.ResultUpstream, ev.Reason)
+		// The answer could not be made, so the caller is still unanswered.
+		m.caller().State = LegCalling
+		result := event.ResultCaller
+		if ev.Reason == event.ReasonOverload {
+			result = event.ResultOurs
+		}
+		m.end(result, ev.Reason)
 	case FromACD:
 		m.fromACD(ev.Effect)
 	case FeatureDone:
@@ -197,9 +206,7 @@ func (m *Machine) answer() {
 		return
 	}
 	m.caller().State = LegAnswered
-	m.S.Ledger.Answered = m.now
 	m.do(AnswerCaller{})
-	m.journal(event.CallAnswered{})
 }
 
 // speak plays phrases to the caller and returns the id that Played will carry.

@@ -334,7 +334,10 @@ func TestFailedFlowGoesToDefaultOnce(t *testing.T) {
 func TestNoCodecIs488(t *testing.T) {
 	s := start(t, house, toSales)
 	s.do(MediaFailed{Reason: event.ReasonNoCodec})
-	s.close()
+	s.want("Reject 488")
+	if end := s.verdict(event.ResultCaller, event.ReasonNoCodec); end.Code != 488 || end.SetupMs != 0 {
+		t.Fatalf("%+v", end)
+	}
 }
 
 func TestAgentWhoDialsIsOccupied(t *testing.T) {

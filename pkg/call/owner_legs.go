@@ -133,6 +133,7 @@ func (o *owner) answerCaller(code int) {
 		return
 	}
 	l.dialog.Accept(l.said)
+	o.then(AnswerSent{})
 }
 
 // prepareAnswer makes our SDP for the caller: the answer to the offer, or our
