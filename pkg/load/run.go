@@ -273,10 +273,7 @@ func (c *call) callerEvent(rc *robot.Call, ev robot.Event) {
 func (c *call) agentEvent(a *robot.Call, ev robot.Event) {
 	switch ev.Kind {
 	case robot.EvConfirmed:
-		c.r.mu.Lock()
-		rc := c.caller
-		c.r.mu.Unlock()
-		c.connected(rc, a)
+		c.connected(nil, a)
 	case robot.EvEnded:
 		if by, _ := a.Ended(); by != robot.ByPeer {
 			c.fail("agent's leg: ended by " + string(by))
@@ -284,9 +281,12 @@ func (c *call) agentEvent(a *robot.Call, ev robot.Event) {
 	}
 }
 
-// connected begins the conversation.
+// connected begins the conversation; rc nil = the call's own caller.
 func (c *call) connected(rc, a *robot.Call) {
 	c.r.mu.Lock()
+	if rc == nil {
+		rc = c.caller
+	}
 	if rc == nil { // the agent was faster than our own Invite returned: start goes on
 		c.waiting = a
 		c.r.mu.Unlock()
