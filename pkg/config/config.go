@@ -92,7 +92,7 @@ type Media struct {
 // Store configures persistence.
 type Store struct {
 	Path       string   `yaml:"path" default:"centrala.db" doc:"SQLite file."`
-	FlushEvery Duration `yaml:"flush_every" default:"10ms" min:"1ms" max:"1s" doc:"How long the journal gathers events into one transaction."`
+	FlushEvery Duration `yaml:"flush_every" default:"50ms" min:"1ms" max:"1s" doc:"How long the journal gathers events into one transaction."`
 	Queue      int      `yaml:"queue" default:"65536" min:"1024" max:"1048576" doc:"Events kept in memory while the disk does not take them. When full, calls wait."`
 }
 
