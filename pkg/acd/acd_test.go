@@ -107,11 +107,13 @@ func TestAnswerThatCrossesTheWithdrawal(t *testing.T) {
 	s := newScore(t, sales(func(q *Queue) { q.WrapUp = time.Second }), people("ana", "bob"))
 	s.at("0s", login("ana"), enter("c1", "sales"), ring("c1"))
 	late := OfferAccepted{s.id("c1")}
-	s.at("5s", login("bob"))
-	s.at("20.001s", late, late, Leave{"c1", LeftAnswered}, Occupy{"ana", "c1"})
-	s.want("withdraw c1 ana no_answer", "offer c1 bob", "withdraw c1 bob caller_left", "left c1 sales answered 20.001s",
-		"agent ana ringing not_ready ring_no_answer", "agent bob ready reserved", "agent bob reserved ready",
-		"agent ana not_ready ready answered", "agent ana ready on_call")
+	s.at("5s", login("bob"), pause("bob", "tea"), enter("c2", "sales"))
+	s.at("20s")
+	s.want("withdraw c1 ana no_answer", "agent ana ringing not_ready ring_no_answer")
+	s.at("20.001s", ready("bob"), late, late, Leave{"c1", LeftAnswered}, Occupy{"ana", "c1"})
+	s.want("offer c1 bob", "withdraw c1 bob caller_left", "left c1 sales answered 20.001s", "offer c2 bob",
+		"agent bob not_ready ready", "agent bob ready reserved", "agent bob reserved ready",
+		"agent ana not_ready ready answered", "agent ana ready on_call", "agent bob ready reserved")
 	s.at("30s", Release{"ana", "c1"})
 	s.want("agent ana on_call wrap_up")
 }
@@ -304,6 +306,31 @@ func TestSkillsLeastLevel(t *testing.T) {
 	s.want("offer c3 bob", "withdraw c1 bob caller_left")
 	s.at("3s", Enter{CallID: "c4", Queue: "sales", Skills: map[string]int{"ru": 0}}, leave("c3"))
 	s.want("offer c4 bob")
+}
+
+// A flow may compute needs. Classes that nobody uses are dropped, and what
+// stays keeps its way back from the heaps.
+func TestUnusedNeedsAreDropped(t *testing.T) {
+	as := people("ana")
+	as[0].Skills = map[string]int{"n": 1000}
+	s := newScore(t, append(sales(), Queue{Name: "help", AnnounceFirst: -1, Members: []Member{{Agent: "*"}}}), as)
+	s.at("0s", login("ana"))
+	for i := range 3 * maxClasses {
+		q := "sales"
+		if i%5 == 0 {
+			q = "help"
+		}
+		s.at("1s", Enter{CallID: "c", Queue: q, Skills: map[string]int{"n": i}}, leave("c"))
+		s.want("joined c "+q+" 1", "offer c ana", "withdraw c ana caller_left", "left c "+q+" abandoned 0s")
+	}
+	for _, q := range s.e.queues {
+		if len(q.classes) > maxClasses+1 {
+			t.Errorf("queue %q keeps %d classes", q.Name, len(q.classes))
+		}
+	}
+	if n := len(s.e.agents[0].pool.classes); n > 2*maxClasses+2 {
+		t.Errorf("the pool keeps %d classes", n)
+	}
 }
 
 func TestWrapUp(t *testing.T) {

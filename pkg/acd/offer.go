@@ -211,34 +211,27 @@ func (e *Engine) acceptLate(c *caller) {
 	if e.byAgent[a.Name] != a {
 		return // out of the configuration; the call will tell by Leave
 	}
-	e.hold = true // nobody is served until both are in place
-	var freed *agentRec
+	e.hold = true               // nobody is served until everybody is in place
 	if o := c.offer; o != nil { // another phone rings for the caller by now
-		freed = o.a
-		e.emit(WithdrawOffer{o.id, c.callID, freed.Name, CauseCallerLeft})
+		e.emit(WithdrawOffer{o.id, c.callID, o.a.Name, CauseCallerLeft})
 		e.endOffer(o, CauseCallerLeft)
-		e.giveBack(freed)
+		e.giveBack(o.a)
 	}
 	e.leave(c, LeftAnswered, a.Name)
 	a.lost = false
 	if a.m.State == agent.NotReady && a.m.Reason == ReasonRingNoAnswer {
 		e.change(a, agent.SetReady, agent.Facts{}, "answered", BySystem)
 	}
-	var again *caller
-	if o := a.offer; o != nil { // and another caller has been promised the agent
-		again = o.c
-		e.emit(WithdrawOffer{o.id, again.callID, a.Name, CauseWithdrawn})
-		e.endOffer(o, CauseWithdrawn)
-	}
+	step := func() { e.change(a, agent.Occupy, agent.Facts{Talking: true}, "", BySystem) }
 	e.addCall(a, c.callID, c.q.Name)
-	e.change(a, agent.Occupy, agent.Facts{Talking: true}, "", BySystem)
+	if o := a.offer; o != nil { // and another caller has been promised the agent
+		e.withdraw(o, CauseWithdrawn, step)
+		e.leaveEmpty(o.c.class)
+	} else {
+		step()
+	}
 	e.hold = false
-	if again != nil {
-		e.requeue(again)
-	}
-	if freed != nil {
-		e.serve(freed)
-	}
+	e.matchAll()
 }
 
 func (e *Engine) offerFailed(ev OfferFailed) {
