@@ -12,9 +12,10 @@ import (
 var _ registrar.Store = (*Store)(nil)
 
 // SaveBindings implements registrar.Store. It returns when the bindings are
-// durable; the registrar batches, and so does the writer.
+// committed: they survive the process, and a power cut takes at most what came
+// since the last Sync (the phones register again).
 func (s *Store) SaveBindings(ctx context.Context, list []registrar.Binding) error {
-	return s.update(ctx, func(ctx context.Context, tx execer) error {
+	return s.updateLax(ctx, func(ctx context.Context, tx execer) error {
 		for _, b := range list {
 			text, err := json.Marshal(b)
 			if err != nil {
@@ -32,7 +33,7 @@ ON CONFLICT (tenant, device, contact) DO UPDATE SET expires = excluded.expires, 
 
 // DeleteBindings implements registrar.Store.
 func (s *Store) DeleteBindings(ctx context.Context, ids []registrar.ID) error {
-	return s.update(ctx, func(ctx context.Context, tx execer) error {
+	return s.updateLax(ctx, func(ctx context.Context, tx execer) error {
 		for _, id := range ids {
 			if err := s.exec(ctx, `DELETE FROM bindings WHERE tenant = ? AND device = ? AND contact = ?`, id.Tenant, id.Device, id.Contact); err != nil {
 				return fmt.Errorf("store: delete binding: %w", err)
@@ -94,7 +95,7 @@ func (s *Store) LoadAgentStates(ctx context.Context, tenant string) ([]agent.Sav
 
 // SaveAgentStates replaces the states of the agents named (dispatch.AgentStates).
 func (s *Store) SaveAgentStates(ctx context.Context, tenant string, states []agent.Saved) error {
-	return s.update(ctx, func(ctx context.Context, tx execer) error {
+	return s.updateLax(ctx, func(ctx context.Context, tx execer) error {
 		for _, a := range states {
 			text, err := json.Marshal(a)
 			if err != nil {

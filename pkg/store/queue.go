@@ -14,6 +14,7 @@ type op struct {
 	event event.Event
 	do    func(ctx context.Context, tx execer) error // nil for an event or a sync
 	done  chan<- error                               // told once; nil for an event
+	lax   bool                                       // what do does need not be durable when done is told: committed is enough
 }
 
 // queue is what waits for the writer. It is bounded: put blocks when full.

@@ -14,7 +14,8 @@
 //     what no caller waited for: commits do not wait for the disk
 //     (synchronous=NORMAL), Sync does (fdatasync of the WAL behind the commit).
 //     A call's end is reported only behind a Sync, an apply of resources
-//     returns behind one, so neither is lost. The file is never corrupt.
+//     returns behind one, so neither is lost; registrations and log-ins of agents
+//     are not waited for. The file is never corrupt.
 //   - disk full or broken: nothing, while the process lives: the writer keeps
 //     what it has, tries again, answers Sync with the error, and counts it.
 //     When Options.Queue events wait, Append blocks.

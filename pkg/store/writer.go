@@ -38,8 +38,19 @@ func (s *Store) Sync() error {
 // update runs do inside the writer's next transaction and returns when that is
 // durable. do must not keep tx; its error undoes its own changes only.
 func (s *Store) update(ctx context.Context, do func(ctx context.Context, tx execer) error) error {
+	return s.change(ctx, op{do: do})
+}
+
+// updateLax is update without the disk's word: for what a power cut may take,
+// because its owner sends it again (a phone registers, an agent logs in).
+func (s *Store) updateLax(ctx context.Context, do func(ctx context.Context, tx execer) error) error {
+	return s.change(ctx, op{do: do, lax: true})
+}
+
+func (s *Store) change(ctx context.Context, o op) error {
 	done := make(chan error, 1)
-	if !s.queue.put(op{do: do, done: done}) {
+	o.done = done
+	if !s.queue.put(o) {
 		return ErrClosed
 	}
 	select {
@@ -287,7 +298,7 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 		}
 	}
 	for i, o := range batch {
-		durable = durable || o.done != nil
+		durable = durable || o.done != nil && !o.lax
 		if o.do == nil {
 			continue
 		}
