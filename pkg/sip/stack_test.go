@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/centrala/centrala/pkg/sip/digest"
-	"github.com/centrala/centrala/pkg/sip/transaction"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,11 +28,14 @@ type house struct {
 }
 
 func (h *house) Invite(in *Invitation) {
-	if h.invite == nil {
+	h.mu.Lock()
+	f := h.invite
+	h.mu.Unlock()
+	if f == nil {
 		in.Dialog.Reject(404, "")
 		return
 	}
-	h.invite(in)
+	f(in)
 }
 
 func (h *house) Registered(tenant, device string, up bool) {
@@ -246,5 +248,3 @@ func TestCallWithLoss(t *testing.T) {
 		stop(t, a, b)
 	})
 }
-
-var _ = transaction.Timers{}

@@ -87,7 +87,8 @@ func TestTorture(t *testing.T) {
 					n := newMemNet()
 					h := &house{trunks: map[netip.Addr]string{addr("192.0.2.99"): "north"}}
 					h.invite = func(in *Invitation) { in.Dialog.Reject(486, "") }
-					s := newStack(t, n, "192.0.2.1", h)
+					// One owner: two messages of one stream are answered in their order.
+					s := newStack(t, n, "192.0.2.1", h, func(c *Config, _ *Deps) { c.Shards = 1 })
 					if proto == "udp" {
 						w := n.wire(t, "192.0.2.99:5060")
 						w.send(s.LocalAddr("udp"), string(text))
