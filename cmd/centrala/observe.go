@@ -87,7 +87,7 @@ func segmentNow(r cdr.Call) string {
 
 type callShowCmd struct {
 	target
-	ID     string `arg:"" help:"Call id, or its beginning."`
+	ID     string `arg:"" help:"Call id."`
 	Events bool   `help:"Also every event of the journal."`
 }
 

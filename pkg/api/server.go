@@ -9,13 +9,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/centrala/centrala/pkg/resource"
 )
@@ -40,7 +43,7 @@ func New(app Server, log *zap.Logger) *HTTP {
 		log = zap.NewNop()
 	}
 	h := &HTTP{app: app, log: log}
-	h.http = &http.Server{Handler: h.routes(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	h.http = &http.Server{Handler: guard(h.routes()), ConnContext: markTCP, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	return h
 }
 
@@ -61,7 +64,7 @@ func (h *HTTP) ListenUnix(path string) error {
 		l.Close()
 		return fmt.Errorf("api: socket %q: %w", path, err)
 	}
-	h.serve(l)
+	h.serve(&ownListener{l.(*net.UnixListener), h.log})
 	return nil
 }
 
@@ -81,6 +84,74 @@ func (h *HTTP) ListenTCP(addr string) error {
 	}
 	h.serve(l)
 	return nil
+}
+
+// overTCP marks requests that did not come over the socket.
+type overTCP struct{}
+
+func markTCP(ctx context.Context, c net.Conn) context.Context {
+	_, tcp := c.(*net.TCPConn)
+	return context.WithValue(ctx, overTCP{}, tcp)
+}
+
+// guard refuses over TCP what a browser was made to send: a name that was bent
+// to 127.0.0.1 (DNS rebinding), or another page's request.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if tcp, _ := r.Context().Value(overTCP{}).(bool); tcp && !local(r) {
+			problem(w, http.StatusForbidden, "only programs of this machine may use this address, and no web page", nil)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func local(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return (err == nil && a.IsLoopback() || host == "localhost") && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == ""
+}
+
+// ownListener takes connections of our own user and root alone. The socket's
+// mode says so too; this closes the moment between bind and chmod.
+type ownListener struct {
+	*net.UnixListener
+	log *zap.Logger
+}
+
+// Accept waits for the next connection of our own user.
+func (l *ownListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.UnixListener.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		uid, err := peerUID(c)
+		if err == nil && (uid == 0 || int(uid) == os.Geteuid()) {
+			return c, nil
+		}
+		l.log.Warn("connection of another user refused", zap.Uint32("uid", uid), zap.Error(err))
+		c.Close()
+	}
+}
+
+func peerUID(c *net.UnixConn) (uid uint32, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		var cred *unix.Ucred
+		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid = cred.Uid
+		}
+	})
+	return uid, errors.Join(err, cerr)
 }
 
 func (h *HTTP) serve(l net.Listener) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -35,7 +36,7 @@ func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.C
 		slices.Reverse(live)
 		for _, c := range live {
 			if matches(c, f) {
-				page.Calls = append(page.Calls, c)
+				page.Calls = append(page.Calls, c.Running(time.Now()))
 			}
 		}
 	}
@@ -56,8 +57,7 @@ func matches(c cdr.Call, f api.CallFilter) bool {
 	return is(f.Caller, c.From) && is(f.Dialled, c.To) && is(f.Queue, c.Queue) && is(f.Agent, c.Agent)
 }
 
-// Call implements api.Server. An id may be shortened to any beginning that
-// names one call only.
+// Call implements api.Server.
 func (a *App) Call(ctx context.Context, tenant, id string) (api.CallDetail, error) {
 	c, err := a.store.Call(ctx, tenant, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -65,6 +65,9 @@ func (a *App) Call(ctx context.Context, tenant, id string) (api.CallDetail, erro
 	}
 	if err != nil {
 		return api.CallDetail{}, err
+	}
+	if c.Open() {
+		c = c.Running(time.Now())
 	}
 	d := api.CallDetail{Call: c}
 	events, err := a.store.Events(ctx, tenant, c.ID)
