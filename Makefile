@@ -24,7 +24,7 @@ build: ## Build bin/centrala
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/centrala
 
 run: build ## Build and start with configs/demo; prints what to dial (DATA=folder)
-	$(BIN) serve --config configs/demo/centrala.yaml --data $(DATA)
+	$(BIN) serve --config configs/demo/centrala.yaml --data $(DATA) --hint configs/demo/hint.txt
 
 test: deps unit $(if $(E2E_DONE),,e2e) ## Install what the tests need, then unit tests and end-to-end tests with the selftest
 
