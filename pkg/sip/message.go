@@ -253,6 +253,12 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 }
 
 func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError {
+	if value == "" {
+		if h == hContentLength {
+			return bad(badLength, "Malformed Content-Length")
+		}
+		return bad(badHeader, "Empty Header")
+	}
 	switch h {
 	case hVia:
 		for value != "" {

@@ -32,16 +32,14 @@ type shard struct {
 	mail []*Dialog // dialogs with commands waiting, each at most once
 
 	// Owner only.
-	now      time.Time
-	txs      map[string]*tx
-	dialogs  map[string]*Dialog // by Call-ID and our tag
-	calls    map[string]*tx     // INVITE server transactions by Call-ID, From tag and CSeq: merged requests
-	timers   timerHeap
-	out      bytes.Buffer // the message being written
-	key      []byte       // scratch for keys
-	rand     *rng
-	spare    [2][]func() // halves of todo
-	draining bool
+	now     time.Time
+	txs     map[string]*tx
+	dialogs map[string]*Dialog // by Call-ID and our tag
+	calls   map[string]*tx     // INVITE server transactions by Call-ID, From tag and CSeq: merged requests
+	timers  timerHeap
+	out     bytes.Buffer // the message being written
+	key     []byte       // scratch for keys
+	rand    *rng
 }
 
 // inbound is a message on its way to its owner.

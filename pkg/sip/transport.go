@@ -2,8 +2,10 @@ package sip
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -71,6 +73,13 @@ func (h hop) send(b []byte) error {
 func (h hop) host() string {
 	l := h.l
 	if l == nil {
+		if h.conn != nil { // no TCP listener: all we have is this connection's own end
+			h.conn.mu.Lock()
+			defer h.conn.mu.Unlock()
+			if h.conn.nc != nil {
+				return addrOf(h.conn.nc.LocalAddr()).String()
+			}
+		}
 		return "127.0.0.1"
 	}
 	if l.advertised != "" {
@@ -147,7 +156,14 @@ func onlyCRLF(b []byte) bool {
 
 // receive reads a message and gives it to the owner of its Call-ID. It reports
 // whether the stream it came by can go on.
-func (s *Stack) receive(text string, h hop, stream bool) bool {
+func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
+	defer func() {
+		if p := recover(); p != nil { // as in shard.guard: one message must not end the node
+			s.met.dropped[dropPanic].Inc()
+			s.log.Error("sip reader failed; the message was dropped", zap.String("err", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+			goOn = false
+		}
+	}()
 	m, perr := parse(text, &s.cfg.Limits, stream)
 	proto := h.proto()
 	if m.req != nil {
