@@ -583,6 +583,23 @@ func (h *house) talk(caller, agent *robot.Call) {
 	h.hears("agent", agent, callerTone, agentTone, musicTone, helloTone)
 }
 
+// converse waits until c has heard sound for so long.
+func (h *house) converse(d time.Duration, c *robot.Call, other *robot.Call) {
+	h.t.Helper()
+	mark := c.Leg().Mark()
+	want := mark + int(d.Seconds()*robot.SampleRate)
+	for end := time.Now().Add(d + 3*time.Second); c.Leg().Mark() < want; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			msg := fmt.Sprintf("%+v", c.Leg().Stats())
+			if other != nil {
+				msg += fmt.Sprintf("; the other side: %+v", other.Leg().Stats())
+			}
+			late, skipped := h.media.Late()
+			h.t.Fatalf("heard %d of %d samples in %s: %s; robot late %d, skipped %d", c.Leg().Mark()-mark, want-mark, d+3*time.Second, msg, late, skipped)
+		}
+	}
+}
+
 // streams wants both ends' streams whole: one SSRC, nothing lost.
 func (h *house) streams(calls ...*robot.Call) {
 	h.t.Helper()
