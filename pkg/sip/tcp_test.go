@@ -137,7 +137,11 @@ func TestSlowPeers(t *testing.T) {
 		if _, took := readAll(c, time.Hour); took.Round(time.Second) != 10*time.Minute {
 			t.Errorf("idle peer closed after %v", took)
 		}
-		if n := len(b.s.conns) + len(b.s.perIP) + len(b.s.byRemote); n != 0 {
+		synctest.Wait()
+		b.s.connMu.Lock()
+		n := len(b.s.conns) + len(b.s.perIP) + len(b.s.byRemote)
+		b.s.connMu.Unlock()
+		if n != 0 {
 			t.Errorf("%d traces of connections", n)
 		}
 	})

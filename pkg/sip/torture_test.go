@@ -106,6 +106,7 @@ func TestTorture(t *testing.T) {
 						}
 						c.Close()
 					}
+					synctest.Wait()
 					if v := s.dialogCount.Load(); v != 0 && want.udp != "" {
 						t.Errorf("%d dialogs left", v)
 					}
