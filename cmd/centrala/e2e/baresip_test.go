@@ -51,7 +51,7 @@ func (h *house) softphone(user, answer string, tone float64) *softphone {
 	}
 	mic := filepath.Join(s.dir, "mic.wav")
 	writeTone(t, mic, tone, 60*time.Second)
-	rtp := 61000 + 2*(int(freePort(t))%1000) // below 65535, even
+	rtp := 61000 + 32*(int(freePort(t))%100) // below 65535, even
 	config := fmt.Sprintf(`module_path %s
 net_interface 127.0.0.1
 sip_listen 127.0.0.1:%d

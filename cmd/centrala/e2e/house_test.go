@@ -208,15 +208,20 @@ name: echo
 spec: {digits: "9", flow: echo}
 `
 
-// freePort is a port that was free for UDP and TCP a moment ago.
+// ports hands out each port once in this process, below the range from which
+// Linux takes ports for outgoing connections (32768 and up): two tests that run
+// side by side must not be given the same one.
+var ports atomic.Int64
+
+// freePort is a port that nobody else was given and that is free for UDP and TCP.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		port := uint16(5200 + (int64(os.Getpid())*37+ports.Add(1))%4700)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := uint16(l.Addr().(*net.TCPAddr).Port)
 		_ = l.Close()
 		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
