@@ -364,7 +364,7 @@ func (l *Leg) receive(b []byte, from netip.AddrPort, at int64) {
 		r.lastAt = at
 		return
 	}
-	transit := at*8/1e6 - int64(ts) // arrival in 8 kHz units
+	transit := at/125000 - int64(ts) // arrival in 8 kHz units of 125 µs
 	if r.received > 1 && r.lastAt != 0 {
 		d := float64(int32(transit - r.transit)) // 32 bit: the timestamp wraps
 		r.jitter += (max(d, -d) - r.jitter) / 16
