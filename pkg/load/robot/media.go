@@ -187,7 +187,9 @@ func (m *Media) NewLeg() (*Leg, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.mu.Lock() // a stranger's packet may be on its way already
 		p.only = l
+		p.mu.Unlock()
 		l.port = p
 	}
 	return l, nil
