@@ -54,6 +54,7 @@ type digit struct {
 // receiver is what RFC 3550 appendix A keeps of a stream.
 type receiver struct {
 	started            bool
+	audio              bool // lastTS and transit are those of a sound packet; a stream may begin with an event
 	ssrc               uint32
 	baseSeq, maxSeq    uint32 // extended
 	lastTS             uint32
@@ -340,12 +341,12 @@ func (l *Leg) receive(b []byte, from netip.AddrPort, at int64) {
 		r.ssrc = ssrc
 		r.baseSeq = 1<<16 | uint32(seq)
 		r.maxSeq = r.baseSeq
-		r.received = 0
+		r.received, r.audio = 0, false
 	} else {
 		d := int16(seq - uint16(r.maxSeq))
 		if d > 0 {
 			r.maxSeq += uint32(d)
-			if int32(ts-r.lastTS) < 0 && pt != l.eventPT {
+			if r.audio && int32(ts-r.lastTS) < 0 && pt != l.eventPT {
 				r.tsBack++
 			}
 		}
@@ -365,11 +366,11 @@ func (l *Leg) receive(b []byte, from netip.AddrPort, at int64) {
 		return
 	}
 	transit := at/125000 - int64(ts) // arrival in 8 kHz units of 125 µs
-	if r.received > 1 && r.lastAt != 0 {
+	if r.audio {
 		d := float64(int32(transit - r.transit)) // 32 bit: the timestamp wraps
 		r.jitter += (max(d, -d) - r.jitter) / 16
 	}
-	r.transit, r.lastTS, r.lastAt = transit, ts, at
+	r.transit, r.lastTS, r.lastAt, r.audio = transit, ts, at, true
 	if Law(pt) != PCMU && Law(pt) != PCMA {
 		r.wrongPT++
 		return
