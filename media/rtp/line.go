@@ -107,11 +107,27 @@ func (l *Line) Event(now time.Time, first bool, dur uint32) Stamp {
 	return l.stamp(fresh)
 }
 
+// leapTicks is how far a sender's timestamps may be from the wall clock before
+// they are taken for a new line of its own: a second, more than any jitter or
+// burst, and little enough that the far side's jitter buffer is not upset.
+const leapTicks = 8000
+
+// leaps tells whether a newer packet's timestamp does not follow from the ones
+// before. Phones begin anew with the same SSRC after a hold (RFC 3550 5.1 forbids
+// it); passed on, the leap would break our line for the peer.
+func (l *Line) leaps(now time.Time, p *Packet) bool {
+	if int16(p.Seq-l.inHigh) <= 0 {
+		return false
+	}
+	off := int32(p.TS + l.shift - l.NowTS(now))
+	return off > leapTicks || off < -leapTicks
+}
+
 // Relay numbers a packet of another sender that covers dur ticks. ok is false for
 // a packet older than the moment its source was switched in: its number belongs
 // to the source before.
 func (l *Line) Relay(now time.Time, p *Packet, dur uint32) (s Stamp, ok bool) {
-	if l.mode != modeRelay || p.SSRC != l.inSSRC {
+	if l.mode != modeRelay || p.SSRC != l.inSSRC || l.leaps(now, p) {
 		l.next(now)
 		l.mode, l.dur = modeRelay, dur
 		l.inSSRC, l.inHigh, l.shift, l.floor = p.SSRC, p.Seq, l.ts-p.TS, l.high

@@ -127,7 +127,8 @@ func TestLineRelayWraps(t *testing.T) {
 func TestLineKeepsGapsAndOrder(t *testing.T) {
 	l := NewLine(1, 99, 0)
 	send := func(seq uint16) (int, bool) {
-		s, ok := l.Relay(t0, pk(5, seq, uint32(seq)*160), 160)
+		ts := uint32(160 * int32(int16(seq-65534))) // goes on when the number wraps
+		s, ok := l.Relay(t0, pk(5, seq, ts), 160)
 		return int(s.Seq), ok
 	}
 	for _, x := range []struct {
@@ -140,6 +141,26 @@ func TestLineKeepsGapsAndOrder(t *testing.T) {
 	}
 	if _, ok := send(65533); ok {
 		t.Error("a packet older than the switch took a number of the source before")
+	}
+}
+
+// A phone that begins its timestamps anew with the same SSRC and numbers that go
+// on, as some do after a hold: our line goes on by the wall clock.
+func TestLineSurvivesALeapOfTheSender(t *testing.T) {
+	for _, leap := range []uint32{1 << 20, 1 << 31, math.MaxUint32 - 1<<20, leapTicks + 200} {
+		l := NewLine(1, 0, 1000)
+		l.Relay(ms(0), pk(5, 7, 70), 160)
+		l.Relay(ms(20), pk(5, 8, 230), 160)
+		if s, ok := l.Relay(ms(40), pk(5, 9, 390+leap), 160); !ok || s != (Stamp{1, 1320, 3, true}) {
+			t.Fatalf("leap %d: %+v %v", leap, s, ok)
+		}
+		if s, ok := l.Relay(ms(60), pk(5, 10, 550+leap), 160); !ok || s != (Stamp{1, 1480, 4, false}) {
+			t.Fatalf("after leap %d: %+v %v", leap, s, ok)
+		}
+		// Silence suppression: ten seconds without packets are no leap.
+		if s, ok := l.Relay(ms(10060), pk(5, 11, 550+leap+80000), 160); !ok || s.TS != 1480+80000 || s.Marker {
+			t.Fatalf("after silence: %+v %v", s, ok)
+		}
 	}
 }
 
