@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,8 +27,12 @@ import (
 	"github.com/centrala/centrala/pkg/resource"
 )
 
-// maxBody bounds a request: an apply of some ten thousand documents.
-const maxBody = 32 << 20
+// Bounds of a request's body: an apply takes what pkg/resource reads at once,
+// some ten thousand documents; anything else is a few words.
+const (
+	maxDocuments = 16 << 20
+	maxBody      = 64 << 10
+)
 
 // HTTP serves the API.
 type HTTP struct {
@@ -50,8 +58,20 @@ func New(app Server, log *zap.Logger) *HTTP {
 // ListenUnix serves on a socket file of mode 0600. A socket left by a killed
 // process is replaced; the store's lock already proved that no other runs.
 func (h *HTTP) ListenUnix(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("api: socket %q: %w", path, err)
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("api: socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("api: socket %q: a file that is no socket lies there; choose another api.socket", path)
+	default:
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("api: socket: %w", err)
+		}
+	}
+	// sun_path of unix(7) has 108 bytes with the zero at the end.
+	if len(path) > 107 {
+		return fmt.Errorf("api: socket %q: %d bytes; a socket's path has at most 107: choose a shorter api.socket or data folder", path, len(path))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("api: socket %q: %w", path, err)
@@ -177,8 +197,18 @@ func (h *HTTP) Stop(ctx context.Context) error {
 
 func (h *HTTP) routes() http.Handler {
 	mux := http.NewServeMux()
-	get := func(path string, f func(r *http.Request) (any, error)) { mux.Handle("GET /api/v1"+path, h.handle(f)) }
-	post := func(path string, f func(r *http.Request) (any, error)) { mux.Handle("POST /api/v1"+path, h.handle(f)) }
+	methods := map[string][]string{} // path -> allowed methods, for 405
+	route := func(method, path string, f http.Handler, query ...string) {
+		path = "/api/v1" + path
+		mux.Handle(method+" "+path, known(f, query))
+		methods[path] = append(methods[path], method)
+	}
+	get := func(path string, f func(r *http.Request) (any, error), query ...string) {
+		route(http.MethodGet, path, h.handle(maxBody, f), query...)
+	}
+	post := func(path string, f func(r *http.Request) (any, error), query ...string) {
+		route(http.MethodPost, path, h.handle(maxBody, f), query...)
+	}
 
 	get("/status", func(r *http.Request) (any, error) { return h.app.Status(r.Context()) })
 	get("/calls", func(r *http.Request) (any, error) {
@@ -187,7 +217,7 @@ func (h *HTTP) routes() http.Handler {
 			return nil, err
 		}
 		return h.app.Calls(r.Context(), tenant(r), f)
-	})
+	}, "limit", "cursor", "live", "caller", "dialled", "agent", "queue")
 	get("/calls/{id}", func(r *http.Request) (any, error) { return h.app.Call(r.Context(), tenant(r), r.PathValue("id")) })
 	post("/calls/{id}/hangup", func(r *http.Request) (any, error) {
 		return struct{}{}, h.app.HangUp(r.Context(), tenant(r), r.PathValue("id"))
@@ -211,15 +241,57 @@ func (h *HTTP) routes() http.Handler {
 			return nil, err
 		}
 		return wrap(h.app.Recordings(r.Context(), tenant(r), f.Limit))
-	})
-	post("/resources", h.apply)
+	}, "limit")
+	route(http.MethodPost, "/resources", h.handle(maxDocuments, h.apply), "name", "dry_run", "prune", "by")
 	post("/reload", func(r *http.Request) (any, error) { return h.app.Reload(r.Context()) })
 	post("/drain", func(r *http.Request) (any, error) { return struct{}{}, h.app.Drain(r.Context()) })
-	mux.HandleFunc("GET /api/v1/resources", h.export)
+	route(http.MethodGet, "/resources", http.HandlerFunc(h.export), "secrets")
+	for path, allowed := range methods {
+		allow := strings.Join(allowed, ", ")
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			problem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for this resource; want %s", r.Method, allow), nil)
+		})
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "no such resource; see docs/api.md", nil)
 	})
 	return mux
+}
+
+// known refuses query parameters that the resource does not have and those
+// given twice: a misspelt dry_run must not change anything. tenant is for all.
+func known(next http.Handler, names []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("query: %v", err), nil)
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(q)) {
+			if name != "tenant" && !slices.Contains(names, name) {
+				problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("query: unknown %q; want one of %s", name, strings.Join(append([]string{"tenant"}, names...), ", ")), nil)
+				return
+			}
+			if len(q[name]) > 1 {
+				problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("query: %s is given %d times", name, len(q[name])), nil)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// flag reads a yes-or-no query parameter; absent is no.
+func flag(r *http.Request, name string) (bool, error) {
+	switch s := r.URL.Query().Get(name); s {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, fmt.Errorf("%w: %s %q: want true or false", ErrInvalid, name, s)
+	}
 }
 
 // wrap puts a list into an object, so that it can grow fields later.
@@ -239,7 +311,11 @@ func tenant(r *http.Request) string {
 
 func filter(r *http.Request) (CallFilter, error) {
 	q := r.URL.Query()
-	f := CallFilter{Limit: 50, Cursor: q.Get("cursor"), Caller: q.Get("caller"), Dialled: q.Get("dialled"), Agent: q.Get("agent"), Queue: q.Get("queue"), Live: q.Get("live") == "true"}
+	f := CallFilter{Limit: 50, Cursor: q.Get("cursor"), Caller: q.Get("caller"), Dialled: q.Get("dialled"), Agent: q.Get("agent"), Queue: q.Get("queue")}
+	var err error
+	if f.Live, err = flag(r, "live"); err != nil {
+		return f, err
+	}
 	if s := q.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > 500 {
@@ -255,7 +331,7 @@ func decode(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("%w: body: %v", ErrInvalid, err)
+		return fmt.Errorf("%w: body: %w", ErrInvalid, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: body: more than one JSON value", ErrInvalid)
@@ -263,9 +339,9 @@ func decode(r *http.Request, v any) error {
 	return nil
 }
 
-func (h *HTTP) handle(f func(r *http.Request) (any, error)) http.Handler {
+func (h *HTTP) handle(most int64, f func(r *http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		v, err := f(r)
 		if err != nil {
 			h.fail(w, r, err, v)
@@ -314,18 +390,26 @@ func problem(w http.ResponseWriter, status int, detail string, result any) {
 	json.NewEncoder(w).Encode(Problem{"about:blank", http.StatusText(status), status, detail, result})
 }
 
-// apply takes YAML documents. Query: dry_run, prune, by.
+// apply takes YAML documents. Query: name, dry_run, prune, by.
 func (h *HTTP) apply(r *http.Request) (any, error) {
 	q := r.URL.Query()
+	dry, err := flag(r, "dry_run")
+	if err != nil {
+		return nil, err
+	}
+	prune, err := flag(r, "prune")
+	if err != nil {
+		return nil, err
+	}
 	docs, err := resource.ParseYAML(r.Body, q.Get("name"))
 	if err != nil {
 		var faults resource.Faults
 		if errors.As(err, &faults) {
-			return ApplyResult{Faults: faults}, fmt.Errorf("%w: %d faults", ErrInvalid, len(faults))
+			return ApplyResult{Changes: []string{}, Faults: faults}, fmt.Errorf("%w: %d faults", ErrInvalid, len(faults))
 		}
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err) // the body ended early, or is too large
 	}
-	res, err := h.app.Apply(r.Context(), docs, ApplyOptions{Dry: q.Get("dry_run") == "true", Prune: q.Get("prune") == "true", By: by(q.Get("by"))})
+	res, err := h.app.Apply(r.Context(), docs, ApplyOptions{Dry: dry, Prune: prune, By: by(q.Get("by"))})
 	return res, err
 }
 
@@ -338,7 +422,11 @@ func by(s string) string {
 
 // export writes YAML. Query: secrets.
 func (h *HTTP) export(w http.ResponseWriter, r *http.Request) {
-	secrets := r.URL.Query().Get("secrets") == "true"
+	secrets, err := flag(r, "secrets")
+	if err != nil {
+		h.fail(w, r, err, nil)
+		return
+	}
 	docs, err := h.app.Export(r.Context(), secrets)
 	var out bytes.Buffer
 	if err == nil {
