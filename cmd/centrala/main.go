@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	_ "time/tzdata" // schedules name zones; a bare machine has no zone files
 
 	"github.com/alecthomas/kong"
@@ -58,7 +60,7 @@ func run(args []string, out, errOut io.Writer) int {
 	parser, err := kong.New(&c, kong.Name("centrala"),
 		kong.Description("Centrala: a call centre in one binary. `centrala COMMAND --help` has examples."),
 		kong.Writers(out, errOut), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(context.Background(), (*context.Context)(nil)), kong.Exit(func(n int) { code = n }))
+		kong.BindToProvider(interruptible), kong.Exit(func(n int) { code = n }))
 	if err != nil {
 		fmt.Fprintln(errOut, err)
 		return exitFailed
@@ -84,6 +86,13 @@ func run(args []string, out, errOut io.Writer) int {
 		return exitNoServer
 	}
 	return exitFailed
+}
+
+// interruptible is the context of commands that run for a while: an interrupt
+// ends them in order. Asked for by their Run alone, so that the others end at once.
+func interruptible() (context.Context, error) {
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	return ctx, nil
 }
 
 // saidError ends a command that has already told the user why.
