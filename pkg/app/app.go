@@ -71,6 +71,8 @@ type App struct {
 	cfg         *config.Config
 	dispatchers map[string]*dispatch.Dispatcher
 
+	begun    atomic.Bool // Start was called
+	up       atomic.Bool // every part runs: from the end of Start to Stop
 	draining atomic.Bool
 	drained  chan struct{} // closed when a drain asked for by API is wanted
 	drainOne sync.Once
@@ -105,9 +107,12 @@ func (a *App) onStop(name string, do func(ctx context.Context) error) {
 	a.stops = append(a.stops, stop{name, do})
 }
 
-// Start brings the node up. When a step fails, what was started is stopped
-// again and the error says which and why.
+// Start brings the node up, once. When a step fails, what was started is
+// stopped again and the error says which and why.
 func (a *App) Start(ctx context.Context) (err error) {
+	if !a.begun.CompareAndSwap(false, true) {
+		return errors.New("app: started before; make a new one")
+	}
 	a.started = time.Now()
 	defer func() {
 		if err != nil {
@@ -132,6 +137,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
+	a.up.Store(true)
 	a.log.Info("node started", zap.String("version", a.opts.Version), zap.String("node", a.cfg.NodeName()),
 		zap.Strings("sip", a.listeners()), zap.Uint64("revision", a.dir.Load().set.Revision))
 	return nil
@@ -293,6 +299,7 @@ func (a *App) DrainAndStop(ctx context.Context) error {
 // Stop undoes Start in the reverse order. Safe to call twice.
 func (a *App) Stop(ctx context.Context) error {
 	a.stopOnce.Do(func() {
+		a.up.Store(false)
 		var errs []error
 		for _, s := range slices.Backward(a.stops) {
 			if err := s.do(ctx); err != nil {
@@ -355,10 +362,16 @@ func (a *App) tellReach(d *directory) {
 	}
 }
 
+// listeners names the SIP addresses as configured, with the port that the
+// system chose for port 0.
 func (a *App) listeners() []string {
 	var out []string
-	for _, l := range a.cfg.SIP.Listeners {
-		out = append(out, l.Transport+" "+a.sip.LocalAddr(l.Transport).String())
+	for _, l := range a.opts.Config.SIP.Listeners {
+		addr := l.Address
+		if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() == 0 {
+			addr = netip.AddrPortFrom(ap.Addr(), a.sip.LocalAddr(l.Transport).Port()).String()
+		}
+		out = append(out, l.Transport+" "+addr)
 	}
 	return out
 }

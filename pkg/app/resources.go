@@ -134,6 +134,10 @@ func ReadDocuments(paths []string) ([]resource.Document, error) {
 			docs = append(docs, d...)
 		}
 	}
+	// One name in two files: the later would silently win.
+	if err := resource.Twice(docs).Err(); err != nil {
+		errs = append(errs, err)
+	}
 	return docs, errors.Join(errs...)
 }
 
@@ -149,7 +153,7 @@ func (a *App) Apply(ctx context.Context, docs []resource.Document, o api.ApplyOp
 	defer a.mu.Unlock()
 	live := a.dir.Load().set
 	next := resource.Merge(live, docs, o.Prune)
-	res := api.ApplyResult{Revision: live.Revision, Faults: resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir()))}
+	res := api.ApplyResult{Revision: live.Revision, Changes: []string{}, Faults: resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir()))}
 	next = resource.Seal(next, a.cfg.SIP.Realm)
 	for _, c := range resource.Diff(live, next) {
 		res.Changes = append(res.Changes, c.String())

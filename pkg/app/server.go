@@ -28,23 +28,42 @@ func (a *App) Status(context.Context) (api.Status, error) {
 		Revision: a.dir.Load().set.Revision, SIP: a.listeners(), Recordings: a.opts.Config.RecordingsDir()}, nil
 }
 
-// Calls implements api.Server. Running calls come first, as they stand now.
+// liveCursor begins the cursor of a page that ended among the running calls;
+// the id of the last one follows.
+const liveCursor = "live:"
+
+// Calls implements api.Server. Running calls come first, as they stand now;
+// a page holds at most the limit of both. A call that ends between two pages
+// may be in both.
 func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.CallPage, error) {
 	page := api.CallPage{Calls: []cdr.Call{}}
-	if f.Live || f.Cursor == "" {
+	limit := cmp.Or(f.Limit, 50)
+	after, among := strings.CutPrefix(f.Cursor, liveCursor)
+	if among || f.Cursor == "" {
+		now, last := time.Now(), ""
 		live := a.store.Live(tenant)
-		slices.Reverse(live)
+		slices.SortFunc(live, func(x, y cdr.Call) int { return strings.Compare(y.ID, x.ID) }) // ids grow with time (UUIDv7)
 		for _, c := range live {
-			if matches(c, f) {
-				page.Calls = append(page.Calls, c.Running(time.Now()))
+			if among && c.ID >= after || !matches(c, f) {
+				continue
 			}
+			if len(page.Calls) == limit {
+				page.Next = liveCursor + last
+				return page, nil
+			}
+			page.Calls, last = append(page.Calls, c.Running(now)), c.ID
+		}
+		f.Cursor = ""
+		if len(page.Calls) == limit && !f.Live {
+			page.Next = liveCursor + last
+			return page, nil
 		}
 	}
 	if f.Live {
 		return page, nil
 	}
 	past, next, err := a.store.Calls(ctx, tenant, store.CallFilter{Caller: f.Caller, Dialled: f.Dialled, Queue: f.Queue, Agent: f.Agent,
-		Ended: true, Cursor: f.Cursor, Limit: f.Limit})
+		Ended: true, Cursor: f.Cursor, Limit: limit - len(page.Calls)})
 	if errors.Is(err, store.ErrCursor) {
 		return page, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
@@ -200,6 +219,11 @@ func (a *App) Reload(context.Context) (api.ReloadResult, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	applied, restart := config.Reloadable(a.cfg, next)
+	// The encoder is chosen when the log is opened; its level can change.
+	if i := slices.Index(applied, "log.format"); i >= 0 {
+		applied, restart = slices.Delete(applied, i, i+1), append(restart, "log.format")
+		next.Log.Format = a.cfg.Log.Format
+	}
 	live := *a.cfg
 	live.Log, live.Limits, live.Drain = next.Log, next.Limits, next.Drain
 	a.cfg = &live
@@ -221,10 +245,10 @@ func (a *App) Drain(context.Context) error {
 // Ready tells whether the node can take calls, for /readyz.
 func (a *App) Ready() error {
 	switch {
-	case a.dir.Load() == nil || a.sip == nil:
-		return errors.New("starting")
 	case a.draining.Load():
 		return errors.New("draining")
+	case !a.up.Load():
+		return errors.New("not started, or stopped")
 	}
 	if reason := a.store.Err(); reason != "" {
 		return errors.New("store: " + reason)
