@@ -49,13 +49,14 @@ type cli struct {
 	Load      load.Command `cmd:"" help:"Aim the load generator at your own server."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 
-	out io.Writer `kong:"-"`
+	out    io.Writer `kong:"-"`
+	errOut io.Writer `kong:"-"`
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, out, errOut io.Writer) int {
-	c := cli{out: out}
+	c := cli{out: out, errOut: errOut}
 	code := -1
 	parser, err := kong.New(&c, kong.Name("centrala"),
 		kong.Description("Centrala: a call centre in one binary. `centrala COMMAND --help` has examples."),
@@ -75,6 +76,7 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	err = k.Run(&c)
 	var said saidError
+	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -82,7 +84,10 @@ func run(args []string, out, errOut io.Writer) int {
 		return exitFailed
 	}
 	fmt.Fprintf(errOut, "centrala: %v\n", err)
-	if errors.Is(err, client.ErrNotRunning) {
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, client.ErrNotRunning):
 		return exitNoServer
 	}
 	return exitFailed
@@ -97,6 +102,9 @@ func interruptible() (context.Context, error) {
 
 // saidError ends a command that has already told the user why.
 type saidError struct{ error }
+
+// usageError is a fault of the command line that the parser cannot see.
+type usageError struct{ error }
 
 // target names the server that a command speaks to, and how it answers.
 type target struct {

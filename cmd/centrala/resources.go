@@ -29,7 +29,7 @@ func (checkCmd) Help() string {
 // Run tells all faults of the node file and of the resources as a whole.
 func (k checkCmd) Run(c *cli) error {
 	if k.Config == "" && len(k.Documents) == 0 {
-		return errors.New("nothing to check; name a node file with --config, or resource documents")
+		return usageError{errors.New("nothing to check; name a node file with --config, or resource documents")}
 	}
 	faults := 0
 	say := func(err error) {
@@ -43,6 +43,9 @@ func (k checkCmd) Run(c *cli) error {
 		if err != nil {
 			say(err)
 		} else {
+			for _, f := range cfg.Warnings {
+				fmt.Fprintf(c.out, "warning: %v\n", f)
+			}
 			if k.Data != "" {
 				cfg.Rebase(k.Data)
 			}
@@ -63,11 +66,18 @@ func (k checkCmd) Run(c *cli) error {
 		say(f)
 	}
 	if faults > 0 {
-		fmt.Fprintf(c.out, "%d faults\n", faults)
+		fmt.Fprintf(c.errOut, "%s\n", count(faults, "fault")) // not among the faults, which scripts count by lines
 		return saidError{errors.New("faults found")}
 	}
-	fmt.Fprintf(c.out, "no faults in %d documents\n", len(docs))
+	fmt.Fprintf(c.out, "no faults in %s\n", count(len(docs), "document"))
 	return nil
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // eachFile visits the YAML files of paths in order of name; "-" is standard input.
@@ -177,7 +187,7 @@ func (t target) apply(c *cli, paths []string, o api.ApplyOptions) error {
 		case len(res.Changes) == 0:
 			fmt.Fprintln(c.out, "no changes")
 		case res.Applied:
-			fmt.Fprintf(c.out, "applied: revision %d, %d changes\n", res.Revision, len(res.Changes))
+			fmt.Fprintf(c.out, "applied: revision %d, %s\n", res.Revision, count(len(res.Changes), "change"))
 		}
 	}
 	if err != nil {

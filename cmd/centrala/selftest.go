@@ -32,7 +32,7 @@ func (selftestCmd) Help() string {
 phone, if one is registered, rings too: use an account that nobody sits at.
 
 Example:
-  centrala selftest --data build/demo`
+  centrala selftest --data data`
 }
 
 func (k selftestCmd) Run(ctx context.Context, c *cli) error {
@@ -47,7 +47,7 @@ func (k selftestCmd) Run(ctx context.Context, c *cli) error {
 	}
 	out := c.out
 	if k.JSON {
-		out = os.Stderr
+		out = c.errOut
 	}
 	err = selftest.Run(ctx, selftest.Options{Server: server, Number: k.Number, Keys: k.Keys, Out: out,
 		Caller: robot.Account{User: k.Caller, Password: k.CallerPassword},

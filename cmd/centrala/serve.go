@@ -31,12 +31,9 @@ Example:
 }
 
 func (k serveCmd) load() (*config.Config, error) {
-	cfg := config.Default()
-	if k.Config != "" {
-		var err error
-		if cfg, err = config.Load(k.Config, os.Environ()); err != nil {
-			return nil, err
-		}
+	cfg, err := config.Load(k.Config, os.Environ()) // without a file: defaults and the environment
+	if err != nil {
+		return nil, err
 	}
 	if k.Data != "" {
 		cfg.Rebase(k.Data)
@@ -57,6 +54,9 @@ func (k serveCmd) Run(c *cli) error {
 		return err
 	}
 	defer log.Sync()
+	for _, f := range cfg.Warnings {
+		log.Warn("configuration", zap.String("fault", f.Error()))
+	}
 	registry := telemetry.NewRegistry(buildVersion())
 	node, err := app.New(app.Options{Version: buildVersion(), Config: cfg, Load: k.load, Log: log, Registerer: registry,
 		LogLevel: func(s string) {
