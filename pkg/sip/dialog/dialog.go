@@ -16,7 +16,11 @@ type Config struct {
 	UserAgent string        // User-Agent of our requests; "" sends none
 	MinSE     time.Duration // smallest session interval we take (RFC 4028); 0 = 90 s, its lower bound
 	// SessionExpires is asked for in our INVITEs (RFC 4028); 0 asks for none.
+	// What a peer asks for in its own is cut to it. 0 asks for none and takes any.
 	SessionExpires time.Duration
+	// Reliable sends provisionals with SDP reliably to whom supports it (RFC 3262);
+	// to whom requires it they go so in any case.
+	Reliable bool
 	// Rand gives random bits for tags, glare waits and cnonces. It must be good
 	// enough that a stranger cannot guess a tag (crypto/rand or ChaCha8), and safe
 	// to call from the dialog's goroutine.
@@ -128,6 +132,8 @@ func NewUAS(cfg Config, _ time.Time, contact string, req *sip.Request, tx TxKey)
 	s.RemoteTarget = in.Target
 	s.RouteSet = recordRoutes(req) // RFC 3261 12.1.1: in order for the UAS
 	s.RemoteCSeq, s.RemoteSeen = cseq.SeqNo, true
+	s.PeerUpdate = in.Session.Update
+	s.Rel = reliableOf(req)
 	in.Initial = true
 	s.Srv = &in
 	return d, d.take()
@@ -199,6 +205,7 @@ func (d *Dialog) ended(by EndCause, code int, reason string) {
 }
 
 func (d *Dialog) terminate() {
+	d.refuseOpen()
 	d.s.Phase = Terminated
 	d.emit(Terminate{})
 }
@@ -250,6 +257,12 @@ func (d *Dialog) classify(ev Event) kind {
 		return cmdRefuse
 	case Info:
 		return cmdInfo
+	case AcceptRefer:
+		return cmdAcceptRefer
+	case RefuseRefer:
+		return cmdRefuseRefer
+	case NotifyRefer:
+		return cmdNotifyRefer
 	case End:
 		return cmdEnd
 	}
@@ -286,14 +299,20 @@ func (d *Dialog) classifyRequest(e RecvRequest) kind {
 		return reqCancel
 	}
 	// RFC 3261 12.2.2: lower than the last is out of order. The same number in a
-	// new transaction cannot be either. Forks of a UAC count apart, so nothing is
-	// kept before the 2xx.
-	if s.RemoteTag != "" || !s.UAC {
-		if s.RemoteSeen && cseq.SeqNo <= s.RemoteCSeq {
+	// new transaction cannot be either. Forks of a UAC count apart.
+	count, seen := &s.RemoteCSeq, &s.RemoteSeen
+	if s.RemoteTag == "" && s.UAC {
+		count, seen = nil, nil
+		if f := d.fork(param(from.Params, "tag")); f != nil {
+			count, seen = &f.RemoteCSeq, &f.RemoteSeen
+		}
+	}
+	if count != nil {
+		if *seen && cseq.SeqNo <= *count {
 			d.reply(e.Tx, 500)
 			return kindNone
 		}
-		s.RemoteCSeq, s.RemoteSeen = cseq.SeqNo, true
+		*count, *seen = cseq.SeqNo, true
 	}
 	if bad := unsupported(req); bad != "" {
 		d.reply(e.Tx, 420, Header{"Unsupported", bad})
@@ -311,8 +330,20 @@ func (d *Dialog) classifyRequest(e RecvRequest) kind {
 	case sip.OPTIONS:
 		// RFC 3261 11.2: as an INVITE would be answered, without making one.
 		d.reply(e.Tx, 200, Header{"Allow", allow}, Header{"Accept", sdpType}, Header{"Supported", supported})
+	case sip.PRACK:
+		return reqPrack
 	case sip.REFER:
-		d.reply(e.Tx, 603)
+		return reqRefer
+	case sip.SUBSCRIBE:
+		return reqSubscribe
+	case sip.NOTIFY:
+		// RFC 6665 4.1.3: we subscribe to nothing; and of events we know, in a
+		// dialog, but that of a REFER.
+		if eventOf(req) == "refer" {
+			d.reply(e.Tx, 481)
+		} else {
+			d.reply(e.Tx, 489, Header{"Allow-Events", "refer"})
+		}
 	default:
 		d.reply(e.Tx, 405, Header{"Allow", allow})
 	}
@@ -346,7 +377,7 @@ func (d *Dialog) classifyResponse(res *sip.Response) kind {
 func unsupported(req *sip.Request) string {
 	var bad []string
 	eachToken(req, "Require", "", func(t string) {
-		if !strings.EqualFold(t, supported) {
+		if !known(t) {
 			bad = append(bad, t)
 		}
 	})

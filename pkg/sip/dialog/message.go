@@ -9,10 +9,19 @@ import (
 
 // Methods we take in a dialog, and the option tags we know.
 const (
-	allow     = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
-	supported = "timer"
+	allow     = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER"
+	supported = "100rel, norefersub, replaces, timer"
 	sdpType   = "application/sdp"
 )
+
+// known says that we understand an option tag.
+func known(tag string) bool {
+	switch strings.ToLower(tag) {
+	case "100rel", "norefersub", "replaces", "timer":
+		return true
+	}
+	return false
+}
 
 // phrases of the codes we send; any other gets its class's.
 var phrases = map[int]string{
@@ -23,7 +32,7 @@ var phrases = map[int]string{
 	414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
 	421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
 	481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete",
-	485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+	485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
 	504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large",
 	600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
@@ -199,13 +208,15 @@ func (d *Dialog) build(method sip.RequestMethod, cseq uint32, p peer) *sip.Reque
 	req.AppendHeader(&id)
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: cseq, MethodName: method})
 	switch method {
+	case sip.NOTIFY:
+		req.AppendHeader(sip.NewHeader("Contact", "<"+s.Contact+">"))
 	case sip.INVITE, sip.UPDATE:
 		req.AppendHeader(sip.NewHeader("Contact", "<"+s.Contact+">"))
 		req.AppendHeader(sip.NewHeader("Allow", allow))
 		req.AppendHeader(sip.NewHeader("Supported", supported))
-		if s.SessionSec > 0 {
+		if s.SessionSec > 0 && (method == sip.INVITE || s.Phase == Established) {
 			v := strconv.Itoa(int(s.SessionSec))
-			if s.RemoteTag != "" { // an initial INVITE leaves it to the peer
+			if s.Phase == Established { // an initial INVITE leaves it to the peer
 				v += ";refresher=" + map[bool]string{true: "uac", false: "uas"}[s.WeRefresh]
 			}
 			req.AppendHeader(sip.NewHeader("Session-Expires", v))

@@ -13,7 +13,11 @@ import (
 // next goes on with what waited: the peer's re-INVITE first, then our offer.
 func (d *Dialog) next() {
 	s := &d.s
-	if s.Phase != Established || d.negotiating() {
+	if s.Phase != Established {
+		d.nextEarly()
+		return
+	}
+	if d.negotiating() {
 		return
 	}
 	if in := s.Queued; in != nil {
@@ -29,7 +33,9 @@ func (d *Dialog) next() {
 }
 
 // negotiating says that an INVITE, or an UPDATE with an offer, is not done.
-func (d *Dialog) negotiating() bool { return d.s.Cli != nil || d.s.Srv != nil || d.s.Upd != nil }
+func (d *Dialog) negotiating() bool {
+	return d.s.Cli != nil || d.s.Srv != nil || d.s.Upd != nil || d.offering()
+}
 
 func (d *Dialog) queueOffer(ev Event) {
 	// The latest offer says what is wanted now; an older one is of no use.
@@ -56,7 +62,7 @@ func (d *Dialog) onReinvite(ev Event) {
 	switch {
 	case refusal != nil:
 		d.emit(*refusal)
-	case s.Cli != nil:
+	case s.Cli != nil, d.offering():
 		d.reply(e.Tx, 491) // glare
 	case s.Srv != nil && !s.Srv.Answered, s.Queued != nil, s.Upd != nil:
 		d.busy(e.Tx)
@@ -86,7 +92,7 @@ func (d *Dialog) onUpdate(ev Event) {
 	case in.Late: // no offer: a session refresh or a new Contact
 		d.learnTarget(in.Target)
 		d.emit(d.ok(&in, nil))
-	case s.Cli != nil, s.Srv != nil && s.Srv.Answered && s.Srv.Late:
+	case s.Cli != nil, d.offering(), s.Srv != nil && s.Srv.Answered && s.Srv.Late:
 		d.reply(e.Tx, 491) // our offer is out
 	case s.Upd != nil, s.Srv != nil && !s.Srv.Answered:
 		d.busy(e.Tx) // its own earlier offer is not answered yet
@@ -160,6 +166,7 @@ func (d *Dialog) hangUp(by EndCause, code int, reason string, hs []Header) {
 	s := &d.s
 	d.ended(by, code, reason)
 	d.stop(TimerGlare, TimerReoffer, TimerRefresh, TimerExpire)
+	s.Glare = false
 	if s.Cli != nil && s.Cli.OweACK {
 		d.acknowledge(nil)
 	}
@@ -317,12 +324,21 @@ func (d *Dialog) onFinal(ev Event) {
 			d.resend(o)
 			return
 		}
+	case o.Method == sip.PRACK:
+		return // the 2xx made it needless
+	case o.Method == sip.NOTIFY:
+		d.notified(code)
+		return
 	case code == 408 || code == 481:
 		d.hangUp(goneCause(code), code, phraseOf(res), nil)
 		return
 	}
 	if o.Method != sip.UPDATE {
 		return // INFO is told once; 415 or 405 changes nothing
+	}
+	if o.Offer {
+		d.onUpdateAnswer(o, res)
+		return
 	}
 	switch {
 	case res.IsSuccess():
@@ -358,7 +374,13 @@ func (d *Dialog) onRequestLost(ev Event) {
 	e := ev.(TransactionFailed)
 	i := d.outgoing(e.CSeq, e.Method)
 	d.s.Out = slices.Delete(d.s.Out, i, i+1)
-	d.lost(e)
+	switch e.Method {
+	case sip.PRACK:
+	case sip.NOTIFY: // RFC 5057 5.1: of the subscription alone
+		d.notified(408)
+	default:
+		d.lost(e)
+	}
 }
 
 func (d *Dialog) onByeCrossing(ev Event) { d.reply(ev.(RecvRequest).Tx, 200) }
@@ -368,19 +390,28 @@ func (d *Dialog) onByeCrossing(ev Event) { d.reply(ev.(RecvRequest).Tx, 200) }
 func (d *Dialog) onFinalClosing(ev Event) {
 	res := ev.(RecvResponse).Response
 	o := d.takeOut(res)
-	if o.Method != sip.BYE {
-		return
-	}
 	if (res.StatusCode == 401 || res.StatusCode == 407) && d.learnChallenge(res, o.AuthTries) {
 		d.resend(o)
 		return
 	}
-	d.terminate()
+	switch o.Method {
+	case sip.NOTIFY:
+		d.notified(res.StatusCode)
+	case sip.BYE:
+		d.over()
+	}
 }
 
 func (d *Dialog) onLostClosing(ev Event) {
-	if ev.(TransactionFailed).Method == sip.BYE {
-		d.terminate()
+	e := ev.(TransactionFailed)
+	if i := d.outgoing(e.CSeq, e.Method); i >= 0 {
+		d.s.Out = slices.Delete(d.s.Out, i, i+1)
+	}
+	switch e.Method {
+	case sip.NOTIFY:
+		d.notified(408)
+	case sip.BYE:
+		d.over()
 	}
 }
 
@@ -400,6 +431,14 @@ func refresher(v string) string {
 func (d *Dialog) sessionAsked(q Session) []Header {
 	s := &d.s
 	s.PeerUpdate = s.PeerUpdate || q.Update
+	if ours := uint32(d.cfg.SessionExpires / time.Second); ours > 0 {
+		// RFC 4028 9: a UAS may ask for what was not asked for, and may shorten, but
+		// not below the Min-SE of the request.
+		ours = max(ours, q.MinSE, uint32(d.cfg.MinSE/time.Second))
+		if q.Sec == 0 || q.Sec > ours {
+			q.Sec = ours
+		}
+	}
 	if q.Sec == 0 {
 		s.SessionSec = 0
 		d.stop(TimerRefresh, TimerExpire)

@@ -227,14 +227,18 @@ func TestSession(t *testing.T) {
 			s.do(Reoffer{[]byte("x")}, "INVITE 3 x")
 			s.wait(64*time.Second, "CANCEL 3", "Ended timeout 408 (no answer to re-INVITE)", "BYE 4")
 		}},
-		{"REFER, MESSAGE, PRACK, Require", func(t *testing.T) {
+		{"what is not for a call: MESSAGE, NOTIFY, PRACK, SUBSCRIBE, PUBLISH, Require", func(t *testing.T) {
 			s := talkIn(t)
-			s.do(s.req("REFER", 11, "r", "", "Refer-To: <sip:0900@premium>"), "603 r")
+			s.do(s.req("PUBLISH", 11, "r", "", "Event: presence"), "405 r")
 			s.do(s.req("MESSAGE", 12, "m", ""), "405 m")
-			s.do(s.req("PRACK", 13, "p", ""), "405 p")
-			s.do(s.req("INVITE", 14, "i", "x", "Require: 100rel"), "420 i")
+			s.do(s.req("PRACK", 13, "p", ""), "481 p")
+			s.do(s.req("INVITE", 14, "i", "x", "Require: tdialog"), "420 i")
 			s.do(s.req("INVITE", 15, "j", "x", "Content-Type: text/plain"), "415 j")
 			s.do(s.req("INVITE", 16, "k", "x", "Content-Encoding: gzip"), "415 k")
+			s.do(s.req("NOTIFY", 17, "l", "", "Event: refer"), "481 l")
+			s.do(s.req("NOTIFY", 18, "n", "", "Event: presence"), "489 n")
+			s.do(s.req("SUBSCRIBE", 19, "o", "", "Event: presence"), "489 o")
+			s.do(s.req("SUBSCRIBE", 20, "q", "", "Event: refer"), "481 q")
 		}},
 		{"challenged re-INVITE", func(t *testing.T) {
 			s := talk(t)

@@ -11,6 +11,9 @@ const (
 	reqBye
 	reqUpdate
 	reqInfo
+	reqPrack
+	reqRefer
+	reqSubscribe
 	inviteProgress // 1xx to our INVITE
 	inviteOK       // 2xx to our INVITE, first or again, ours or another fork's
 	inviteRefused  // final non-2xx to our INVITE
@@ -25,14 +28,18 @@ const (
 	cmdAnswer
 	cmdRefuse
 	cmdInfo
+	cmdAcceptRefer
+	cmdRefuseRefer
+	cmdNotifyRefer
 	cmdEnd
 	timerKinds // + Timer
 	numKinds   = timerKinds + kind(numTimers)
 )
 
-var kindNames = [timerKinds]string{"none", "INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "INFO",
+var kindNames = [timerKinds]string{"none", "INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "INFO", "PRACK", "REFER", "SUBSCRIBE",
 	"invite 1xx", "invite 2xx", "invite refused", "invite lost", "final response", "request lost", "transport lost",
-	"progress", "accept", "reject", "reoffer", "answer", "refuse offer", "send info", "end"}
+	"progress", "accept", "reject", "reoffer", "answer", "refuse offer", "send info",
+	"accept refer", "refuse refer", "notify refer", "end"}
 
 // String is the kind's name for logs and charts.
 func (k kind) String() string {
@@ -64,7 +71,7 @@ type (
 
 var (
 	uacEarly = ps{Calling, Proceeding}
-	allLive  = ps{Calling, Proceeding, Cancelling, Incoming, Established, Leaving, Closing}
+	allLive  = ps{Calling, Proceeding, Cancelling, Incoming, Established, Leaving, Closing, Referring}
 	every    = append(append(ps{}, allLive...), Terminated)
 )
 
@@ -78,7 +85,13 @@ var rows = []row{
 	{uacEarly, ks{transportLost}, (*Dialog).onInviteTransport, ""},
 	{uacEarly, ks{timerKind(TimerRing)}, (*Dialog).onRingTimeout, ""},
 	{uacEarly, ks{cmdEnd}, (*Dialog).onEndEarly, ""},
-	{uacEarly, ks{cmdReoffer}, (*Dialog).queueOffer, ""},
+	{uacEarly, ks{cmdReoffer}, (*Dialog).onCmdReoffer, ""},
+	{uacEarly, ks{cmdAnswer}, (*Dialog).onAnswerEarly, ""},
+	{uacEarly, ks{cmdRefuse}, (*Dialog).onRefuseEarly, ""},
+	{uacEarly, ks{reqUpdate}, (*Dialog).onUpdateFork, ""},
+	{uacEarly, ks{requestFinal}, (*Dialog).onFinalEarly, ""},
+	{uacEarly, ks{requestLost}, (*Dialog).onLostEarly, ""},
+	{uacEarly, ks{timerKind(TimerGlare)}, (*Dialog).onGlareOver, ""},
 	{ps{Cancelling}, ks{inviteProgress}, (*Dialog).onProgressCancelling, ""},
 	{ps{Cancelling}, ks{inviteOK}, (*Dialog).onAnsweredCancelling, ""},
 	{ps{Cancelling}, ks{inviteRefused, inviteLost, transportLost, timerKind(TimerCancel)}, (*Dialog).onGone, ""},
@@ -88,7 +101,16 @@ var rows = []row{
 	{ps{Incoming}, ks{timerKind(TimerProvisional)}, (*Dialog).onProvisionalAgain, ""},
 	{ps{Incoming}, ks{cmdAccept}, (*Dialog).onCmdAccept, ""},
 	{ps{Incoming}, ks{cmdReject, cmdEnd}, (*Dialog).onCmdReject, ""},
-	{ps{Incoming}, ks{cmdReoffer}, (*Dialog).queueOffer, ""},
+	{ps{Incoming}, ks{cmdReoffer}, (*Dialog).onCmdReoffer, ""},
+	{ps{Incoming}, ks{cmdAnswer}, (*Dialog).onAnswerEarly, ""},
+	{ps{Incoming}, ks{cmdRefuse}, (*Dialog).onRefuseEarly, ""},
+	{ps{Incoming}, ks{reqPrack}, (*Dialog).onPrack, ""},
+	{ps{Incoming}, ks{timerKind(TimerReliable)}, (*Dialog).onReliableAgain, ""},
+	{ps{Incoming}, ks{timerKind(TimerPrack)}, (*Dialog).onNoPrack, ""},
+	{ps{Incoming}, ks{requestFinal}, (*Dialog).onFinalEarly, ""},
+	{ps{Incoming}, ks{requestLost}, (*Dialog).onLostEarly, ""},
+	{ps{Incoming}, ks{timerKind(TimerGlare)}, (*Dialog).onGlareOver, ""},
+	{ps{Incoming}, ks{reqRefer}, (*Dialog).refusePendingRefer, ""},
 	{ps{Incoming}, ks{reqCancel}, (*Dialog).onCancelled, ""},
 	{ps{Incoming}, ks{reqBye}, (*Dialog).onBye, ""}, // a caller may BYE its early dialog, RFC 3261 15
 	{ps{Incoming}, ks{reqInvite}, (*Dialog).refuseBusy, ""},
@@ -103,6 +125,9 @@ var rows = []row{
 	{ps{Established, Leaving}, ks{reqBye}, (*Dialog).onBye, ""},
 	{ps{Established}, ks{reqUpdate}, (*Dialog).onUpdate, ""},
 	{ps{Established}, ks{reqInfo}, (*Dialog).onInfo, ""},
+	{ps{Established}, ks{reqPrack}, (*Dialog).onPrackLate, ""},
+	{ps{Established}, ks{reqRefer}, (*Dialog).onRefer, ""},
+	{ps{Established, Closing, Referring}, ks{reqSubscribe}, (*Dialog).onSubscribe, ""},
 	// Established: answers to ours.
 	{ps{Established}, ks{inviteProgress}, nil, "a re-INVITE's 1xx says nothing to the user"},
 	{ps{Established}, ks{inviteOK}, (*Dialog).onReofferOK, ""},
@@ -125,6 +150,18 @@ var rows = []row{
 	{ps{Established, Incoming}, ks{cmdInfo}, (*Dialog).onCmdInfo, ""},
 	{ps{Established}, ks{cmdEnd, cmdReject}, (*Dialog).onCmdEnd, ""},
 
+	// Transfers.
+	{ps{Established}, ks{cmdAcceptRefer}, (*Dialog).onAcceptRefer, ""},
+	{ps{Established}, ks{cmdRefuseRefer}, (*Dialog).onRefuseRefer, ""},
+	{ps{Established, Leaving, Closing, Referring}, ks{cmdNotifyRefer}, (*Dialog).onNotifyRefer, ""},
+	{ps{Established, Leaving, Closing, Referring}, ks{timerKind(TimerRefer)}, (*Dialog).onReferTimer, ""},
+	{ps{Leaving}, ks{requestFinal}, (*Dialog).onFinalReferring, ""},
+	{ps{Leaving}, ks{requestLost}, (*Dialog).onLostReferring, ""},
+	{ps{Referring}, ks{requestFinal}, (*Dialog).onFinalReferring, ""},
+	{ps{Referring}, ks{requestLost}, (*Dialog).onLostReferring, ""},
+	{ps{Referring}, ks{transportLost, cmdEnd}, (*Dialog).onGone, ""},
+	{ps{Referring}, ks{inviteOK}, (*Dialog).onStrayOK, ""},
+
 	// The end.
 	{ps{Leaving}, ks{transportLost}, (*Dialog).onGone, ""},
 	{ps{Leaving}, ks{reqCancel}, (*Dialog).onCancelLate, ""},
@@ -134,17 +171,17 @@ var rows = []row{
 	{ps{Closing}, ks{transportLost}, (*Dialog).onGone, ""},
 
 	// RFC 3261 15: what comes for a dialog that has ended, or is not yet there.
-	{ps{Calling, Proceeding, Cancelling, Leaving, Closing}, ks{reqInvite, reqUpdate, reqInfo, reqBye, reqCancel}, (*Dialog).refuseGone, ""},
+	{allLive, ks{reqInvite, reqUpdate, reqInfo, reqBye, reqCancel, reqPrack, reqRefer, reqSubscribe}, (*Dialog).refuseGone, ""},
 
 	// Nothing to do.
-	{ps{Calling, Proceeding, Cancelling, Incoming, Closing}, ks{reqACK}, nil, "acknowledges what was given up, or nothing"},
-	{ps{Incoming}, ks{inviteOK, inviteProgress, inviteRefused, inviteLost, requestFinal, requestLost}, nil, "answer to a request of no consequence"},
-	{ps{Leaving, Closing}, ks{inviteProgress, inviteRefused, inviteLost}, nil, "the re-INVITE died with the dialog"},
-	{ps{Calling, Proceeding, Cancelling, Leaving}, ks{requestFinal, requestLost}, nil, "answer to a request of no consequence"},
-	{ps{Cancelling, Leaving, Closing}, ks{cmdProgress, cmdAccept, cmdReject, cmdReoffer, cmdAnswer, cmdRefuse, cmdInfo, cmdEnd}, nil, "command crossed the end"},
+	{ps{Calling, Proceeding, Cancelling, Incoming, Closing, Referring}, ks{reqACK}, nil, "acknowledges what was given up, or nothing"},
+	{ps{Incoming}, ks{inviteOK, inviteProgress, inviteRefused, inviteLost}, nil, "answer to a request of no consequence"},
+	{ps{Leaving, Closing, Referring}, ks{inviteProgress, inviteRefused, inviteLost}, nil, "the re-INVITE died with the dialog"},
+	{ps{Cancelling}, ks{requestFinal, requestLost}, nil, "answer to a request of no consequence"},
+	{ps{Cancelling, Leaving, Closing, Referring}, ks{cmdProgress, cmdAccept, cmdReject, cmdReoffer, cmdAnswer, cmdRefuse, cmdInfo, cmdEnd}, nil, "command crossed the end"},
 	{ps{Established}, ks{cmdProgress, cmdAccept}, nil, "already answered"},
-	{uacEarly, ks{cmdAnswer, cmdRefuse, cmdInfo}, nil, "no answer yet to act on"},
-	{ps{Incoming}, ks{cmdAnswer, cmdRefuse}, nil, "no offer but the INVITE's, which Accept answers"},
+	{uacEarly, ks{cmdInfo}, nil, "no answer yet to act on"},
+	{allLive, ks{cmdAcceptRefer, cmdRefuseRefer, cmdNotifyRefer}, nil, "the REFER is answered or gone"},
 	{every, timersAll(), nil, "fired while being stopped"},
 	{ps{Terminated}, kindsAll(), nil, "the dialog is over"},
 }

@@ -36,10 +36,17 @@ const (
 	TimerReoffer                  // our re-INVITE or UPDATE without a final answer
 	TimerRefresh                  // RFC 4028: send the refresh
 	TimerExpire                   // RFC 4028: the peer's refresh stayed out; BYE
+	TimerReliable                 // UAS: a reliable provisional again, T1 doubling (RFC 3262 3)
+	TimerPrack                    // UAS: no PRACK for 64*T1; 504
+	TimerRefer                    // REFER not answered by the user, or its subscription at its end
 	numTimers
 )
 
-var timerNames = [numTimers]string{"retransmit", "ack_wait", "glare", "ring", "cancel", "provisional", "reoffer", "refresh", "expire"}
+// NumTimers is how many timers a dialog has: those below it are all.
+const NumTimers = int(numTimers)
+
+var timerNames = [numTimers]string{"retransmit", "ack_wait", "glare", "ring", "cancel", "provisional", "reoffer", "refresh", "expire",
+	"reliable", "prack", "refer"}
 
 // String is the timer's name for logs.
 func (t Timer) String() string {
@@ -83,7 +90,9 @@ type TimerFired struct{ Timer Timer }
 
 // Commands of the dialog's user, mirroring the methods of pkg/sip's Dialog.
 type (
-	// Progress sends 101..199 to the peer's INVITE; SDP is early media, nil for none.
+	// Progress sends 101..199 to the peer's INVITE; SDP is early media, nil for
+	// none: the answer, or our offer to an INVITE without one (which then goes only
+	// to a peer that knows 100rel). Reliable ones wait for each other's PRACK.
 	Progress struct {
 		Code int
 		SDP  []byte
@@ -97,9 +106,12 @@ type (
 		Headers []Header
 	}
 	// Reoffer sends a re-INVITE with our offer; queued while another negotiation
-	// runs, where the last one given wins. SDP nil asks the peer for its offer.
+	// runs, where the last one given wins. SDP nil asks the peer for its offer. In
+	// an early dialog where offer and answer are done by 100rel, and where the peer
+	// allows it, an UPDATE is sent (RFC 3311); else it waits for the 2xx.
 	Reoffer struct{ SDP []byte }
-	// Answer answers RemoteOffer (200), or a late offer in the peer's 200 (ACK).
+	// Answer answers RemoteOffer (200 to INVITE, UPDATE or PRACK), or a late offer
+	// in the peer's 200 (ACK) or reliable provisional (PRACK).
 	Answer struct{ SDP []byte }
 	// RefuseOffer refuses RemoteOffer with Code; the session stays as it was. A
 	// late offer in a 200 cannot be refused by a response: the dialog is ended.
@@ -108,6 +120,18 @@ type (
 	Info struct {
 		ContentType string
 		Body        []byte
+	}
+	// AcceptRefer answers Referred with 202 and a first NOTIFY "100 Trying" (none
+	// when the peer asked for none, RFC 4488).
+	AcceptRefer struct{}
+	// RefuseRefer answers Referred with 300..699; a Code outside is sent as 603.
+	RefuseRefer struct{ Code int }
+	// NotifyRefer tells the referrer how the referred call stands (RFC 3515 2.4.5):
+	// a code below 200 leaves the subscription active, a final one ends it. Reason
+	// "" takes the usual phrase. It works after Ended too, until the subscription ends.
+	NotifyRefer struct {
+		Code   int
+		Reason string
 	}
 	// End ends the dialog whatever its state: CANCEL, BYE or a final error. Reason
 	// goes into Ended; when it is a Reason header value (RFC 3326, with ";cause=")
@@ -130,6 +154,9 @@ func (Reoffer) event()           {}
 func (Answer) event()            {}
 func (RefuseOffer) event()       {}
 func (Info) event()              {}
+func (AcceptRefer) event()       {}
+func (RefuseRefer) event()       {}
+func (NotifyRefer) event()       {}
 func (End) event()               {}
 
 // Effect is what Step asks the owner to do, in order: a closed set.
@@ -222,14 +249,17 @@ func (c EndCause) String() string {
 
 type (
 	// Progressed is a provisional answer 101..199 to our INVITE. With several
-	// early dialogs (forking) Fork tells them apart (the peer's tag).
+	// early dialogs (forking) Fork tells them apart (the peer's tag). NeedAnswer:
+	// SDP is the peer's offer (we sent none); the PRACK goes out with Answer.
 	Progressed struct {
-		Code int
-		SDP  []byte
-		Fork string
+		Code       int
+		SDP        []byte
+		Fork       string
+		NeedAnswer bool
 	}
 	// Answered is the 200 to our INVITE. NeedAnswer: SDP is the peer's offer (we
-	// sent none); the ACK goes out with the Answer command.
+	// sent none); the ACK goes out with the Answer command. SDP nil: the session is
+	// the one agreed before the 200, by PRACK or UPDATE.
 	Answered struct {
 		SDP        []byte
 		NeedAnswer bool
@@ -245,12 +275,14 @@ type (
 	}
 	// Confirmed is the ACK to our 200; SDP the answer to our late offer, or nil.
 	Confirmed struct{ SDP []byte }
-	// RemoteOffer is a peer's re-INVITE or UPDATE; SDP nil wants our offer.
+	// RemoteOffer is a peer's re-INVITE, UPDATE or PRACK; SDP nil wants our offer.
+	// UPDATE and PRACK may bring it before the call is answered.
 	RemoteOffer struct{ SDP []byte }
 	// RemoteOfferCancelled takes the last RemoteOffer back (CANCEL): do not answer.
 	RemoteOfferCancelled struct{}
 	// ReofferAnswered is the answer to our Reoffer (or to the offer we gave in
-	// answer to RemoteOffer{nil}). NeedAnswer: SDP is an offer, answer with Answer.
+	// answer to RemoteOffer{nil}, or in a reliable provisional). NeedAnswer: SDP is
+	// an offer, answer with Answer.
 	ReofferAnswered struct {
 		SDP        []byte
 		NeedAnswer bool
@@ -262,8 +294,16 @@ type (
 		ContentType string
 		Body        []byte
 	}
-	// Referred is a REFER. For now it is refused with 603 and not passed.
-	Referred struct{ To, Replaces string }
+	// Referred is a REFER, to be answered with AcceptRefer or RefuseRefer within 5 s
+	// (else 603). To is a sip or sips URI without headers: what it asks for has to
+	// pass the same checks as a call that the peer dials. Replaces names the dialog
+	// that the new call shall take the place of (attended transfer), nil for none.
+	// ReferredBy is the URI of Referred-By (RFC 3892), unproved, or "".
+	Referred struct {
+		To         string
+		Replaces   *Replaces
+		ReferredBy string
+	}
 	// Ended is the last event. Code is the SIP status that ended it, 0 none;
 	// Reason the peer's Reason header or ours, or a phrase.
 	Ended struct {

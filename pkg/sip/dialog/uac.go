@@ -13,6 +13,9 @@ import (
 // serves a household, not a town.
 const maxForks = 16
 
+// maxMinSE bounds the 422s of one INVITE: each proxy on the way may raise Min-SE once.
+const maxMinSE = 3
+
 // maxAgain bounds how often one offer is tried again after 491 or Retry-After.
 const maxAgain = 10
 
@@ -70,11 +73,12 @@ func (d *Dialog) onProgress(ev Event) {
 			s.Forks = append(s.Forks, Fork{Tag: p.Fork})
 			f = &s.Forks[len(s.Forks)-1]
 		}
-		if f != nil && p.SDP != nil {
-			f.SDP = p.SDP
+		if f != nil && !d.heardProgress(f, res, &p) {
+			return
 		}
 	}
 	d.pass(p)
+	d.next()
 }
 
 func (d *Dialog) fork(tag string) *Fork {
@@ -97,8 +101,14 @@ func (d *Dialog) establish(res *sip.Response) bool {
 		return false
 	}
 	s.Remote = withoutTag(to.DisplayName, &to.Address, to.Params)
+	f := d.fork(s.RemoteTag)
+	if f != nil {
+		d.learnTarget(f.Target)
+		s.RemoteCSeq, s.RemoteSeen = f.RemoteCSeq, f.RemoteSeen
+	}
 	d.learnTarget(contactURI(res))
 	s.RouteSet = reverse(recordRoutes(res))
+	d.leaveForks()
 	s.Phase = Established
 	s.CancelHeaders = nil
 	d.stop(TimerRing)
@@ -128,14 +138,30 @@ func (d *Dialog) onAnswered(ev Event) {
 	d.sessionAnswered(res)
 	sdp := sdpOf(res)
 	late := s.Cli.Late
-	if sdp == nil && !late {
+	f := d.fork(s.RemoteTag)
+	s.Forks = nil
+	if f != nil && f.Agreed && (sdp == nil || late || f.Updated) {
+		// The session is settled: RFC 3261 13.2.1 has us ignore what the 2xx says.
+		// (Where no UPDATE came between we follow it all the same: gateways put the
+		// callee's address there after a reliable 183 of their announcement.)
+		s.RemoteSDP = f.SDP
+		d.acknowledge(nil)
+		if f.Local != nil {
+			s.LocalSDP = f.Local
+		}
+		ev := Answered{}
+		if !late && !f.Updated {
+			ev.SDP = f.SDP
+		}
+		d.pass(ev)
+		d.next()
+		return
+	}
+	if sdp == nil && f != nil && (!late || f.OweAnswer) {
 		// Without 100rel the 2xx must repeat the answer (RFC 3264 via 3261
 		// 13.2.1); some gateways trust their 183 to have told it.
-		if f := d.fork(s.RemoteTag); f != nil {
-			sdp = f.SDP
-		}
+		sdp = f.SDP
 	}
-	s.Forks = nil
 	s.RemoteSDP = sdp
 	switch {
 	case sdp == nil:
@@ -183,8 +209,12 @@ func (d *Dialog) learnChallenge(res *sip.Response, tries int) bool {
 func (d *Dialog) learnMinSE(res *sip.Response) bool {
 	v, _ := first(res, "Min-SE", "")
 	n := seconds(v)
-	if n <= d.s.MinSE || n > 86400 {
+	c := d.s.Cli
+	if n <= d.s.MinSE || n > 86400 || c != nil && c.MinSETries >= maxMinSE {
 		return false
+	}
+	if c != nil {
+		c.MinSETries++
 	}
 	d.s.MinSE = n
 	d.s.SessionSec = max(d.s.SessionSec, n)
@@ -204,13 +234,15 @@ func (d *Dialog) onRefused(ev Event) {
 	case 401, 407:
 		if d.learnChallenge(res, s.Cli.AuthTries) {
 			s.Cli.AuthTries++
-			s.Phase, s.Forks = Calling, nil
+			d.dropForks()
+			s.Phase = Calling
 			d.again()
 			return
 		}
 	case 422:
 		if d.learnMinSE(res) {
-			s.Phase, s.Forks = Calling, nil
+			d.dropForks()
+			s.Phase = Calling
 			d.again()
 			return
 		}
@@ -229,9 +261,9 @@ func (d *Dialog) onRefused(ev Event) {
 	d.terminate()
 }
 
-// phraseOf is why the peer refused: its Reason header, else its phrase.
+// phraseOf is why the peer refused: its Reason headers, else its phrase.
 func phraseOf(res *sip.Response) string {
-	if v, ok := first(res, "Reason", ""); ok {
+	if v := reasonsOf(res); v != "" {
 		return v
 	}
 	return res.Reason
@@ -272,6 +304,8 @@ func (d *Dialog) onEndEarly(ev Event) {
 func (d *Dialog) cancelInvite(hs []Header) {
 	s := &d.s
 	s.CancelHeaders = hs
+	d.refuseOpen()
+	d.stop(TimerGlare)
 	if s.Phase == Proceeding {
 		d.sendCancel()
 	}
@@ -365,13 +399,20 @@ func (d *Dialog) bye(hs []Header) {
 
 // request sends a request of ours other than INVITE and remembers it.
 func (d *Dialog) request(m sip.RequestMethod, contentType string, body []byte, hs []Header) {
+	d.send(Outgoing{Method: m, ContentType: contentType, Body: body, Headers: hs})
+}
+
+// send is request with all that an Outgoing may say; it returns the CSeq.
+func (d *Dialog) send(o Outgoing) uint32 {
 	d.s.LocalCSeq++
-	d.s.Out = append(d.s.Out, Outgoing{CSeq: d.s.LocalCSeq, Method: m, ContentType: contentType, Body: body, Headers: hs})
-	d.sendOut(&d.s.Out[len(d.s.Out)-1])
+	o.CSeq = d.s.LocalCSeq
+	d.s.Out = append(d.s.Out, o)
+	d.sendOut(&o)
+	return o.CSeq
 }
 
 func (d *Dialog) sendOut(o *Outgoing) {
-	req := d.build(o.Method, o.CSeq, d.peer())
+	req := d.build(o.Method, o.CSeq, d.peerOf(o.Fork))
 	d.authorize(req)
 	appendExtra(req, o.Headers)
 	setBody(req, o.ContentType, o.Body)

@@ -1,6 +1,7 @@
 package dialog
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ func (d *Dialog) readOffer(req *sip.Request, tx TxKey) (ServerInvite, *SendRespo
 	eachToken(req, "Allow", "", func(t string) { in.Session.Update = in.Session.Update || strings.EqualFold(t, "UPDATE") })
 	if v, ok := first(req, "Session-Expires", "x"); ok {
 		in.Session.Sec, in.Session.Refresher = seconds(v), refresher(v)
+		if v, ok := first(req, "Min-SE", ""); ok {
+			in.Session.MinSE = seconds(v)
+		}
 		if minSE := uint32(d.cfg.MinSE / time.Second); in.Session.Supported && in.Session.Sec < minSE {
 			return in, d.response(tx, 422, Header{"Min-SE", strconv.Itoa(int(minSE))})
 		}
@@ -39,9 +43,14 @@ func (d *Dialog) readOffer(req *sip.Request, tx TxKey) (ServerInvite, *SendRespo
 
 // ok is the 200 to an INVITE or UPDATE with its session timer.
 func (d *Dialog) ok(in *ServerInvite, sdp []byte) SendResponse {
-	r := *d.response(in.Tx, 200, Header{"Allow", allow}, Header{"Supported", supported})
-	r.Headers = append(r.Headers, d.sessionAsked(in.Session)...)
-	r.Contact = d.s.Contact
+	var r SendResponse
+	if in.Method == sip.PRACK { // no target refresh, no session timer
+		r = *d.response(in.Tx, 200)
+	} else {
+		r = *d.response(in.Tx, 200, Header{"Allow", allow}, Header{"Supported", supported})
+		r.Headers = append(r.Headers, d.sessionAsked(in.Session)...)
+		r.Contact = d.s.Contact
+	}
 	if len(sdp) > 0 {
 		r.ContentType, r.Body = sdpType, sdp
 		d.s.LocalSDP = sdp
@@ -62,6 +71,10 @@ func (d *Dialog) onCmdProgress(ev Event) {
 	if len(e.SDP) > 0 {
 		d.s.ProgressSDP = e.SDP
 	}
+	if r := d.s.Rel; r != nil && (r.Required || d.cfg.Reliable && len(e.SDP) > 0) {
+		d.progressReliably(e.Code, e.SDP)
+		return
+	}
 	d.provisional(e.Code, e.SDP)
 }
 
@@ -81,6 +94,17 @@ func (d *Dialog) onProvisionalAgain(Event) {
 	if d.s.ProgressCode == 180 {
 		sdp = nil
 	}
+	if r := d.s.Rel; r != nil && (r.Required || r.RSeq != 0) {
+		if r.Required && !r.Open {
+			d.progressReliably(d.s.ProgressCode, nil)
+			return
+		}
+		sdp = nil // it went reliably, or will
+		if r.Required {
+			d.timer(TimerProvisional, time.Minute)
+			return
+		}
+	}
 	d.provisional(d.s.ProgressCode, sdp)
 }
 
@@ -88,11 +112,34 @@ func (d *Dialog) onCmdAccept(ev Event) {
 	s := &d.s
 	sdp := ev.(Accept).SDP
 	if sdp == nil {
-		sdp = s.ProgressSDP
+		if sdp = s.ProgressSDP; s.Rel != nil && s.Rel.Agreed {
+			sdp = s.LocalSDP
+		}
 	}
 	if len(sdp) == 0 {
 		d.emit(Fault{State: s.Phase.String(), Event: "accept", Detail: "no session description"})
 		return
+	}
+	if r := s.Rel; r != nil {
+		if r.Open && r.Offer || s.Upd != nil && s.Upd.Method == sip.PRACK {
+			// RFC 3262 3: no 2xx while the provisional with the answer (or offer) is
+			// not acknowledged; nor before the offer of a PRACK is answered.
+			r.Accepting, r.Accept = true, sdp
+			if bytes.Equal(sdp, s.LocalSDP) {
+				r.Accept = nil // what stands then, also when the PRACK changes it
+			}
+			return
+		}
+		if r.Agreed {
+			// RFC 6337 3.1.1: what a reliable provisional settled the 2xx does not
+			// repeat; what has changed since is a new offer.
+			if !bytes.Equal(sdp, s.LocalSDP) {
+				s.Next, s.Again = &QueuedOffer{SDP: sdp}, 0
+			}
+			s.Srv.Late, s.Srv.SDP, sdp = false, nil, nil
+		}
+		d.stop(TimerReliable, TimerPrack)
+		r.Queue = nil
 	}
 	s.Phase = Established
 	d.stop(TimerProvisional)
@@ -149,7 +196,7 @@ func (d *Dialog) onCancelled(ev Event) {
 		d.reply(e.Tx, 481)
 		return
 	}
-	reason, _ := first(e.Request, "Reason", "")
+	reason := reasonsOf(e.Request)
 	d.reply(e.Tx, 200)
 	d.reply(d.s.Srv.Tx, 487)
 	d.s.Srv = nil
@@ -198,19 +245,26 @@ func (d *Dialog) busy(tx TxKey) {
 // refuseGone: nothing here to talk about.
 func (d *Dialog) refuseGone(ev Event) { d.reply(ev.(RecvRequest).Tx, 481) }
 
-// onUpdateEarly: UPDATE before our 200. Without reliable provisionals the
-// INVITE's offer is not answered yet, so an offer has to wait (RFC 3311 5.2).
+// onUpdateEarly: UPDATE before our 200. Until a reliable provisional was
+// acknowledged the INVITE's offer is not answered (or ours is not), so another
+// has to wait (RFC 3311 5.2).
 func (d *Dialog) onUpdateEarly(ev Event) {
 	e := ev.(RecvRequest)
 	in, refusal := d.readOffer(e.Request, e.Tx)
 	switch {
 	case refusal != nil:
 		d.emit(*refusal)
-	case !in.Late:
-		d.busy(e.Tx)
-	default:
+	case in.Late:
 		d.learnTarget(in.Target)
 		d.emit(d.ok(&in, nil))
+	case d.offering(), d.s.Rel != nil && d.s.Rel.Open && d.s.Rel.Offer && d.s.Srv.Late && !d.s.Rel.Agreed:
+		d.reply(e.Tx, 491) // our offer is out
+	case d.s.Upd != nil, d.s.Rel == nil || !d.s.Rel.Agreed:
+		d.busy(e.Tx)
+	default:
+		d.s.Upd = &in
+		d.learnTarget(in.Target)
+		d.pass(RemoteOffer{SDP: in.SDP})
 	}
 }
 
@@ -228,11 +282,11 @@ func (d *Dialog) onInfo(ev Event) {
 // is answered 487.
 func (d *Dialog) onBye(ev Event) {
 	e := ev.(RecvRequest)
-	reason, _ := first(e.Request, "Reason", "")
+	reason := reasonsOf(e.Request)
 	d.reply(e.Tx, 200)
 	d.refusePending()
 	d.ended(EndRemote, 0, reason)
-	d.terminate()
+	d.over()
 }
 
 // refusePending answers the peer's unanswered requests as the dialog ends.
@@ -242,12 +296,7 @@ func (d *Dialog) refusePending() {
 		d.reply(s.Srv.Tx, 487)
 		s.Srv = nil
 	}
-	for _, p := range []**ServerInvite{&s.Queued, &s.Upd} {
-		if *p != nil {
-			d.reply((*p).Tx, 487)
-			*p = nil
-		}
-	}
+	d.refuseOpen()
 	s.Next, s.Glare = nil, false
 }
 
