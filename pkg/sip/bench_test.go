@@ -15,7 +15,7 @@ func BenchmarkRegister(b *testing.B) {
 	h := &house{}
 	acc, _ := h.Account("user1", "")
 	s := newBenchStack(b, n, &fixed{h, acc})
-	u, _, _ := n.listenUDP(netip.MustParseAddrPort(peerAddr))
+	u, _, _ := n.listenUDP(netip.MustParseAddrPort(peerAddr), false)
 	w := u.(*memUDP)
 	to := s.LocalAddr("udp")
 	ask := func(m string) string {

@@ -21,11 +21,12 @@ var (
 )
 
 // ParseTarget reads a SIP URI such as "sip:192.0.2.1:5060;transport=udp". A host
-// name is resolved at Dial; sips and transports other than UDP and TCP are errors.
+// name is resolved at Dial. sips means TLS (RFC 3261 26.2.2), and so does
+// transport=tls (RFC 5630 3.1.3: met everywhere though deprecated).
 func ParseTarget(uri string) (Target, error) {
 	u, ok := parseURI(uri)
-	if !ok || u.Scheme != "sip" {
-		return Target{}, fmt.Errorf("sip: target %q: want sip:[user@]host[:port][;transport=udp|tcp]", uri)
+	if !ok || u.Scheme != "sip" && u.Scheme != "sips" {
+		return Target{}, fmt.Errorf("sip: target %q: want sip:[user@]host[:port][;transport=udp|tcp|tls] or sips:", uri)
 	}
 	t := Target{URI: uri, Transport: protoUDP}
 	for _, p := range u.UriParams {
@@ -33,13 +34,16 @@ func ParseTarget(uri string) (Target, error) {
 			t.Transport = strings.ToLower(p.V)
 		}
 	}
-	if t.Transport != protoUDP && t.Transport != protoTCP {
-		return Target{}, fmt.Errorf("sip: target %q: transport %q: want udp or tcp", uri, t.Transport)
+	switch {
+	case u.Scheme == "sips" && (t.Transport == protoUDP && !u.UriParams.Has("transport") || t.Transport == protoTCP || t.Transport == protoTLS):
+		t.Transport = protoTLS
+	case u.Scheme == "sips" || t.Transport != protoUDP && t.Transport != protoTCP && t.Transport != protoTLS:
+		return Target{}, fmt.Errorf("sip: target %q: transport %q: want udp, tcp or tls, for sips tls", uri, t.Transport)
 	}
 	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
 		port := uint16(u.Port)
 		if port == 0 {
-			port = 5060
+			port = defaultPort(t.Transport)
 		}
 		t.Addr = netip.AddrPortFrom(a.Unmap(), port)
 	}
@@ -62,7 +66,7 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 		}
 	}
 	u, ok := parseURI(r.Target.URI)
-	if !ok || u.Scheme != "sip" {
+	if !ok || u.Scheme != "sip" && u.Scheme != "sips" {
 		return nil, fmt.Errorf("sip: dial: target %q is no sip URI", r.Target.URI)
 	}
 	if r.Target.Transport == "" {
@@ -84,7 +88,7 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 		return d, nil
 	}
 	if !s.goTrack(func() {
-		r.Target.Addr = s.resolve(&u)
+		r.Target.Addr = s.resolve(&u, r.Target.Transport)
 		sh.do(func() { d.begin(r, &u) })
 	}) {
 		sh.do(d.drop)
@@ -95,12 +99,12 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 
 // resolve looks a host name up: its first address of a family that we serve.
 // (RFC 3263 SRV and NAPTR are not asked; a trunk names host and port.)
-func (s *Stack) resolve(u *sip.Uri) netip.AddrPort {
+func (s *Stack) resolve(u *sip.Uri, proto string) netip.AddrPort {
 	ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
 	defer cancel()
 	port := uint16(u.Port)
 	if port == 0 {
-		port = 5060
+		port = defaultPort(proto)
 	}
 	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
 		return netip.AddrPortFrom(a.Unmap(), port)
@@ -111,9 +115,9 @@ func (s *Stack) resolve(u *sip.Uri) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	for _, a := range addrs {
-		a = a.Unmap()
-		if s.listenerFor(protoUDP, a) != nil || s.listenerFor(protoTCP, a) != nil {
-			return netip.AddrPortFrom(a, port)
+		to := netip.AddrPortFrom(a.Unmap(), port)
+		if proto != protoUDP || s.listenerFor(proto, to) != nil {
+			return to
 		}
 	}
 	return netip.AddrPort{}
@@ -122,7 +126,13 @@ func (s *Stack) resolve(u *sip.Uri) netip.AddrPort {
 // begin starts an outgoing dialog. Owner.
 func (d *Dialog) begin(r DialRequest, u *sip.Uri) {
 	s := d.sh.s
-	h, err := s.hopTo(r.Target)
+	h, err := s.flowTo(&r.Target)
+	d.target = r.Target
+	if errors.Is(err, errFlow) {
+		s.log.Info("sip phone unreachable: the flow it registered over is gone", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID))
+		d.refuse(430, "Flow Failed")
+		return
+	}
 	if err != nil {
 		s.log.Warn("sip target unreachable", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID), zap.Error(err))
 	}
@@ -138,19 +148,12 @@ func (d *Dialog) begin(r DialRequest, u *sip.Uri) {
 		r.To.User = unescape(u.User)
 	}
 	m, effects, err := dialog.NewUAC(s.dialogConfig(d.sh), d.sh.now, dialog.Invite{
-		Target: r.Target.URI, Routes: r.Target.Routes, Contact: s.contact(h), From: r.From, To: r.To, CallID: d.callID,
+		Target: r.Target.URI, Routes: r.Target.Routes, Contact: s.contact(h, u.Scheme == "sips"), From: r.From, To: r.To, CallID: d.callID,
 		SDP: r.SDP, Headers: r.Headers, AuthUser: r.AuthUser, AuthPassword: r.AuthPassword, RingTimeout: r.RingTimeout,
 	})
 	if err != nil {
 		s.log.Warn("sip dial refused", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID), zap.Error(err))
-		d.mu.Lock()
-		sink := d.sink
-		d.mu.Unlock()
-		if sink != nil {
-			sink(Failed{Code: 500, Reason: "Server Internal Error"})
-			sink(Ended{By: EndLocal, Code: 500, Reason: "malformed request"})
-		}
-		d.drop()
+		d.refuse(500, "Server Internal Error")
 		return
 	}
 	d.adopt(m)
@@ -161,19 +164,41 @@ func (d *Dialog) begin(r DialRequest, u *sip.Uri) {
 
 // hopTo is the way to a target; it never blocks.
 func (s *Stack) hopTo(t Target) (hop, error) {
-	if t.Transport == protoTCP {
-		c, err := s.connTo(t.Addr, t.Conn)
-		if err != nil {
-			return hop{}, err
+	if t.Transport != protoUDP {
+		c := s.connByID(t.Conn)
+		if c == nil {
+			if t.flow {
+				return hop{}, errFlow
+			}
+			name := t.ServerName
+			if u, ok := parseURI(t.URI); ok && name == "" {
+				name = strings.Trim(u.Host, "[]")
+			}
+			var err error
+			if c, err = s.connTo(t.Transport, t.Addr, name); err != nil {
+				return hop{}, err
+			}
 		}
 		return hop{l: c.l, conn: c, remote: c.remote}, nil
 	}
 	if !t.Addr.IsValid() {
 		return hop{}, errors.New("sip: no address")
 	}
-	l := s.listenerFor(protoUDP, t.Addr.Addr())
+	l := s.listenerFor(protoUDP, t.Addr)
 	if l == nil {
 		return hop{}, errNoListener
 	}
 	return hop{l: l, remote: t.Addr}, nil
+}
+
+// refuse ends a call that was never sent.
+func (d *Dialog) refuse(code int, reason string) {
+	d.mu.Lock()
+	sink := d.sink
+	d.mu.Unlock()
+	if sink != nil {
+		sink(Failed{Code: code, Reason: reason})
+		sink(Ended{By: EndLocal, Code: code, Reason: reason})
+	}
+	d.drop()
 }

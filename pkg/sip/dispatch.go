@@ -14,6 +14,11 @@ import (
 // request takes one well-formed request (RFC 3261 8.2 and 17.2.3).
 func (sh *shard) request(req *sip.Request, h hop) {
 	s := sh.s
+	if req.Recipient.Scheme == "sips" && !secured(h.proto()) {
+		// RFC 3261 26.2.2: sips over anything but TLS is a promise broken.
+		s.answer(req, h, 416, "")
+		return
+	}
 	sh.key = serverKey(sh.key, req, string(req.Method))
 	t := sh.txs[string(sh.key)]
 	if req.Method == sip.ACK {
@@ -224,7 +229,7 @@ func (sh *shard) invite(req *sip.Request, h hop) {
 	d.routed = len(req.GetHeaders("record-route")) > 0
 	t.d = d
 	d.txs[t] = struct{}{}
-	m, effects := dialog.NewUAS(s.dialogConfig(sh), sh.now, s.contact(h), req, dialog.TxKey(t.key))
+	m, effects := dialog.NewUAS(s.dialogConfig(sh), sh.now, s.contact(h, req.Recipient.Scheme == "sips"), req, dialog.TxKey(t.key))
 	d.adopt(m)
 	d.carry(effects)
 	if d.gone {

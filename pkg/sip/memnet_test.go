@@ -47,7 +47,7 @@ func (n *memNet) pick(addr netip.AddrPort) netip.AddrPort {
 	return addr
 }
 
-func (n *memNet) listenUDP(addr netip.AddrPort) (packetConn, netip.AddrPort, error) {
+func (n *memNet) listenUDP(addr netip.AddrPort, _ bool) (packetConn, netip.AddrPort, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	addr = n.pick(addr)
@@ -100,7 +100,7 @@ type memListener struct {
 	once sync.Once
 }
 
-func (n *memNet) listenTCP(addr netip.AddrPort) (net.Listener, netip.AddrPort, error) {
+func (n *memNet) listenTCP(addr netip.AddrPort, _ bool) (net.Listener, netip.AddrPort, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	addr = n.pick(addr)
@@ -171,7 +171,7 @@ type wire struct {
 
 func (n *memNet) wire(t *testing.T, addr string) *wire {
 	t.Helper()
-	u, _, err := n.listenUDP(netip.MustParseAddrPort(addr))
+	u, _, err := n.listenUDP(netip.MustParseAddrPort(addr), false)
 	if err != nil {
 		t.Fatal(err)
 	}

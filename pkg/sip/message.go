@@ -411,8 +411,7 @@ func parseRequestURI(s string) (sip.Uri, *parseError) {
 	if !ok || !isScheme(scheme) || rest == "" {
 		return sip.Uri{}, bad(badURI, "Malformed Request-URI")
 	}
-	if !strings.EqualFold(scheme, "sip") {
-		// sips as well: we have no TLS, so we cannot keep what it promises (19.1).
+	if !strings.EqualFold(scheme, "sip") && !strings.EqualFold(scheme, "sips") {
 		return sip.Uri{}, &parseError{416, badScheme, "Unsupported URI Scheme"}
 	}
 	uri, ok := parseURI(s)

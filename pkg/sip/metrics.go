@@ -27,9 +27,9 @@ var classes = []string{"1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}
 
 // metrics are counters found without a label lookup: the hot path adds one.
 type metrics struct {
-	requests        map[string]*[2]prometheus.Counter // method; udp, tcp
+	requests        map[string]*[len(protos)]prometheus.Counter // method; as protos
 	responses       map[string]*[6]prometheus.Counter
-	parseErrors     map[string]*[2]prometheus.Counter
+	parseErrors     map[string]*[len(protos)]prometheus.Counter
 	dropped         [numDrops]prometheus.Counter
 	retransmissions prometheus.Counter
 	authFailures    prometheus.Counter
@@ -55,16 +55,20 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	auth := counter("auth_failures_total", "Requests with wrong credentials.")
 	fault := counter("dialog_faults_total", "Events that a dialog in that state should not see.")
 	m := &metrics{
-		requests: map[string]*[2]prometheus.Counter{}, responses: map[string]*[6]prometheus.Counter{},
-		parseErrors:     map[string]*[2]prometheus.Counter{},
+		requests: map[string]*[len(protos)]prometheus.Counter{}, responses: map[string]*[6]prometheus.Counter{},
+		parseErrors:     map[string]*[len(protos)]prometheus.Counter{},
 		retransmissions: ret.WithLabelValues(), authFailures: auth.WithLabelValues(), faults: fault.WithLabelValues(),
 		dialogs:       gauge("dialogs", "SIP dialogs alive."),
 		transactions:  gauge("transactions", "SIP transactions kept, those that only absorb retransmissions included."),
-		connections:   gauge("connections", "TCP connections open."),
+		connections:   gauge("connections", "Connections open: TCP, TLS and WebSocket."),
 		registrations: gauge("registrations", "Registered contacts."),
 	}
 	for _, name := range methods {
-		m.requests[name] = &[2]prometheus.Counter{req.WithLabelValues(name, protoUDP), req.WithLabelValues(name, protoTCP)}
+		var q [len(protos)]prometheus.Counter
+		for i, proto := range protos {
+			q[i] = req.WithLabelValues(name, proto)
+		}
+		m.requests[name] = &q
 		var c [6]prometheus.Counter
 		for i, class := range classes {
 			c[i] = res.WithLabelValues(name, class)
@@ -72,7 +76,11 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		m.responses[name] = &c
 	}
 	for _, reason := range parseReasons {
-		m.parseErrors[reason] = &[2]prometheus.Counter{perr.WithLabelValues(protoUDP, reason), perr.WithLabelValues(protoTCP, reason)}
+		var q [len(protos)]prometheus.Counter
+		for i, proto := range protos {
+			q[i] = perr.WithLabelValues(proto, reason)
+		}
+		m.parseErrors[reason] = &q
 	}
 	for i, reason := range dropNames {
 		m.dropped[i] = drop.WithLabelValues(reason)
@@ -88,19 +96,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func transportIndex(proto string) int {
-	if proto == protoTCP {
-		return 1
-	}
-	return 0
-}
-
 func (m *metrics) request(method, proto string) {
 	c := m.requests[method]
 	if c == nil {
 		c = m.requests["OTHER"]
 	}
-	c[transportIndex(proto)].Inc()
+	c[protoIndex(proto)].Inc()
 }
 
 func (m *metrics) response(method string, code int) {
@@ -115,6 +116,6 @@ func (m *metrics) response(method string, code int) {
 
 func (m *metrics) parseError(proto, reason string) {
 	if c := m.parseErrors[reason]; c != nil {
-		c[transportIndex(proto)].Inc()
+		c[protoIndex(proto)].Inc()
 	}
 }

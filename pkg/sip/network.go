@@ -16,8 +16,9 @@ type packetConn interface {
 
 // network is where sockets come from. Tests put one in memory here.
 type network interface {
-	listenUDP(addr netip.AddrPort) (packetConn, netip.AddrPort, error)
-	listenTCP(addr netip.AddrPort) (net.Listener, netip.AddrPort, error)
+	// only6: an IPv6 socket on all addresses does not take IPv4.
+	listenUDP(addr netip.AddrPort, only6 bool) (packetConn, netip.AddrPort, error)
+	listenTCP(addr netip.AddrPort, only6 bool) (net.Listener, netip.AddrPort, error)
 	dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	lookup(ctx context.Context, host string) ([]netip.Addr, error)
 	// localFor is the local address the system would send from to addr.
@@ -31,8 +32,8 @@ type osNetwork struct{}
 // 250 calls a second while the process is stopped by the scheduler.
 const udpBuffer = 4 << 20
 
-func (osNetwork) listenUDP(addr netip.AddrPort) (packetConn, netip.AddrPort, error) {
-	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+func (osNetwork) listenUDP(addr netip.AddrPort, only6 bool) (packetConn, netip.AddrPort, error) {
+	c, err := net.ListenUDP(family("udp", addr, only6), net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		return nil, addr, err
 	}
@@ -42,8 +43,20 @@ func (osNetwork) listenUDP(addr netip.AddrPort) (packetConn, netip.AddrPort, err
 	return c, c.LocalAddr().(*net.UDPAddr).AddrPort(), nil
 }
 
-func (osNetwork) listenTCP(addr netip.AddrPort) (net.Listener, netip.AddrPort, error) {
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+// family is the network for package net, which would bind 0.0.0.0 as a dual
+// stack socket without "4", and sets IPV6_V6ONLY for "6".
+func family(proto string, addr netip.AddrPort, only6 bool) string {
+	switch {
+	case addr.Addr().Is4():
+		return proto + "4"
+	case only6:
+		return proto + "6"
+	}
+	return proto
+}
+
+func (osNetwork) listenTCP(addr netip.AddrPort, only6 bool) (net.Listener, netip.AddrPort, error) {
+	l, err := net.ListenTCP(family("tcp", addr, only6), net.TCPAddrFromAddrPort(addr))
 	if err != nil {
 		return nil, addr, err
 	}

@@ -35,6 +35,7 @@ type Dialog struct {
 	flow    hop    // where the peer's messages come from
 	peer    hop    // where its responses go
 	routed  bool   // a route set exists: its first hop decides
+	target  Target // that Dial was given
 	txs     map[*tx]struct{}
 	timers  [dialogTimers]timer
 	busy    bool           // a Step's effects are being carried out
@@ -297,7 +298,7 @@ func (d *Dialog) route(req *sip.Request) (hop, error) {
 			return h, nil
 		}
 		// The connection is gone; try the address once more (RFC 5923 has no better).
-		c, err := d.sh.s.connTo(d.next(req, h.remote), 0)
+		c, err := d.sh.s.connTo(h.conn.proto, d.next(req, h.remote), d.serverName(req))
 		if err != nil {
 			return h, err
 		}
@@ -356,19 +357,26 @@ func (d *Dialog) heard(req *sip.Request, h hop) {
 // learn notes the flow of a response to our INVITE: behind some NATs the answer
 // comes from where the Contact cannot be reached.
 func (d *Dialog) learn(res *sip.Response, h hop) {
-	if h.conn != nil && d.flow.conn != h.conn {
+	if h.conn != nil && d.flow.conn != nil && d.flow.conn != h.conn { // from UDP: size.go's doing, for one request
 		d.flow = h
 	}
 }
 
+// serverName is what a TLS peer must prove when its connection is opened again.
+func (d *Dialog) serverName(req *sip.Request) string {
+	if d.target.ServerName != "" {
+		return d.target.ServerName
+	}
+	if r := req.Route(); r != nil {
+		return strings.Trim(r.Address.Host, "[]")
+	}
+	return strings.Trim(req.Recipient.Host, "[]")
+}
+
 // via puts our Via on top.
 func (sh *shard) via(req *sip.Request, h hop, branch string) {
-	tr := "UDP"
-	if h.conn != nil {
-		tr = "TCP"
-	}
 	host, port, _ := splitHostPort(h.host())
-	v := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: tr, Host: host, Port: port,
+	v := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: viaName(h.proto()), Host: host, Port: port,
 		Params: sip.HeaderParams{{K: "branch", V: branch}, {K: "rport"}}}
 	req.PrependHeader(v)
 }

@@ -2,9 +2,7 @@ package sip
 
 import (
 	"context"
-	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +22,7 @@ type door struct {
 	digest *digest.Server
 	reg    *registrar.Registrar
 	brake  brake
+	nat    watched // bindings that are asked whether they are there
 
 	// For the keeper goroutine, under mu.
 	dirty map[registrar.ID]*registrar.Binding // nil: delete
@@ -61,7 +60,7 @@ func (sh *shard) register(req *sip.Request, h hop) {
 	if !ok {
 		return
 	}
-	if u := &req.To().Address; u.Scheme != "sip" || unescape(u.User) != acc.Username {
+	if u := &req.To().Address; u.Scheme != "sip" && u.Scheme != "sips" || unescape(u.User) != acc.Username {
 		s.answer(req, h, 403, "")
 		return
 	}
@@ -80,6 +79,14 @@ func (sh *shard) register(req *sip.Request, h hop) {
 	}
 	key := registrar.Key{Tenant: acc.Tenant, Device: acc.Device}
 	r, refused := registrar.Read(req, key, flow)
+	ob, refusedOb, why := outbound{}, 0, ""
+	if refused == 0 {
+		ob, refusedOb, why = readOutbound(req, &r)
+	}
+	if refusedOb != 0 {
+		sh.reply(t, s.makeResponse(req, refusedOb, why))
+		return
+	}
 	if refused != 0 {
 		sh.reply(t, s.makeResponse(req, refused, ""))
 		return
@@ -94,8 +101,12 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		s.door.news = append(s.door.news, presence{key, false})
 	}
 	s.door.note(res.Saved, res.Deleted)
+	s.door.nat.watch(&s.cfg.Keepalive, sh.now, res.Saved)
 	s.met.registrations.Set(float64(s.door.reg.Len()))
 	s.door.mu.Unlock()
+	if ob.on && res.Code == 200 && h.conn != nil && len(res.Saved) > 0 {
+		h.conn.flow.Store(true)
+	}
 
 	hs := make([]Header, 0, 4)
 	switch {
@@ -104,6 +115,7 @@ func (sh *shard) register(req *sip.Request, h hop) {
 			hs = append(hs, Header{Name: "Contact", Value: c})
 		}
 		hs = append(hs, Header{Name: "Date", Value: sh.now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")})
+		hs = append(hs, ob.headers(s, h)...)
 		for _, p := range req.GetHeaders("path") { // RFC 3327 5.3
 			hs = append(hs, Header{Name: "Path", Value: p.Value()})
 		}
@@ -135,12 +147,17 @@ func (s *Stack) keep() {
 	defer s.wg.Done()
 	tick := time.NewTimer(time.Second)
 	defer tick.Stop()
+	checked := 0
 	for {
 		last := false
 		select {
 		case <-s.door.wake:
 		case <-tick.C:
 			tick.Reset(time.Second)
+			s.sweep(time.Now())
+			if checked++; checked%int(certCheck/time.Second) == 0 {
+				_ = s.renewCerts(false)
+			}
 		case <-s.done:
 			last = true
 		}
@@ -225,6 +242,14 @@ func (s *Stack) restore(ctx context.Context) error {
 	s.door.mu.Lock()
 	defer s.door.mu.Unlock()
 	expired := s.door.reg.Load(now, all)
+	for i := range all {
+		// Their connections went with the earlier process, and nothing else leads
+		// there (RFC 5626 5.3.1, RFC 7118).
+		if t := targetOf(&all[i]); t.flow && t.Transport != protoUDP {
+			deleted, _ := s.door.reg.Remove(all[i].ID)
+			expired = append(expired, deleted...)
+		}
+	}
 	gone := make(map[registrar.ID]bool, len(expired))
 	for _, id := range expired {
 		gone[id] = true
@@ -237,6 +262,7 @@ func (s *Stack) restore(ctx context.Context) error {
 		}
 	}
 	s.door.note(nil, expired)
+	s.door.nat.watch(&s.cfg.Keepalive, now, all)
 	s.met.registrations.Set(float64(s.door.reg.Len()))
 	return nil
 }
@@ -247,15 +273,7 @@ func (s *Stack) Contacts(tenant, device string) []Target {
 	s.door.mu.Lock()
 	bindings := s.door.reg.Contacts(time.Now(), registrar.Key{Tenant: tenant, Device: device})
 	s.door.mu.Unlock()
-	var out []Target
-	for i := range bindings {
-		b := &bindings[i]
-		t := Target{URI: b.URI, Transport: b.Flow.Transport, Addr: b.Flow.Remote, Conn: b.Flow.Conn, Routes: b.Path}
-		if b.Flow.Transport == protoUDP {
-			t.Addr = udpTarget(b.URI, b.Flow.Remote)
-		}
-		out = append(out, t)
-	}
+	out := byInstance(bindings)
 	if st, ok := s.deps.Accounts.(StaticContacts); ok {
 		if uri := st.StaticContact(tenant, device); uri != "" {
 			if t, err := ParseTarget(uri); err == nil {
@@ -264,23 +282,4 @@ func (s *Stack) Contacts(tenant, device string) []Target {
 		}
 	}
 	return out
-}
-
-// udpTarget is the address to call a UDP registration at: the Contact's where it
-// is on the host that registered (a phone may send from another port than it
-// listens on), else the source address: NAT.
-func udpTarget(uri string, from netip.AddrPort) netip.AddrPort {
-	u, ok := parseURI(uri)
-	if !ok {
-		return from
-	}
-	a, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
-	if err != nil || a.Unmap() != from.Addr() {
-		return from
-	}
-	port := uint16(u.Port)
-	if port == 0 {
-		port = 5060
-	}
-	return netip.AddrPortFrom(from.Addr(), port)
 }

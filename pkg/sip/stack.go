@@ -11,19 +11,26 @@ package sip
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
+	"log"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/centrala/centrala/pkg/sip/dialog"
 	"github.com/centrala/centrala/pkg/sip/digest"
@@ -40,6 +47,13 @@ type Stack struct {
 	net  network
 	seed maphash.Seed
 	door door
+
+	tlsMet    *tlsMetrics
+	acme      *autocert.Manager // nil: off
+	acmeHTTP  *http.Server
+	outTLS    atomic.Pointer[tls.Config] // of connections that we open
+	certMu    sync.Mutex                 // held while files are read again
+	outStamps string
 
 	// Set by Start.
 	listeners []*listener
@@ -63,7 +77,7 @@ type Stack struct {
 	connMu   sync.Mutex
 	conns    map[uint64]*conn
 	perIP    map[netip.Addr]int
-	byRemote map[netip.AddrPort]*conn
+	byRemote map[connKey]*conn
 	lastConn uint64
 
 	faceMu sync.Mutex
@@ -80,8 +94,14 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	}
 	var errs []error
 	for i, l := range cfg.Listeners {
-		if l.Transport != protoUDP && l.Transport != protoTCP {
-			errs = append(errs, fmt.Errorf("sip: listeners[%d].transport: unknown %q; want udp or tcp", i, l.Transport))
+		if !slices.Contains(protos[:], l.Transport) {
+			errs = append(errs, fmt.Errorf("sip: listeners[%d].transport: unknown %q; want one of %s", i, l.Transport, strings.Join(protos[:], ", ")))
+		}
+		if secured(l.Transport) && !l.TLS.ACME && (l.TLS.CertFile == "" || l.TLS.KeyFile == "") {
+			errs = append(errs, fmt.Errorf("sip: listeners[%d].tls: want a certificate and a key", i))
+		}
+		if l.TLS.ACME && len(cfg.ACME.Hosts) == 0 {
+			errs = append(errs, fmt.Errorf("sip: listeners[%d].tls: ACME without hosts", i))
 		}
 		if !l.Addr.IsValid() {
 			errs = append(errs, fmt.Errorf("sip: listeners[%d].addr: missing", i))
@@ -103,6 +123,7 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	}
 	cfg.Limits = cfg.Limits.WithDefaults()
 	cfg.Timers = cfg.Timers.WithDefaults()
+	cfg.Keepalive = cfg.Keepalive.withDefaults()
 	if cfg.Realm == "" {
 		cfg.Realm = "centrala"
 	}
@@ -125,9 +146,19 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	s := &Stack{
 		cfg: cfg, deps: d, log: d.Log, met: met, net: cfg.net, seed: maphash.MakeSeed(),
 		done: make(chan struct{}), stopped: make(chan struct{}),
-		conns: map[uint64]*conn{}, perIP: map[netip.Addr]int{}, byRemote: map[netip.AddrPort]*conn{},
+		conns: map[uint64]*conn{}, perIP: map[netip.Addr]int{}, byRemote: map[connKey]*conn{},
 		face: map[netip.Addr]netip.Addr{},
 	}
+	if s.tlsMet, err = newTLSMetrics(d.Registerer, cfg.Listeners); err != nil {
+		return nil, fmt.Errorf("sip: metrics: %w", err)
+	}
+	if s.acme, err = newACME(cfg.ACME); err != nil {
+		return nil, err
+	}
+	if err := s.loadClientTLS(); err != nil {
+		return nil, err
+	}
+	s.outStamps = stampOf(cfg.ClientTLS.CAFile, cfg.ClientTLS.CertFile, cfg.ClientTLS.KeyFile)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var secret [32]byte
 	if _, err := io.ReadFull(cfg.Rand, secret[:]); err != nil {
@@ -170,12 +201,18 @@ func (s *Stack) Start(ctx context.Context) error {
 	}
 	var errs []error
 	for _, c := range s.cfg.Listeners {
-		l := &listener{s: s, proto: c.Transport, addr: c.Addr, advertised: c.Advertised}
+		l := &listener{s: s, proto: c.Transport, addr: c.Addr, advertised: c.Advertised, ws: c.WebSocket, only6: s.only6(c)}
 		var err error
+		if secured(c.Transport) {
+			if l.certs, err = newCerts(c.TLS, c.Transport, c.Transport+" "+c.Addr.String(), s.tlsMet, s.acme); err != nil {
+				errs = append(errs, fmt.Errorf("listen %s %s: %w", c.Transport, c.Addr, err))
+				continue
+			}
+		}
 		if c.Transport == protoUDP {
-			l.udp, l.addr, err = s.net.listenUDP(c.Addr)
+			l.udp, l.addr, err = s.net.listenUDP(c.Addr, l.only6)
 		} else {
-			l.tcp, l.addr, err = s.net.listenTCP(c.Addr)
+			l.tcp, l.addr, err = s.net.listenTCP(c.Addr, l.only6)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen %s %s: %w", c.Transport, c.Addr, reason(err)))
@@ -189,7 +226,17 @@ func (s *Stack) Start(ctx context.Context) error {
 				l.advertised = host + ":" + strconv.Itoa(int(l.addr.Port()))
 			}
 		}
+		if framed(l.proto) {
+			l.web = l.webServer()
+		}
 		s.listeners = append(s.listeners, l)
+	}
+	var challenges net.Listener
+	if at := s.cfg.ACME.HTTP; s.acme != nil && at.IsValid() && len(errs) == 0 {
+		var err error
+		if challenges, _, err = s.net.listenTCP(at, false); err != nil {
+			errs = append(errs, fmt.Errorf("listen acme http-01 %s: %w", at, reason(err)))
+		}
 	}
 	if len(errs) > 0 {
 		for _, l := range s.listeners {
@@ -216,11 +263,19 @@ func (s *Stack) Start(ctx context.Context) error {
 	go s.keep()
 	for _, l := range s.listeners {
 		s.wg.Add(1)
-		if l.udp != nil {
+		switch {
+		case l.udp != nil:
 			go l.serveUDP()
-		} else {
+		case l.web != nil:
+			go l.serveWS()
+		default:
 			go l.serveTCP()
 		}
+	}
+	if challenges != nil {
+		s.acmeHTTP = &http.Server{Handler: s.acme.HTTPHandler(http.NotFoundHandler()), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
+			MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0)}
+		s.goTrack(func() { _ = s.acmeHTTP.Serve(challenges) })
 	}
 	return nil
 }
@@ -249,6 +304,9 @@ func (l *listener) close() {
 	if l.udp != nil {
 		_ = l.udp.Close()
 	}
+	if l.web != nil {
+		_ = l.web.Close()
+	}
 	if l.tcp != nil {
 		_ = l.tcp.Close()
 	}
@@ -271,6 +329,9 @@ func (s *Stack) Stop(ctx context.Context) error {
 		for _, l := range s.listeners {
 			l.close()
 		}
+		if s.acmeHTTP != nil {
+			_ = s.acmeHTTP.Close()
+		}
 		s.connMu.Lock()
 		open := make([]*conn, 0, len(s.conns))
 		for _, c := range s.conns {
@@ -278,7 +339,10 @@ func (s *Stack) Stop(ctx context.Context) error {
 		}
 		s.connMu.Unlock()
 		for _, c := range open {
-			c.close()
+			// TLS says good-bye, for which a peer that does not read may take seconds.
+			if !secured(c.proto) || !s.goTrack(c.close) {
+				c.close()
+			}
 		}
 		close(s.done)
 		s.goMu.Lock()
@@ -354,12 +418,28 @@ func (s *Stack) LocalAddr(transport string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// contact is our Contact URI towards a peer.
-func (s *Stack) contact(h hop) string {
-	if h.conn != nil {
-		return "sip:" + h.host() + ";transport=tcp"
+// Listening names every listener as bound: "udp 0.0.0.0:5060".
+func (s *Stack) Listening() []string {
+	out := make([]string, len(s.listeners))
+	for i, l := range s.listeners {
+		out[i] = l.proto + " " + l.addr.String()
 	}
-	return "sip:" + h.host()
+	return out
+}
+
+// only6 tells whether a listener on [::] must leave IPv4 to another one of the
+// same port.
+func (s *Stack) only6(c Listener) bool {
+	if c.Addr.Addr() != netip.IPv6Unspecified() {
+		return false
+	}
+	udp := c.Transport == protoUDP
+	for _, o := range s.cfg.Listeners {
+		if o.Addr.Addr().Is4() && o.Addr.Port() == c.Addr.Port() && c.Addr.Port() != 0 && (o.Transport == protoUDP) == udp {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Stack) dialogConfig(sh *shard) dialog.Config {

@@ -1,9 +1,11 @@
 package sip
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"strconv"
@@ -11,13 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.uber.org/zap"
-)
-
-// Transport names as labels and in Target.
-const (
-	protoUDP = "udp"
-	protoTCP = "tcp"
 )
 
 // listener is one socket served.
@@ -26,14 +23,18 @@ type listener struct {
 	proto      string
 	addr       netip.AddrPort // as bound
 	advertised string         // "" = addr, or the address facing the peer
+	only6      bool           // bound to [::] without IPv4
 	udp        packetConn
 	tcp        net.Listener
+	certs      *certs       // tls, wss
+	ws         WebSocket    // ws, wss
+	web        *http.Server // ws, wss
 }
 
 // hop is a way to a peer: the UDP socket and address, or the connection.
 type hop struct {
 	l      *listener // UDP: to send from; TCP: the listener whose address we show
-	conn   *conn     // TCP only
+	conn   *conn     // all but UDP
 	remote netip.AddrPort
 }
 
@@ -41,7 +42,7 @@ func (h hop) ok() bool { return h.conn != nil || h.l != nil && h.l.udp != nil }
 
 func (h hop) proto() string {
 	if h.conn != nil {
-		return protoTCP
+		return h.conn.proto
 	}
 	return protoUDP
 }
@@ -62,9 +63,8 @@ func (h hop) send(b []byte) error {
 	if h.l == nil || h.l.udp == nil {
 		return errNoListener
 	}
-	// A message over 1300 bytes goes out as it is and may be fragmented: RFC 3261
-	// 18.1.1 wants TCP then, but a phone registered by UDP has none, and refusing
-	// to send is the one answer that cannot work.
+	// What is over 1300 bytes here and did not find TCP (see size.go) may be
+	// fragmented: refusing to send is the one answer that cannot work.
 	_, err := h.l.udp.WriteToUDPAddrPort(b, h.remote)
 	return err
 }
@@ -77,7 +77,8 @@ func (h hop) host() string {
 			h.conn.mu.Lock()
 			defer h.conn.mu.Unlock()
 			if h.conn.nc != nil {
-				return addrOf(h.conn.nc.LocalAddr()).String()
+				a := addrOf(h.conn.nc.LocalAddr())
+				return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port()).String()
 			}
 		}
 		return "127.0.0.1"
@@ -89,7 +90,7 @@ func (h hop) host() string {
 	if addr.IsUnspecified() {
 		addr = l.s.facing(h.remote)
 	}
-	return netip.AddrPortFrom(addr, l.addr.Port()).String()
+	return netip.AddrPortFrom(addr.WithZone(""), l.addr.Port()).String()
 }
 
 // facing returns our address as seen by a peer, for a socket bound to all.
@@ -102,8 +103,11 @@ func (s *Stack) facing(remote netip.AddrPort) netip.Addr {
 		return a
 	}
 	a, ok = s.net.localFor(remote)
-	if !ok {
+	a = a.WithZone("") // a zone means nothing to the peer
+	if !ok && key.Unmap().Is4() {
 		a = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	} else if !ok {
+		a = netip.IPv6Loopback()
 	}
 	s.faceMu.Lock()
 	defer s.faceMu.Unlock()
@@ -164,7 +168,8 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 			goOn = false
 		}
 	}()
-	m, perr := parse(text, &s.cfg.Limits, stream)
+	// RFC 7118 5: a WebSocket message ends where its frame does.
+	m, perr := parse(text, &s.cfg.Limits, stream && !framed(h.proto()))
 	proto := h.proto()
 	if m.req != nil {
 		s.met.request(string(m.req.Method), proto)
@@ -203,23 +208,38 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 	return true
 }
 
-// conn is one TCP connection, ours or a peer's.
+// conn is one connection (TCP, TLS, WebSocket), ours or a peer's.
 type conn struct {
 	s      *Stack
 	id     uint64
-	l      *listener // whose address we show; nil without a TCP listener
+	l      *listener // whose address we show; nil without a listener of its kind
+	proto  string
 	remote netip.AddrPort
-	inward bool        // the peer opened it
-	used   atomic.Bool // our requests went out here: tell the shards when it closes
-	bound  atomic.Bool // a REGISTER came by it
+	server string        // TLS that we opened: the name its certificate was checked for
+	inward bool          // the peer opened it
+	used   atomic.Bool   // our requests went out here: tell the shards when it closes
+	bound  atomic.Bool   // a REGISTER came by it
+	flow   atomic.Bool   // RFC 5626: the peer keeps it alive or it is dead
+	cert   []string      // names of the peer's verified certificate; set before the first message
+	opened chan struct{} // that we opened: closed once it is up or has failed
 
 	mu      sync.Mutex
-	nc      net.Conn // nil while connecting
+	raw     net.Conn // WebSocket: the socket below
+	nc      net.Conn // nil while connecting, and for a WebSocket
+	ws      *websocket.Conn
+	ping    *time.Timer // WebSocket
+	up      bool        // opened and connected
+	ends    []int       // WebSocket: where in queue the messages end
 	queue   []byte
 	flying  []byte // the writer's half
 	writing bool
 	closed  bool
 	finish  bool // close when the queue is empty
+
+	// Reader only.
+	heard time.Time // last bytes
+	asked time.Time // our ping, zero: none outstanding
+	pongs bool      // the peer answers pings
 }
 
 // maxQueue bounds what waits for a peer that does not read, as large as a few
@@ -236,6 +256,9 @@ func (c *conn) write(b []byte) error {
 		return errFull
 	}
 	c.queue = append(c.queue, b...)
+	if framed(c.proto) {
+		c.ends = append(c.ends, len(c.queue))
+	}
 	c.kick()
 	return nil
 }
@@ -243,7 +266,7 @@ func (c *conn) write(b []byte) error {
 // kick starts a writer if there is none: a connection at rest has one goroutine,
 // its reader. mu is held.
 func (c *conn) kick() {
-	if c.writing || c.nc == nil || c.closed {
+	if c.writing || c.nc == nil && c.ws == nil || c.closed {
 		return
 	}
 	if !c.s.goTrack(c.flush) {
@@ -265,11 +288,18 @@ func (c *conn) flush() {
 			return
 		}
 		c.flying, c.queue = c.queue, c.flying[:0]
-		nc := c.nc
+		nc, ws, ends := c.nc, c.ws, c.ends
+		c.ends = nil
 		c.mu.Unlock()
-		_ = nc.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		if _, err := nc.Write(c.flying); err != nil {
-			c.close()
+		if ws != nil {
+			if err := c.frames(ws, c.flying, ends); err != nil {
+				c.close()
+			}
+		} else {
+			_ = nc.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			if _, err := nc.Write(c.flying); err != nil {
+				c.close()
+			}
 		}
 		if cap(c.flying) > 64<<10 {
 			c.flying = nil
@@ -295,11 +325,23 @@ func (c *conn) close() {
 		return
 	}
 	c.closed = true
-	nc := c.nc
-	c.queue = nil
+	nc, raw, ws := c.nc, c.raw, c.ws
+	c.queue, c.ends = nil, nil
+	if c.ping != nil {
+		c.ping.Stop()
+	}
+	if c.opened != nil && !c.up {
+		close(c.opened)
+	}
 	c.mu.Unlock()
+	if ws != nil {
+		_ = ws.CloseNow()
+	}
 	if nc != nil {
 		_ = nc.Close()
+	}
+	if raw != nil {
+		_ = raw.Close()
 	}
 	c.s.forget(c)
 }
@@ -323,7 +365,10 @@ func (l *listener) serveTCP() {
 			time.Sleep(10 * time.Millisecond) // out of file descriptors: let some close
 			continue
 		}
-		c := &conn{s: l.s, l: l, nc: nc, remote: addrOf(nc.RemoteAddr()), inward: true}
+		c := &conn{s: l.s, l: l, proto: l.proto, nc: nc, remote: addrOf(nc.RemoteAddr()), inward: true}
+		if l.certs != nil {
+			c.nc = tls.Server(nc, l.certs.config())
+		}
 		if !l.s.adopt(c) {
 			l.s.met.dropped[dropConnections].Inc()
 			_ = nc.Close()
@@ -350,7 +395,7 @@ func (s *Stack) adopt(c *conn) bool {
 	c.id = s.lastConn
 	s.conns[c.id] = c
 	s.perIP[ip]++
-	s.byRemote[c.remote] = c
+	s.byRemote[c.key()] = c
 	s.met.connections.Set(float64(len(s.conns)))
 	return true
 }
@@ -363,8 +408,8 @@ func (s *Stack) forget(c *conn) {
 		if s.perIP[ip]--; s.perIP[ip] <= 0 {
 			delete(s.perIP, ip)
 		}
-		if s.byRemote[c.remote] == c {
-			delete(s.byRemote, c.remote)
+		if s.byRemote[c.key()] == c {
+			delete(s.byRemote, c.key())
 		}
 	}
 	s.met.connections.Set(float64(len(s.conns)))
@@ -379,13 +424,37 @@ func (s *Stack) forget(c *conn) {
 	}
 }
 
-// connTo returns an open connection to addr or starts one; it never blocks.
-func (s *Stack) connTo(addr netip.AddrPort, id uint64) (*conn, error) {
+// connKey finds a connection again by where it leads.
+type connKey struct {
+	proto  string
+	remote netip.AddrPort
+	server string
+}
+
+func (c *conn) key() connKey { return connKey{c.proto, c.remote, c.server} }
+
+// connByID returns an open connection, nil when it is gone.
+func (s *Stack) connByID(id uint64) *conn {
+	if id == 0 {
+		return nil
+	}
 	s.connMu.Lock()
 	c := s.conns[id]
-	if c == nil {
-		c = s.byRemote[addr]
+	s.connMu.Unlock()
+	if c == nil || !c.alive() {
+		return nil
 	}
+	return c
+}
+
+// connTo returns an open connection by TCP or TLS or starts one; it never
+// blocks. server is the name that a TLS peer must prove.
+func (s *Stack) connTo(proto string, addr netip.AddrPort, server string) (*conn, error) {
+	if proto != protoTLS {
+		server = ""
+	}
+	s.connMu.Lock()
+	c := s.byRemote[connKey{proto, addr, server}]
 	s.connMu.Unlock()
 	if c != nil && c.alive() {
 		return c, nil
@@ -393,7 +462,10 @@ func (s *Stack) connTo(addr netip.AddrPort, id uint64) (*conn, error) {
 	if !addr.IsValid() {
 		return nil, errClosed
 	}
-	c = &conn{s: s, l: s.listenerFor(protoTCP, addr.Addr()), remote: addr}
+	if proto != protoTCP && proto != protoTLS {
+		return nil, errFlow // RFC 7118: only a browser opens a WebSocket
+	}
+	c = &conn{s: s, l: s.listenerFor(proto, addr), proto: proto, server: server, remote: addr, opened: make(chan struct{})}
 	if !s.adopt(c) {
 		return nil, errFull
 	}
@@ -406,7 +478,11 @@ func (s *Stack) connTo(addr netip.AddrPort, id uint64) (*conn, error) {
 
 func (c *conn) connect() {
 	nc, err := c.s.net.dialTCP(c.s.ctx, c.remote)
+	if err == nil && c.proto == protoTLS {
+		nc, err = c.s.tlsClient(nc, c.server)
+	}
 	if err != nil {
+		c.s.log.Debug("sip connection failed", zap.String("remote", c.remote.String()), zap.String("transport", c.proto), zap.Error(err))
 		c.close()
 		return
 	}
@@ -416,7 +492,8 @@ func (c *conn) connect() {
 		_ = nc.Close()
 		return
 	}
-	c.nc = nc
+	c.nc, c.up = nc, true
+	close(c.opened)
 	if len(c.queue) > 0 {
 		c.kick()
 	}
@@ -429,12 +506,16 @@ func (c *conn) connect() {
 func (c *conn) read() {
 	defer c.close()
 	lim := &c.s.cfg.Limits
+	if c.inward && c.proto == protoTLS && !c.handshake() {
+		return
+	}
 	buf := make([]byte, 0, 2048)
+	c.heard = time.Now()
 	first, scanned := true, 0 // scanned: no end of headers before here
 	var began time.Time       // of the unfinished message
 	for {
 		now := time.Now()
-		deadline := now.Add(lim.IdleTimeout)
+		deadline := c.idleUntil(now)
 		if len(buf) > 0 {
 			if began.IsZero() {
 				began = now
@@ -456,10 +537,14 @@ func (c *conn) read() {
 		if n == 0 && err != nil {
 			var ne net.Error
 			if errors.As(err, &ne) && ne.Timeout() {
+				if len(buf) == 0 && c.pinged(time.Now()) {
+					continue
+				}
 				c.s.met.dropped[dropSlow].Inc()
 			}
 			return
 		}
+		c.heard, c.asked = time.Now(), time.Time{}
 		buf = buf[:len(buf)+n]
 		used := 0
 		for {
@@ -470,8 +555,11 @@ func (c *conn) read() {
 				skip += 2
 			}
 			if skip > 0 {
-				if skip >= 4 && c.inward {
+				switch {
+				case skip >= 4 && c.inward:
 					_ = c.write([]byte("\r\n"))
+				case skip == 2 && !c.inward:
+					c.pongs = true // 4.4.1: the answer to our ping
 				}
 				used += skip
 				scanned = 0
@@ -529,7 +617,7 @@ func (c *conn) frame(b []byte, scanned *int) (int, bool) {
 		return 0, true
 	}
 	if !tokenTable[b[0]] {
-		c.s.met.parseError(protoTCP, badNotSIP)
+		c.s.met.parseError(c.proto, badNotSIP)
 		return 0, false
 	}
 	end := -1
@@ -542,7 +630,7 @@ func (c *conn) frame(b []byte, scanned *int) (int, bool) {
 	if end < 0 {
 		*scanned = len(b)
 		if len(b) > lim.MaxHeaderBytes {
-			c.s.met.parseError(protoTCP, badSize)
+			c.s.met.parseError(c.proto, badSize)
 			return 0, false
 		}
 		return 0, true
@@ -553,9 +641,9 @@ func (c *conn) frame(b []byte, scanned *int) (int, bool) {
 	}
 	if perr != nil {
 		// RFC 3261 18.3: without a length the next message cannot be found. Say so, close.
-		c.s.met.parseError(protoTCP, perr.reason)
+		c.s.met.parseError(c.proto, perr.reason)
 		if m, _ := parse(string(b[:end]), lim, false); m.req != nil {
-			c.s.met.request(string(m.req.Method), protoTCP)
+			c.s.met.request(string(m.req.Method), c.proto)
 			c.s.refuseMalformed(m.req, perr, hop{l: c.l, conn: c, remote: c.remote})
 		}
 		return 0, false
@@ -631,25 +719,47 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
-// listenerFor picks the listener whose address stands for us towards ip.
-func (s *Stack) listenerFor(proto string, ip netip.Addr) *listener {
-	var second *listener
+// listenerFor picks the listener whose address stands for us towards a peer: the
+// one bound to the address that the routing table would send from, one bound to
+// all of the family, else any of the family.
+func (s *Stack) listenerFor(proto string, to netip.AddrPort) *listener {
+	var best *listener
+	score := 0
+	ip := to.Addr().Unmap()
+	var own netip.Addr
 	for _, l := range s.listeners {
 		if l.proto != proto {
 			continue
 		}
 		la := l.addr.Addr().Unmap()
-		if la.Is4() != ip.Unmap().Is4() && !(la.Is6() && la.IsUnspecified()) {
+		n := 0
+		switch {
+		case la.Is4() == ip.Is4() && la.IsUnspecified():
+			n = 4
+		case la.Is6() && la.IsUnspecified() && !l.only6:
+			n = 3 // dual stack
+		case la.Is4() != ip.Is4():
 			continue
-		}
-		if la.IsLoopback() == ip.IsLoopback() || la.IsUnspecified() {
+		case len(s.listeners) == 1:
 			return l
+		default:
+			if !own.IsValid() {
+				own = s.facing(to)
+			}
+			switch {
+			case la == own:
+				n = 5
+			case la.IsLoopback() == ip.IsLoopback():
+				n = 2
+			default:
+				n = 1
+			}
 		}
-		if second == nil {
-			second = l
+		if n > score {
+			best, score = l, n
 		}
 	}
-	return second
+	return best
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

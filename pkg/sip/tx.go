@@ -28,6 +28,7 @@ type tx struct {
 	merged string // INVITE server: key in shard.calls
 	cseq   uint32
 	timers [2]timer
+	done   func(res *sip.Response, transport bool) // client, no dialog: told the final answer or its absence, once
 }
 
 // serverKey is the key of RFC 3261 17.2.3: branch, sent-by and method, where an
@@ -113,7 +114,7 @@ func (sh *shard) dropTx(t *tx) {
 	if t.d != nil {
 		delete(t.d.txs, t)
 	}
-	t.req, t.d, t.bytes = nil, nil, nil
+	t.req, t.d, t.bytes, t.done = nil, nil, nil, nil
 }
 
 // stepTx feeds a transaction and does what it asks but for Pass, which the
@@ -167,6 +168,11 @@ func (sh *shard) sendFailed(t *tx, err error) {
 // failed tells the owner that no final response will come (or, INVITE server,
 // no ACK: the dialog of a refused call is over anyway, so nobody asks).
 func (sh *shard) failed(t *tx, transport bool) {
+	if done := t.done; done != nil {
+		t.done = nil
+		done(nil, transport)
+		return
+	}
 	if t.d == nil || t.m.Kind == transaction.InviteServer || t.method == "CANCEL" {
 		return
 	}
@@ -203,6 +209,13 @@ func (sh *shard) start(d *Dialog, req *sip.Request, h hop, branch string) *tx {
 	return t
 }
 
+// startFor sends a request outside of dialogs.
+func (sh *shard) startFor(req *sip.Request, h hop, branch string, done func(*sip.Response, bool)) {
+	// The transport may fail within start: done must be there by then, and is, as
+	// a failure to send comes behind the current input.
+	sh.start(nil, req, h, branch).done = done
+}
+
 // response matches a response to its transaction (RFC 3261 17.1.3).
 func (sh *shard) response(res *sip.Response, h hop) {
 	branch, _ := res.Via().Params.Get("branch")
@@ -232,6 +245,10 @@ func (sh *shard) response(res *sip.Response, h hop) {
 	if act&transaction.Pass != 0 && d != nil && t.method != "CANCEL" {
 		d.learn(res, h)
 		d.step(dialog.RecvResponse{Response: res})
+	}
+	if done := t.done; done != nil && act&transaction.Pass != 0 && in != transaction.RecvProvisional {
+		t.done = nil
+		done(res, false)
 	}
 	if act&transaction.Done != 0 {
 		sh.dropTx(t)

@@ -25,13 +25,19 @@ type Config struct {
 	// MinExpires, DefaultExpires and MaxExpires bound a registration; zero: 60 s, 5 min, 1 h.
 	MinExpires, DefaultExpires, MaxExpires time.Duration
 
+	ClientTLS ClientTLS // connections that we open
+	ACME      ACME      // no hosts: off
+	Keepalive Keepalive // zero fields: defaults
+
 	net network // tests put an in-memory network here
 }
 
 // Listener is one socket to serve.
 type Listener struct {
-	Transport  string         // "udp" or "tcp"
+	Transport  string         // "udp", "tcp", "tls", "ws" or "wss"
 	Addr       netip.AddrPort // port 0: the system chooses, see LocalAddr
+	TLS        TLS            // tls, wss
+	WebSocket  WebSocket      // ws, wss
 	Advertised string         // host[:port] written into Via and Contact; "" = the address bound
 }
 
@@ -117,10 +123,18 @@ type Account struct {
 // Target is where a request can be sent.
 type Target struct {
 	URI       string         // Request-URI
-	Transport string         // "udp" or "tcp"
+	Transport string         // "udp", "tcp", "tls", "ws" or "wss"
 	Addr      netip.AddrPort // invalid: the URI's host is resolved at Dial
-	Conn      uint64         // the connection of a TCP registration, 0 none
+	Conn      uint64         // the connection that a registration came by, 0 none
 	Routes    []string       // preloaded route set: the Path of a registration (RFC 3327)
+	// ServerName is what a TLS peer must prove; "" = the URI's host.
+	ServerName string
+	// Backup are other flows of the same phone (RFC 5626 7.2), tried in turn when
+	// the first is gone; it must not ring by two of them at once.
+	Backup []Target
+
+	flow    bool         // nothing but the connection (or the source address) leads there
+	binding registrar.ID // of a registration; zero for others
 }
 
 // DialRequest is an outgoing call.

@@ -121,6 +121,15 @@ func readContact(c *sip.ContactHeader) (Contact, int) {
 	return out, 0
 }
 
+// Forget takes the reg-id off a contact that may not have one (RFC 5626 6: no
+// instance, or no support of outbound).
+func (c *Contact) Forget() {
+	c.RegID = 0
+	if c.Instance != "" {
+		c.Match = c.Instance + "#"
+	}
+}
+
 // matchKey reduces a URI to what RFC 3261 19.1.4 compares: user and password as
 // they are, the rest without case; of the parameters those that always count.
 func matchKey(u *sip.Uri) string {

@@ -353,6 +353,24 @@ func (r *Registrar) ConnectionClosed(conn uint64) (deleted []ID, down []Key) {
 	return deleted, down
 }
 
+// Remove drops one binding, gone or unknown to the registrar is no error. The
+// results are as of Expire.
+func (r *Registrar) Remove(id ID) (deleted []ID, down []Key) {
+	if e := r.find(id); e != nil {
+		return r.lose(e, nil, nil)
+	}
+	return nil, nil
+}
+
+// Get returns a binding that has not ended.
+func (r *Registrar) Get(now time.Time, id ID) (Binding, bool) {
+	e := r.find(id)
+	if e == nil || !e.Expires.After(now) {
+		return Binding{}, false
+	}
+	return e.Binding, true
+}
+
 func (r *Registrar) lose(e *entry, deleted []ID, down []Key) ([]ID, []Key) {
 	r.drop(e)
 	if len(r.byKey[e.Key]) == 0 {
