@@ -1,3 +1,5 @@
+//go:build !portable
+
 package port
 
 import (
@@ -198,6 +200,17 @@ func (l *Loop) Remove(s *Socket) {
 		l.sockets[s.fd] = nil
 	}
 	s.Close() // takes it out of the epoll as well: nobody else holds a copy
+}
+
+// Release stops serving s without closing it, so that another loop may Add it;
+// its Receiver is not called by this loop again. What has arrived and was not
+// handed out yet waits in the system for the next loop.
+func (l *Loop) Release(s *Socket) {
+	if s.fd >= 0 && s.fd < len(l.sockets) && l.sockets[s.fd] == s {
+		l.sockets[s.fd] = nil
+		// An error would mean that it is not there any more.
+		_ = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
+	}
 }
 
 // Wake makes a waiting or the next Poll return at once. Safe from any goroutine.

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux || portable
 
 package port
 
@@ -7,25 +7,40 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // The portable loop: a goroutine for each socket reads, Poll hands out. It is for
-// development on other systems; it costs more a packet and allocates buffers.
+// development on other systems; it costs more a packet. The tag portable builds it
+// on Linux too, for tests.
+
+// queueLimit bounds the packets of one socket that wait for its loop, as the
+// system's receive buffer does; what exceeds it is dropped.
+const queueLimit = 128
 
 // Dest is an address in the form the system takes.
 type Dest struct{ addr netip.AddrPort }
 
 // Socket is one bound UDP socket.
 type Socket struct {
-	conn   *net.UDPConn
-	local  netip.AddrPort
-	r      Receiver
-	done   chan struct{}
-	once   sync.Once
-	closed atomic.Bool
+	conn  *net.UDPConn
+	local netip.AddrPort
+	r     Receiver // its loop's goroutine only
+	ended chan struct{}
+
+	mu     sync.Mutex
+	loop   *Loop // nil: nobody serves it
+	listed bool  // in loop.ready
+	queue  []packet
+	closed bool
 }
+
+type packet struct {
+	b    []byte
+	from netip.AddrPort
+}
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // Listen binds a socket to addr (port 0: any). It is served only after Loop.Add.
 func Listen(addr netip.AddrPort) (*Socket, error) {
@@ -34,7 +49,7 @@ func Listen(addr netip.AddrPort) (*Socket, error) {
 		return nil, fmt.Errorf("media: bind udp %v: %w", addr, err)
 	}
 	port := c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-	return &Socket{conn: c, local: netip.AddrPortFrom(addr.Addr(), port), done: make(chan struct{})}, nil
+	return &Socket{conn: c, local: netip.AddrPortFrom(addr.Addr(), port)}, nil
 }
 
 // Local is the address bound.
@@ -55,67 +70,104 @@ func (s *Socket) Dest(addr netip.AddrPort) (d Dest, ok bool) {
 
 // Send sends b to d; false when the system did not take it.
 func (s *Socket) Send(b []byte, d *Dest) bool {
+	if len(b) == 0 || !d.addr.IsValid() {
+		return false
+	}
 	_, err := s.conn.WriteToUDPAddrPort(b, d.addr)
 	return err == nil
 }
 
 // Close closes the socket and ends its reader.
 func (s *Socket) Close() {
-	s.once.Do(func() {
-		s.closed.Store(true)
-		close(s.done)
-		s.conn.Close()
-	})
+	s.mu.Lock()
+	first := !s.closed
+	s.closed, s.loop = true, nil
+	for _, p := range s.queue {
+		buffers.Put((*[bufferSize]byte)(p.b[:bufferSize]))
+	}
+	s.queue = nil
+	ended := s.ended
+	s.mu.Unlock()
+	if first {
+		_ = s.conn.Close()
+		if ended != nil {
+			<-ended
+		}
+	}
 }
 
-type packet struct {
-	s    *Socket
-	b    []byte
-	from netip.AddrPort
+// read is the goroutine of one socket.
+func (s *Socket) read() {
+	defer close(s.ended)
+	for {
+		b := buffers.Get().(*[bufferSize]byte)
+		n, from, err := s.conn.ReadFromUDPAddrPort(b[:])
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return
+		}
+		if err == nil && len(s.queue) < queueLimit {
+			s.queue = append(s.queue, packet{b[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())})
+			s.list()
+		}
+		s.mu.Unlock()
+	}
+}
+
+// list tells the loop that there is something. s.mu is held.
+func (s *Socket) list() {
+	if l := s.loop; l != nil && !s.listed && len(s.queue) > 0 {
+		s.listed = true
+		l.mu.Lock()
+		l.ready = append(l.ready, s)
+		l.mu.Unlock()
+		l.Wake()
+	}
 }
 
 // Loop waits for many sockets. All methods but Wake belong to one goroutine.
 type Loop struct {
-	in   chan packet
-	wake chan struct{}
-	done chan struct{}
-	pool sync.Pool
+	wake  chan struct{}
+	spare []*Socket
+
+	mu    sync.Mutex
+	ready []*Socket
 }
 
 // NewLoop makes a loop.
-func NewLoop() (*Loop, error) {
-	return &Loop{in: make(chan packet, 256), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		pool: sync.Pool{New: func() any { return make([]byte, bufferSize) }}}, nil
-}
+func NewLoop() (*Loop, error) { return &Loop{wake: make(chan struct{}, 1)}, nil }
 
-// Add serves s: r is told of each packet until Remove. The reader ends with the
-// socket or the loop.
+// Add serves s: r is told of each packet until Remove or Release.
 func (l *Loop) Add(s *Socket, r Receiver) error {
 	s.r = r
-	go func() {
-		for {
-			b := l.pool.Get().([]byte)[:bufferSize]
-			n, from, err := s.conn.ReadFromUDPAddrPort(b)
-			if err != nil {
-				if s.closed.Load() {
-					return
-				}
-				continue
-			}
-			select {
-			case l.in <- packet{s, b[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())}:
-			case <-s.done:
-				return
-			case <-l.done:
-				return
-			}
-		}
-	}()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	s.loop, s.listed = l, false
+	s.list()
+	if s.ended == nil {
+		s.ended = make(chan struct{})
+		go s.read()
+	}
 	return nil
 }
 
 // Remove stops serving s and closes it; its Receiver is not called again.
 func (l *Loop) Remove(s *Socket) { s.Close() }
+
+// Release stops serving s without closing it, so that another loop may Add it;
+// its Receiver is not called by this loop again. What has arrived and was not
+// handed out yet waits for the next loop.
+func (l *Loop) Release(s *Socket) {
+	s.mu.Lock()
+	if s.loop == l {
+		s.loop = nil
+	}
+	s.mu.Unlock()
+}
 
 // Wake makes a waiting or the next Poll return at once. Safe from any goroutine.
 func (l *Loop) Wake() {
@@ -126,7 +178,8 @@ func (l *Loop) Wake() {
 }
 
 // Poll waits for packets, Wake, or the moment until (zero: no end), hands out
-// what came and returns the number of packets.
+// what came and returns the number of packets: of each socket one, so that a
+// flood on one does not hold up the others.
 func (l *Loop) Poll(until time.Time) (packets int, err error) {
 	var end <-chan time.Time
 	if !until.IsZero() {
@@ -135,25 +188,33 @@ func (l *Loop) Poll(until time.Time) (packets int, err error) {
 		end = t.C
 	}
 	select {
-	case p := <-l.in:
-		now := time.Now()
-		for range 256 {
-			if !p.s.closed.Load() {
-				p.s.r.Receive(p.s, p.b, p.from, now)
-				packets++
-			}
-			l.pool.Put(p.b) //nolint:staticcheck // a slice header is cheap enough here
-			select {
-			case p = <-l.in:
-			default:
-				return packets, nil
-			}
-		}
 	case <-l.wake:
 	case <-end:
 	}
+	l.mu.Lock()
+	batch := l.ready
+	l.ready = l.spare[:0]
+	l.mu.Unlock()
+	now := time.Now()
+	for _, s := range batch {
+		s.mu.Lock()
+		if s.loop != l || len(s.queue) == 0 { // it has left, or came back and is listed twice
+			s.mu.Unlock()
+			continue
+		}
+		p := s.queue[0]
+		s.queue = append(s.queue[:0], s.queue[1:]...)
+		s.listed = false
+		s.list()
+		s.mu.Unlock()
+		s.r.Receive(s, p.b, p.from, now)
+		buffers.Put((*[bufferSize]byte)(p.b[:bufferSize]))
+		packets++
+	}
+	clear(batch)
+	l.spare = batch
 	return packets, nil
 }
 
 // Close ends the loop, not its sockets.
-func (l *Loop) Close() { close(l.done) }
+func (l *Loop) Close() {}

@@ -2,6 +2,7 @@ package port
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -177,4 +178,79 @@ func TestDest(t *testing.T) {
 	if _, err := Listen(s4.Local()); err == nil || !strings.Contains(err.Error(), s4.Local().String()) {
 		t.Errorf("second bind: %v", err)
 	}
+}
+
+// TestRelease: a socket goes from loop to loop while packets flow; each packet
+// comes once, in order, to the loop that serves it.
+func TestRelease(t *testing.T) {
+	var loops [2]*Loop
+	for i := range loops {
+		l, err := NewLoop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		loops[i] = l
+	}
+	s, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.Local()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sent, at := 0, 0
+	say := func() {
+		if _, err := fmt.Fprint(c, sent); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+	}
+	r := &taker{}
+	say() // before anybody serves it
+	for turn := range 200 {
+		l := loops[turn%2]
+		if err := l.Add(s, r); err != nil {
+			t.Fatal(err)
+		}
+		say()
+		say()
+		for range 1 + turn%2 { // every other time something stays behind
+			for before := len(r.got); len(r.got) == before; {
+				if _, err := l.Poll(time.Now().Add(5 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		l.Release(s)
+		l.Release(s)
+		loops[1-turn%2].Release(s) // not its own
+		say()
+		l.Wake()
+		if n, _ := l.Poll(time.Now().Add(time.Second)); n != 0 {
+			t.Fatal("a loop serves a socket it has released")
+		}
+		if turn%10 == 9 { // drain, or the buffer overflows
+			if err := l.Add(s, r); err != nil {
+				t.Fatal(err)
+			}
+			for len(r.got) < sent {
+				if _, err := l.Poll(time.Now().Add(5 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.Release(s)
+		}
+	}
+	for ; at < len(r.got); at++ {
+		if r.got[at] != fmt.Sprint(at) {
+			t.Fatalf("packet %d is %q", at, r.got[at])
+		}
+	}
+	if at != sent {
+		t.Errorf("%d of %d", at, sent)
+	}
+	loops[0].Remove(s)
 }
