@@ -1,17 +1,16 @@
 package sip
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/emiago/sipgo/sip"
 	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/pkg/sip/dialog"
+	"github.com/centrala/centrala/pkg/sip/resolve"
 )
 
 // Errors of Dial.
@@ -21,7 +20,7 @@ var (
 )
 
 // ParseTarget reads a SIP URI such as "sip:192.0.2.1:5060;transport=udp". A host
-// name is resolved at Dial. sips means TLS (RFC 3261 26.2.2), and so does
+// name is resolved at Dial (RFC 3263). sips means TLS (RFC 3261 26.2.2), and so does
 // transport=tls (RFC 5630 3.1.3: met everywhere though deprecated).
 func ParseTarget(uri string) (Target, error) {
 	u, ok := parseURI(uri)
@@ -69,27 +68,36 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 	if !ok || u.Scheme != "sip" && u.Scheme != "sips" {
 		return nil, fmt.Errorf("sip: dial: target %q is no sip URI", r.Target.URI)
 	}
-	if r.Target.Transport == "" {
-		t, err := ParseTarget(r.Target.URI)
-		if err != nil {
-			return nil, err
-		}
-		r.Target.Transport = t.Transport
-		if !r.Target.Addr.IsValid() {
-			r.Target.Addr = t.Addr
-		}
-	}
 	callID := s.newToken(2)
 	sh := s.shardOf(callID)
 	d := sh.newDialog(callID)
 	d.sink = sink
-	if r.Target.Addr.IsValid() || r.Target.Conn != 0 {
+	if r.Target.Conn != 0 || r.Target.flow {
 		sh.do(func() { d.begin(r, &u) })
 		return d, nil
 	}
-	if !s.goTrack(func() {
-		r.Target.Addr = s.resolve(&u, r.Target.Transport)
-		sh.do(func() { d.begin(r, &u) })
+	if r.Target.Addr.IsValid() {
+		if r.Target.Transport == "" {
+			t, err := ParseTarget(r.Target.URI)
+			if err != nil {
+				sh.do(d.drop)
+				return nil, err
+			}
+			r.Target.Transport = t.Transport
+		}
+		one := []resolve.Target{{Transport: r.Target.Transport, Addr: r.Target.Addr}}
+		sh.do(func() { d.dialFound(r, &u, one, nil) })
+		return d, nil
+	}
+	// RFC 3261 8.1.2: a preloaded route set says where the request goes first.
+	first := u
+	if len(r.Target.Routes) > 0 {
+		if via, ok := parseURI(uriOf(r.Target.Routes[0])); ok {
+			first = via
+		}
+	}
+	if !s.addresses(queryOf(&first), func(list []resolve.Target, err error) {
+		sh.do(func() { d.dialFound(r, &u, list, err) })
 	}) {
 		sh.do(d.drop)
 		return nil, ErrStopped
@@ -97,30 +105,13 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 	return d, nil
 }
 
-// resolve looks a host name up: its first address of a family that we serve.
-// (RFC 3263 SRV and NAPTR are not asked; a trunk names host and port.)
-func (s *Stack) resolve(u *sip.Uri, proto string) netip.AddrPort {
-	ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
-	defer cancel()
-	port := uint16(u.Port)
-	if port == 0 {
-		port = defaultPort(proto)
+// uriOf takes the URI out of a Route value: <sip:proxy.example;lr>.
+func uriOf(route string) string {
+	if i := strings.IndexByte(route, '<'); i >= 0 {
+		route = route[i+1:]
 	}
-	if a, err := netip.ParseAddr(strings.Trim(u.Host, "[]")); err == nil {
-		return netip.AddrPortFrom(a.Unmap(), port)
-	}
-	addrs, err := s.net.lookup(ctx, u.Host)
-	if err != nil {
-		s.log.Warn("sip target does not resolve", zap.String("host", u.Host), zap.Error(err))
-		return netip.AddrPort{}
-	}
-	for _, a := range addrs {
-		to := netip.AddrPortFrom(a.Unmap(), port)
-		if proto != protoUDP || s.listenerFor(proto, to) != nil {
-			return to
-		}
-	}
-	return netip.AddrPort{}
+	uri, _, _ := strings.Cut(route, ">")
+	return strings.TrimSpace(uri)
 }
 
 // begin starts an outgoing dialog. Owner.

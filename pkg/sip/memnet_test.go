@@ -9,6 +9,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/centrala/centrala/pkg/sip/resolve"
 )
 
 // memNet is a network in memory, so that tests in a synctest bubble have
@@ -20,6 +24,7 @@ type memNet struct {
 	port uint16
 	lose func(from, to netip.AddrPort, b []byte) bool
 	host map[string]netip.Addr
+	zone []string // records: "a.example. 60 IN A 192.0.2.1"
 }
 
 func newMemNet() *memNet {
@@ -151,12 +156,23 @@ func (n *memNet) dialTCP(_ context.Context, addr netip.AddrPort) (net.Conn, erro
 	return n.dialFrom(netip.MustParseAddr("192.0.2.200"), addr)
 }
 
-func (n *memNet) lookup(_ context.Context, host string) ([]netip.Addr, error) {
+func (n *memNet) names() resolve.DNS { return n }
+
+// Query implements resolve.DNS: addresses of host, and the records of zone.
+func (n *memNet) Query(_ context.Context, name string, qtype uint16) (*dns.Msg, error) {
 	time.Sleep(10 * time.Millisecond)
-	if a, ok := n.host[host]; ok {
-		return []netip.Addr{a}, nil
+	m := &dns.Msg{}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a, ok := n.host[strings.TrimSuffix(name, ".")]; ok && qtype == dns.TypeA {
+		m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Ttl: 60}, A: a.AsSlice()})
 	}
-	return nil, errors.New("no such host")
+	for _, line := range n.zone {
+		if rr, err := dns.NewRR(line); err == nil && rr.Header().Name == name && rr.Header().Rrtype == qtype {
+			m.Answer = append(m.Answer, rr)
+		}
+	}
+	return m, nil
 }
 
 func (n *memNet) localFor(netip.AddrPort) (netip.Addr, bool) {

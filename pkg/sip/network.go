@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/centrala/centrala/pkg/sip/resolve"
 )
 
 // packetConn is the part of net.UDPConn that a UDP listener uses.
@@ -20,7 +22,8 @@ type network interface {
 	listenUDP(addr netip.AddrPort, only6 bool) (packetConn, netip.AddrPort, error)
 	listenTCP(addr netip.AddrPort, only6 bool) (net.Listener, netip.AddrPort, error)
 	dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
-	lookup(ctx context.Context, host string) ([]netip.Addr, error)
+	// names answers for host names; called once.
+	names() resolve.DNS
 	// localFor is the local address the system would send from to addr.
 	localFor(addr netip.AddrPort) (netip.Addr, bool)
 }
@@ -68,9 +71,7 @@ func (osNetwork) dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, er
 	return d.DialContext(ctx, "tcp", addr.String())
 }
 
-func (osNetwork) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-}
+func (osNetwork) names() resolve.DNS { return resolve.NewSystem("", "") }
 
 func (osNetwork) localFor(addr netip.AddrPort) (netip.Addr, bool) {
 	// Connecting a UDP socket sends nothing; it only asks the routing table.

@@ -38,6 +38,8 @@ type Dialog struct {
 	target  Target // that Dial was given
 	txs     map[*tx]struct{}
 	timers  [dialogTimers]timer
+	try     timer          // see failover.go
+	plan    *plan          // of an outgoing call until it is settled; nil: none
 	busy    bool           // a Step's effects are being carried out
 	pending []dialog.Event // what came meanwhile
 	gone    bool
@@ -56,6 +58,7 @@ func (sh *shard) newDialog(callID string) *Dialog {
 	for i := range d.timers {
 		d.timers[i] = timer{kind: uint8(i), d: d}
 	}
+	d.try = timer{kind: timerTry, d: d}
 	sh.s.met.dialogs.Set(float64(sh.s.dialogCount.Add(1)))
 	return d
 }
@@ -80,6 +83,7 @@ func (d *Dialog) drop() {
 	for i := range d.timers {
 		sh.timers.stop(&d.timers[i])
 	}
+	sh.timers.stop(&d.try)
 	for t := range d.txs {
 		t.d = nil
 		// An INVITE that never got a final answer has no timer of its own any more.
@@ -193,6 +197,13 @@ func (d *Dialog) step(ev dialog.Event) {
 }
 
 func (d *Dialog) carry(effects []dialog.Effect) {
+	d.carryAll(effects)
+	if d.plan != nil && d.plan.again {
+		d.goOn()
+	}
+}
+
+func (d *Dialog) carryAll(effects []dialog.Effect) {
 	d.busy = true
 	defer func() { d.busy = false }()
 	for {
@@ -257,6 +268,9 @@ func (d *Dialog) effect(e dialog.Effect) {
 			sh.timers.stop(&d.timers[e.Timer])
 		}
 	case dialog.Pass:
+		if d.plan != nil && d.divert(e.Event) {
+			return
+		}
 		d.mu.Lock()
 		sink := d.sink
 		if _, end := e.Event.(dialog.Ended); end {
@@ -267,6 +281,10 @@ func (d *Dialog) effect(e dialog.Effect) {
 			sink(e.Event)
 		}
 	case dialog.Terminate:
+		if d.plan != nil && d.plan.again {
+			d.plan.over = true
+			return
+		}
 		d.drop()
 	case dialog.Fault:
 		sh.s.met.faults.Inc()
@@ -357,6 +375,10 @@ func (d *Dialog) heard(req *sip.Request, h hop) {
 // learn notes the flow of a response to our INVITE: behind some NATs the answer
 // comes from where the Contact cannot be reached.
 func (d *Dialog) learn(res *sip.Response, h hop) {
+	if d.plan != nil {
+		d.plan.heard = true
+		d.sh.timers.stop(&d.try)
+	}
 	if h.conn != nil && d.flow.conn != nil && d.flow.conn != h.conn { // from UDP: size.go's doing, for one request
 		d.flow = h
 	}

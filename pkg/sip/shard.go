@@ -133,6 +133,8 @@ func (sh *shard) fire() {
 				sh.stepTx(t.tx, transaction.Retransmit)
 			case t.tx != nil:
 				sh.stepTx(t.tx, transaction.Deadline)
+			case t.d != nil && t.kind == timerTry:
+				t.d.tryExpired()
 			case t.d != nil:
 				t.d.step(dialog.TimerFired{Timer: dialog.Timer(t.kind)})
 			}

@@ -35,6 +35,7 @@ import (
 	"github.com/centrala/centrala/pkg/sip/dialog"
 	"github.com/centrala/centrala/pkg/sip/digest"
 	"github.com/centrala/centrala/pkg/sip/registrar"
+	"github.com/centrala/centrala/pkg/sip/resolve"
 )
 
 // Stack is the SIP side of a node. Make it with New.
@@ -82,6 +83,10 @@ type Stack struct {
 
 	faceMu sync.Mutex
 	face   map[netip.Addr]netip.Addr
+
+	dns     *resolve.Resolver
+	lookups atomic.Int64 // goroutines that wait for DNS
+	trunks  *trunkKeeper
 
 	randMu sync.Mutex
 	rand   *rng
@@ -174,6 +179,9 @@ func New(cfg Config, d Deps) (*Stack, error) {
 		brake: brake{entries: map[brakeKey]*brakeEntry{}},
 		dirty: map[registrar.ID]*registrar.Binding{}, wake: make(chan struct{}, 1),
 	}
+	if err := s.newTrunks(); err != nil {
+		return nil, err
+	}
 	for range cfg.Shards {
 		r, err := newRNG(cfg.Rand)
 		if err != nil {
@@ -259,8 +267,9 @@ func (s *Stack) Start(ctx context.Context) error {
 		s.wg.Add(1)
 		go sh.run()
 	}
-	s.wg.Add(1)
+	s.wg.Add(2)
 	go s.keep()
+	go s.trunks.run()
 	for _, l := range s.listeners {
 		s.wg.Add(1)
 		switch {
@@ -322,7 +331,9 @@ func (s *Stack) Stop(ctx context.Context) error {
 		defer close(s.stopped)
 		s.draining.Store(true)
 		if s.started.Load() {
+			s.trunks.close()
 			s.endAll(ctx)
+			s.trunks.wait(ctx, stopGrace)
 		}
 		s.stopping.Store(true)
 		s.cancel()

@@ -146,6 +146,9 @@ type DialRequest struct {
 	Headers                []Header
 	AuthUser, AuthPassword string        // answered once per challenge
 	RingTimeout            time.Duration // CANCEL when no final answer; 0 = 180 s
+	// TryTimeout bounds how long one address may say nothing at all: then the next
+	// address of the target is called, or Failed with 408. 0 = 64*T1 (timer B).
+	TryTimeout time.Duration
 }
 
 // Address is a display name and a SIP address without parameters.

@@ -28,7 +28,7 @@ func (r *Resolver) ask(ctx context.Context, name string, qtype uint16) ([]dns.RR
 	}
 	// The flight belongs to nobody's context alone: who gives up leaves the others be.
 	ch := r.flight.DoChan(fmt.Sprintf("%d %s", qtype, name), func() (any, error) {
-		fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+		fctx, cancel := context.WithTimeout(r.cfg.Context, askTimeout)
 		defer cancel()
 		e := r.fetch(fctx, q)
 		r.keep(q, e)

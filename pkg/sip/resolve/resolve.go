@@ -63,6 +63,8 @@ type Config struct {
 	// Rand chooses among SRV records of one priority by weight.
 	Rand func() uint64
 	Now  func() time.Time // nil = time.Now
+	// Context ends questions that are under way when its owner ends; nil = never.
+	Context context.Context
 	// MaxEntries bounds the cache; 0 = 4096 answers.
 	MaxEntries int
 	// Least and Most bound a record's time to live; 0 = 5 s and 1 h. Negative is
@@ -97,6 +99,9 @@ type entry struct {
 func New(cfg Config) *Resolver {
 	if cfg.Transports == nil {
 		cfg.Transports = []string{"udp", "tcp"}
+	}
+	if cfg.Context == nil {
+		cfg.Context = context.Background()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
