@@ -187,13 +187,36 @@ func (h *house) FromDevice(now time.Time, device, dialled string) (route.Target,
 // Outside lists the trunks for a number that a flow dials.
 func (h *house) Outside(number string) []route.TrunkRoute { return h.routes.Outside(h.tenant, number) }
 
+// Named finds a target that the API names: queue, flow, device or agent.
+func (h *house) Named(kind, name string) (route.Target, int) {
+	t := route.Target{Tenant: h.tenant, Name: name}
+	found := false
+	switch kind {
+	case "queue":
+		t.Kind, found = route.Queue, h.queues[name] != nil
+	case "flow":
+		t.Kind, found = route.Flow, h.flows[name] != nil
+	case "agent":
+		if u := h.users[name]; u != nil {
+			t.Name = u.Device
+		}
+		t.Kind, found = route.Device, h.devices[t.Name] != nil
+	case "device":
+		t.Kind, found = route.Device, h.devices[name] != nil
+	}
+	if !found {
+		return route.Target{}, 404
+	}
+	return t, 0
+}
+
 // Device is what a call needs of a device; the zero value for an unknown one.
 func (h *house) Device(name string) call.Device {
 	d := h.devices[name]
 	if d == nil {
 		return call.Device{Username: name, Extension: name}
 	}
-	out := call.Device{Username: d.User(name), Codecs: d.Codecs}
+	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls}
 	if out.Extension = d.Extension; out.Extension == "" {
 		out.Extension = out.Username
 	}

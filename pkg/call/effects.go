@@ -74,15 +74,53 @@ type (
 	// BridgeLegs and UnbridgeLegs join and part two legs' sound.
 	BridgeLegs   struct{ A, B int }
 	UnbridgeLegs struct{ A, B int }
-	// StartRecording opens the file and taps caller (left) and peer (right);
-	// StopRecording closes it and RecordingDone follows.
+	// Confer lets three or more legs hear each other in place of a bridge; with
+	// fewer it ends.
+	Confer struct{ Legs []int }
+	// StartRecording opens the file and taps the kept leg (left) and the peer
+	// (right); StopRecording closes it and RecordingDone follows.
 	StartRecording struct {
-		ID, Path string
-		Peer     int
+		ID, Path   string
+		Kept, Peer int
 	}
-	// TapLeg moves the right channel of the running recording to another leg.
-	TapLeg        struct{ Peer int }
+	// TapLeg puts a leg on a channel of the running recording, UntapLeg takes it off.
+	TapLeg struct {
+		Leg  int
+		Left bool
+	}
+	UntapLeg      struct{ Leg int }
 	StopRecording struct{}
+	// AnswerTransfer is the verdict on a TransferAsked, AttendedAsked, ThirdAsked
+	// or HoldAsked: 202, or the SIP status of the refusal. Refer: it answers a REFER.
+	AnswerTransfer struct {
+		Leg   int
+		Refer bool
+		Code  int
+	}
+	// NotifyTransfer tells the referrer how the transfer goes (RFC 3515 2.4.5).
+	NotifyTransfer struct{ Leg, Code int }
+	// WantLeg asks another call for a leg: the caller's, or with PartnerOf the
+	// one who talks to that dialog. LegGiven or LegNotGiven follows.
+	WantLeg struct {
+		Call      string
+		PartnerOf string
+	}
+	// GiveLeg hands a leg over to the call that wanted it; it is ours no more.
+	// KeepLeg refuses it.
+	GiveLeg struct {
+		Leg  int
+		Call string
+	}
+	KeepLeg struct{ Call string }
+	// AskJoin looks for the call to join: "pickup" Arg an extension, "unpark" Arg
+	// a slot, "replaces" Arg a SIP Call-ID. JoinRefused or LegWanted follows.
+	AskJoin struct{ Kind, Arg string }
+	// RefuseJoin answers JoinAsked.
+	RefuseJoin struct{ Call string }
+	// TakeSlot takes a parking slot of the tenant (Want "": any); SlotTaken
+	// follows. FreeSlot gives it back.
+	TakeSlot struct{ Want string }
+	FreeSlot struct{ Slot string }
 	// SetTimer arms one timer of the call; TimerFired follows. StopTimer disarms it.
 	SetTimer struct {
 		Timer TimerID
@@ -92,7 +130,7 @@ type (
 	// TellACD posts an event to the tenant's ACD.
 	TellACD struct{ Event acd.Event }
 	// DoFeature carries out a feature code; FeatureDone follows.
-	DoFeature struct{ Action, Arg, Agent string }
+	DoFeature struct{ Action, Arg, Agent, Device string }
 	// Journal appends an event of this call.
 	Journal struct{ Body event.Body }
 	// Finish is the last effect: media down, verdict synced, owner gone.
@@ -122,6 +160,17 @@ func (TellACD) effect()        {}
 func (DoFeature) effect()      {}
 func (Journal) effect()        {}
 func (Finish) effect()         {}
+func (Confer) effect()         {}
+func (UntapLeg) effect()       {}
+func (AnswerTransfer) effect() {}
+func (NotifyTransfer) effect() {}
+func (WantLeg) effect()        {}
+func (GiveLeg) effect()        {}
+func (KeepLeg) effect()        {}
+func (AskJoin) effect()        {}
+func (RefuseJoin) effect()     {}
+func (TakeSlot) effect()       {}
+func (FreeSlot) effect()       {}
 
 // TimerID names one timer of a call. A flow's timers are TimerFlow+its own id.
 type TimerID uint64
@@ -130,5 +179,7 @@ const (
 	TimerEnding TimerID = iota // bound on closing legs, queue and recording
 	TimerRing                  // bound on one dial attempt
 	TimerMax                   // cap on the call's length
+	TimerJoin                  // bound on a leg coming over from another call
+	TimerPark                  // the parked caller goes back to who parked
 	TimerFlow   TimerID = 1 << 32
 )

@@ -89,6 +89,68 @@ type (
 	RecordingFailed struct{ Fault string }
 	// TimerFired is the end of a SetTimer.
 	TimerFired struct{ Timer TimerID }
+	// TransferAsked: Leg wants its partner to go to Target (REFER, API). The
+	// owner has routed To by the rights of Leg's device; Refuse is the SIP status
+	// of what that said, 0 when it may go there.
+	TransferAsked struct {
+		Leg    int
+		Target route.Target
+		To     string
+		By     string // "phone", "api"
+		Refer  bool
+		Refuse int
+	}
+	// AttendedAsked: Leg wants its partner to talk to the one that Leg's own
+	// device talks to in another call of ours (REFER with Replaces).
+	AttendedAsked struct {
+		Leg       int
+		Call      string // the other call
+		SIPCallID string // Leg's device's dialog there
+		To, By    string
+		Refer     bool
+		Refuse    int
+	}
+	// ThirdAsked: Leg wants a further party in the conversation.
+	ThirdAsked struct {
+		Leg    int
+		Target route.Target
+		To, By string
+		Refuse int
+	}
+	// HoldAsked: put Leg's partner on hold, or take it back, without the phone.
+	HoldAsked struct {
+		Leg int
+		On  bool
+		By  string
+	}
+	// LegWanted: another call wants a leg of this one: Leg itself, or with
+	// Partner the one that Leg talks to.
+	LegWanted struct {
+		Call    string
+		Leg     int
+		Partner bool
+	}
+	// LegGiven: the leg that another call was asked for has come over.
+	LegGiven struct {
+		Call string
+		Leg  LegInfo
+		Held bool
+	}
+	// LegNotGiven: it will not come.
+	LegNotGiven struct{ Call string }
+	// JoinAsked: another call wants its caller to become a party of this one: in
+	// the place of a phone that rings (Kind "pickup", Device), of a leg of ours
+	// ("replaces", Leg), or with the caller parked here ("unpark").
+	JoinAsked struct {
+		Call   string
+		Kind   string
+		Device string
+		Leg    int
+	}
+	// JoinRefused: the call we wanted to join does not want us.
+	JoinRefused struct{}
+	// SlotTaken answers TakeSlot; Slot "" = all are taken.
+	SlotTaken struct{ Slot string }
 	// HangUp ends the call from our side: drain bound, API.
 	HangUp struct {
 		Result event.Result
@@ -122,4 +184,14 @@ func (FeatureDone) callEvent()     {}
 func (RecordingDone) callEvent()   {}
 func (RecordingFailed) callEvent() {}
 func (TimerFired) callEvent()      {}
+func (TransferAsked) callEvent()   {}
+func (AttendedAsked) callEvent()   {}
+func (ThirdAsked) callEvent()      {}
+func (HoldAsked) callEvent()       {}
+func (LegWanted) callEvent()       {}
+func (LegGiven) callEvent()        {}
+func (LegNotGiven) callEvent()     {}
+func (JoinAsked) callEvent()       {}
+func (JoinRefused) callEvent()     {}
+func (SlotTaken) callEvent()       {}
 func (HangUp) callEvent()          {}

@@ -18,6 +18,9 @@ type House interface {
 	FromDevice(now time.Time, device, dialled string) (route.Target, error)
 	// Outside lists the trunks for a number that the house itself dials, best first.
 	Outside(number string) []route.TrunkRoute
+	// Named is a target by its name: kind "queue", "flow", "device" or "agent". The
+	// second value is a SIP status, 404 when there is none, else 0.
+	Named(kind, name string) (route.Target, int)
 	Device(name string) Device
 	// Trunk returns nil when there is none of that name.
 	Trunk(name string) *Trunk
@@ -33,6 +36,7 @@ type Device struct {
 	Extension string   // shown to others as the caller's number
 	Display   string   // the name of who sits there, shown beside it
 	Codecs    []string // nil = all of ours
+	MaxCalls  int      // at a time; 0 = no cap
 }
 
 // Trunk is what a call needs of a trunk.

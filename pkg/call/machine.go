@@ -113,6 +113,26 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.maybeFinish()
 	case TimerFired:
 		m.timerFired(ev.Timer)
+	case TransferAsked:
+		m.transferAsked(ev)
+	case AttendedAsked:
+		m.attendedAsked(ev)
+	case ThirdAsked:
+		m.thirdAsked(ev)
+	case HoldAsked:
+		m.holdAsked(ev)
+	case LegWanted:
+		m.legWanted(ev)
+	case LegGiven:
+		m.legGiven(ev)
+	case LegNotGiven:
+		m.legNotGiven(ev)
+	case JoinAsked:
+		m.joinAsked(ev)
+	case JoinRefused:
+		m.joinRefused()
+	case SlotTaken:
+		m.slotTaken(ev)
 	case HangUp:
 		m.end(ev.Result, ev.Reason)
 	}
@@ -123,7 +143,8 @@ func (m *Machine) do(e Effect)          { m.out = append(m.out, e) }
 func (m *Machine) journal(b event.Body) { m.out = append(m.out, Journal{b}) }
 func (m *Machine) tell(e acd.Event)     { m.out = append(m.out, TellACD{e}) }
 func (m *Machine) caller() *Leg         { return &m.S.Legs[0] }
-func (m *Machine) answered() bool       { return m.S.Legs[0].State == LegAnswered }
+func (m *Machine) kept() *Leg           { return &m.S.Legs[m.S.Kept] }
+func (m *Machine) answered() bool       { return m.kept().State == LegAnswered }
 func (m *Machine) ending() bool         { return m.S.Phase >= Ending }
 func (m *Machine) known(leg int) bool   { return leg >= 0 && leg < len(m.S.Legs) }
 func (m *Machine) inAttempt(l int) bool {
@@ -154,10 +175,9 @@ func (m *Machine) invited(ev Invited) {
 	}
 	m.journal(started)
 	m.do(SetTimer{TimerMax, s.MaxDuration})
-	if a := s.Legs[0].Agent; a != "" && t.Kind != route.Feature {
+	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == featureReplaces {
 		// An agent who dials is not idle: no offer may ring this phone meanwhile.
-		s.OccupyWas = a
-		m.tell(acd.Occupy{Agent: a, CallID: s.ID})
+		m.occupy(0)
 	}
 	switch t.Kind {
 	case route.Flow:
@@ -189,15 +209,28 @@ func (m *Machine) feature(t route.Target) {
 	m.S.Phase = Feature
 	m.answer()
 	m.segment(event.SegmentStarted{Segment: event.SegmentMenu, Flow: "feature:" + t.Feature})
-	if t.Feature == "echo" {
+	switch t.Feature {
+	case route.FeatureEcho:
 		m.do(EchoLeg{0, true})
+		return
+	case route.FeaturePickUp, featureReplaces:
+		m.do(AskJoin{Kind: t.Feature, Arg: t.Arg})
+		m.do(SetTimer{TimerJoin, joinBound})
+		return
+	case route.FeaturePark:
+		if t.Arg == "" { // nobody to park: *70 alone is for a transfer
+			m.lastWords("not_available", event.ResultCaller, event.ReasonNotFound)
+			return
+		}
+		m.do(AskJoin{Kind: joinUnpark, Arg: t.Arg})
+		m.do(SetTimer{TimerJoin, joinBound})
 		return
 	}
 	arg := t.Reason
 	if arg == "" {
 		arg = t.Arg
 	}
-	m.do(DoFeature{t.Feature, arg, m.S.Legs[0].Agent})
+	m.do(DoFeature{t.Feature, arg, m.S.Legs[0].Agent, m.S.Legs[0].Device})
 }
 
 // answer sends the caller's 200 once.
@@ -209,10 +242,10 @@ func (m *Machine) answer() {
 	m.do(AnswerCaller{})
 }
 
-// speak plays phrases to the caller and returns the id that Played will carry.
+// speak plays phrases to the kept leg and returns the id that Played will carry.
 func (m *Machine) speak(phrases []prompt.Phrase, loop bool, offset time.Duration) uint64 {
 	id := m.nextPlay()
-	m.do(PlayPhrases{Leg: 0, ID: id, Phrases: phrases, Language: m.S.Language, Loop: loop, Offset: offset})
+	m.do(PlayPhrases{Leg: m.S.Kept, ID: id, Phrases: phrases, Language: m.S.Language, Loop: loop, Offset: offset})
 	return id
 }
 
@@ -232,22 +265,26 @@ func (m *Machine) lastWords(name string, r event.Result, why event.Reason) {
 
 func (m *Machine) key(ev Key) {
 	switch {
-	case ev.Leg == 0 && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
+	case ev.Leg == m.S.Kept && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
 		m.S.KeyVia = ev.Via
 		m.flowEvent(ivr.Digit{Digit: ev.Digit})
 	case m.S.Phase == Talking && ev.Via == "info" && m.S.Peer != 0:
 		// RFC 4733 events pass with the stream; INFO digits must be carried over.
-		to := m.S.Peer
-		if ev.Leg != 0 {
-			to = 0
+		for _, to := range m.talkers() {
+			if to != ev.Leg && m.talks(ev.Leg) {
+				m.do(SendDigit{to, ev.Digit})
+			}
 		}
-		m.do(SendDigit{to, ev.Digit})
 	}
 	// Ignored elsewhere: a key while a phone rings means nothing yet.
 }
 
 func (m *Machine) played(ev Played) {
-	if ev.Leg != 0 {
+	if m.S.Transfer != nil && m.S.Transfer.Late && ev.Leg == m.S.Transfer.Referrer {
+		m.parkerTold()
+		return
+	}
+	if ev.Leg != m.S.Kept {
 		return // a tone to a peer on hold
 	}
 	switch m.S.Phase {
@@ -267,7 +304,11 @@ func (m *Machine) played(ev Played) {
 }
 
 func (m *Machine) playFailed(ev PlayFailed) {
-	if ev.Leg != 0 {
+	if m.S.Transfer != nil && m.S.Transfer.Late && ev.Leg == m.S.Transfer.Referrer {
+		m.parkerTold()
+		return
+	}
+	if ev.Leg != m.S.Kept {
 		return
 	}
 	if m.S.Phase == Menu && ev.ID&ownPlay == 0 && m.S.IVR != nil {
@@ -281,7 +322,11 @@ func (m *Machine) playFailed(ev PlayFailed) {
 }
 
 func (m *Machine) silentLeg(ev SilentLeg) {
-	if !m.known(ev.Leg) || m.S.Legs[ev.Leg].Held || m.ending() {
+	if !m.known(ev.Leg) || m.holds(ev.Leg) || m.ending() || ev.Leg != m.S.Kept && !m.talks(ev.Leg) {
+		return // on hold, or a referrer whom nobody listens to
+	}
+	if len(m.S.Others) > 0 {
+		m.endLeg(ev.Leg, string(event.ReasonMediaTimeout)) // the others go on without
 		return
 	}
 	m.end(event.ResultUpstream, event.ReasonMediaTimeout)
@@ -295,6 +340,10 @@ func (m *Machine) timerFired(t TimerID) {
 		}
 	case t == TimerRing:
 		m.ringTimeout()
+	case t == TimerJoin:
+		m.joinTimeout()
+	case t == TimerPark:
+		m.parkTimeout()
 	case t == TimerMax:
 		m.end(event.ResultOurs, event.ReasonMaxDuration)
 	case t == TimerEnding:
@@ -302,42 +351,7 @@ func (m *Machine) timerFired(t TimerID) {
 	}
 }
 
-func (m *Machine) holdChanged(ev HoldChanged) {
-	if !m.known(ev.Leg) || m.S.Legs[ev.Leg].Held == ev.Held {
-		return // a refresh that changes nothing
-	}
-	m.S.Legs[ev.Leg].Held = ev.Held
-	if m.S.Phase != Talking || (ev.Leg != 0 && ev.Leg != m.S.Peer) {
-		return
-	}
-	other := 0
-	if ev.Leg == 0 {
-		other = m.S.Peer
-	}
-	if !ev.Held && !m.S.Legs[other].Held {
-		m.do(StopPlay{0})
-		m.do(StopPlay{m.S.Peer})
-		m.do(BridgeLegs{0, m.S.Peer})
-		m.segment(m.talkSegment(event.SegmentTalking))
-		return
-	}
-	m.do(UnbridgeLegs{0, m.S.Peer})
-	// Who waits hears music; who holds hears nothing.
-	for _, l := range []int{0, m.S.Peer} {
-		if o := m.S.Peer - l; !m.S.Legs[l].Held && m.S.Legs[o].Held {
-			m.do(PlayPhrases{Leg: l, ID: m.nextPlay(), Phrases: []prompt.Phrase{{Name: m.music()}}, Language: m.S.Language, Loop: true})
-		}
-	}
-	if m.S.Ledger.Segment != event.SegmentHold {
-		seg := m.talkSegment(event.SegmentHold)
-		seg.By = "caller"
-		if ev.Leg != 0 {
-			seg.By = "agent"
-		}
-		m.segment(seg)
-	}
-}
-
+// talkSegment describes the conversation of the moment.
 func (m *Machine) talkSegment(kind event.SegmentKind) event.SegmentStarted {
 	p := m.S.Legs[m.S.Peer]
 	return event.SegmentStarted{Segment: kind, Queue: m.S.Queue, Agent: p.Agent, Device: p.Device, Number: p.Number}

@@ -16,7 +16,7 @@ import (
 func (m *Machine) dial(who dialFor, targets []string, atOnce bool, ring time.Duration, ringback string) {
 	m.S.Phase, m.S.DialFor = Dialling, who
 	m.S.Targets, m.S.AtOnce, m.S.RingFor = append([]string(nil), targets...), atOnce, ring
-	m.S.FailReason = event.ReasonUnreachable
+	m.S.FailReason, m.S.FailCode = event.ReasonUnreachable, 0
 	m.segment(event.SegmentStarted{Segment: event.SegmentRinging, Flow: m.S.Flow})
 	switch {
 	case !m.answered(): // the far side's own ringing is passed on
@@ -98,13 +98,16 @@ func (m *Machine) legProgressed(ev LegProgressed) {
 		}
 		return // the caller goes on hearing music, not the agent's ring
 	}
-	early := ev.Early && len(m.S.Attempt.Legs) == 1 && m.S.Attempt.Pending == 0
+	m.tellReferrer(180)
+	early := ev.Early && m.S.DialFor != dialForThird && len(m.S.Attempt.Legs) == 1 && m.S.Attempt.Pending == 0
 	switch {
 	case early && !l.Early:
 		l.Early = true
-		m.do(RingCaller{Early: true})
-		m.do(StopPlay{0})
-		m.do(BridgeLegs{0, ev.Leg})
+		if !m.answered() {
+			m.do(RingCaller{Early: true})
+		}
+		m.do(StopPlay{m.S.Kept})
+		m.do(BridgeLegs{m.S.Kept, ev.Leg})
 	case first && !m.answered():
 		m.caller().State = LegRinging
 		m.do(RingCaller{})
@@ -116,6 +119,9 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 		return
 	}
 	l := &m.S.Legs[ev.Leg]
+	if l.State == LegAnswered {
+		return // a dialog answers once
+	}
 	if !m.inAttempt(ev.Leg) || m.ending() {
 		// Lost the race: CANCEL crossed this 200. Hang up at once.
 		m.endLeg(ev.Leg, "answered elsewhere")
@@ -133,31 +139,24 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 	}
 	if a.OfferID != "" {
 		m.tell(acd.OfferAccepted{OfferID: a.OfferID})
-		m.S.FromQueue, m.S.OfferID = true, a.OfferID
-	} else if l.Agent != "" {
-		m.tell(acd.Occupy{Agent: l.Agent, CallID: m.S.ID})
+		m.S.OfferID, l.Busy = a.OfferID, BusyByQueue
+	} else {
+		m.occupy(ev.Leg)
 	}
-	m.S.Occupied = l.Agent
-	m.S.Ledger.Agent = l.Agent
-	m.S.Peer, m.S.Phase, m.S.Talked = ev.Leg, Talking, true
-	m.answer()
-	m.do(StopPlay{0})
-	m.do(BridgeLegs{0, ev.Leg})
-	m.segment(m.talkSegment(event.SegmentTalking))
-	if m.S.IVR != nil {
-		m.flowEvent(ivr.Connected{})
+	if m.S.Phase == Talking { // a further party
+		m.thirdJoins(ev.Leg)
+		return
 	}
-	if m.wantsRecording() {
-		m.startRecording()
-	}
+	m.connect(ev.Leg)
 }
 
 // startRecording names the file from our own ids only: tenant, day, call id.
 func (m *Machine) startRecording() {
 	if m.S.Recording != "" {
-		m.do(TapLeg{Peer: m.S.Peer})
+		m.do(TapLeg{Leg: m.S.Peer, Left: m.S.KeptRight})
 		return
 	}
+	m.S.KeptRight = false
 	id := m.S.ID
 	if m.S.Recordings++; m.S.Recordings > 1 { // a second conversation of the same call
 		id += "-" + strconv.Itoa(m.S.Recordings)
@@ -165,7 +164,7 @@ func (m *Machine) startRecording() {
 	m.S.Recording, m.S.AwaitRecording = id, true
 	path := m.S.Tenant + "/" + m.now.UTC().Format("2006-01-02") + "/" + id + ".wav"
 	m.journal(event.RecordingStarted{Recording: id, Path: path})
-	m.do(StartRecording{ID: id, Path: path, Peer: m.S.Peer})
+	m.do(StartRecording{ID: id, Path: path, Kept: m.S.Kept, Peer: m.S.Peer})
 }
 
 func (m *Machine) legRefused(ev LegRefused) {
@@ -173,7 +172,7 @@ func (m *Machine) legRefused(ev LegRefused) {
 		return
 	}
 	l := &m.S.Legs[ev.Leg]
-	if l.State >= LegEnded {
+	if l.State >= LegEnded || l.State == LegAnswered {
 		return
 	}
 	l.State, l.Code, l.Reason = LegEnding, ev.Code, ev.Reason
@@ -224,7 +223,7 @@ var offerCause = map[event.Reason]string{event.ReasonBusy: acd.CauseBusy, event.
 
 // ringTimeout: nobody answered this attempt in time.
 func (m *Machine) ringTimeout() {
-	if m.S.Attempt == nil || m.S.Phase != Dialling {
+	if m.S.Attempt == nil || m.S.Phase != Dialling && m.S.Phase != Talking {
 		return
 	}
 	m.noteFailure(event.ReasonNoAnswer, 0)
@@ -248,7 +247,15 @@ func (m *Machine) endAttempt(why string) {
 // dialOver: every target failed. The one who asked is told.
 func (m *Machine) dialOver() {
 	why := m.S.FailReason
-	m.do(StopPlay{0})
+	if m.S.Phase == Talking {
+		m.thirdFailed(why)
+		return
+	}
+	m.do(StopPlay{m.S.Kept})
+	if m.S.Transfer != nil {
+		m.transferFailed(why, m.S.FailCode)
+		return
+	}
 	switch m.S.DialFor {
 	case dialForFlow:
 		m.backToFlow(ivr.DialDone{Outcome: dialOutcome(why)}, "sorry", event.ResultUpstream, why)

@@ -22,7 +22,9 @@ func (m *Machine) legGone(ev LegGone) {
 	}
 	switch {
 	case m.ending():
-	case ev.Leg == 0:
+	case m.S.Phase == Talking && len(m.S.Others) > 0 && m.talks(ev.Leg):
+		m.partyGone(ev.Leg)
+	case ev.Leg == m.S.Kept:
 		m.callerGone(ev, was)
 	case ev.Leg == m.S.Peer && m.S.Phase == Talking:
 		m.peerGone(ev)
@@ -30,11 +32,23 @@ func (m *Machine) legGone(ev LegGone) {
 		m.noteFailure(event.ReasonUnreachable, 0)
 		m.attemptOver()
 	}
+	if t := m.S.Transfer; t != nil && t.Late && ev.Leg == t.Referrer {
+		m.parkerTold()
+	}
+	m.release(ev.Leg) // a referrer who hung up after its REFER is free
 	m.maybeFinish()
 }
 
+// callerGone: the leg that the call is about has gone, so the call is over.
 func (m *Machine) callerGone(ev LegGone, was LegState) {
 	result, why := event.ResultCaller, event.ReasonNormal
+	if ev.Leg != 0 {
+		result = event.ResultAgent // who was called
+	}
+	if t := m.S.Transfer; t != nil {
+		m.S.Transfer = nil
+		m.journal(event.TransferEnded{Transfer: t.Kind, Outcome: "left"})
+	}
 	switch {
 	case !ev.Remote:
 		result, why = event.ResultUpstream, ev.Reason
@@ -51,14 +65,15 @@ func (m *Machine) callerGone(ev LegGone, was LegState) {
 }
 
 func (m *Machine) peerGone(ev LegGone) {
-	m.releaseAgent()
+	m.endThird()
+	m.release(ev.Leg)
 	m.stopRecording()
 	if ev.Remote && m.S.IVR != nil {
 		// The flow may go on after the conversation: a survey, a menu again, a hang up.
-		m.do(UnbridgeLegs{0, m.S.Peer})
+		m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
 		m.S.Peer = 0
 		var over ivr.Event = ivr.DialDone{Outcome: "answered"}
-		if m.S.DialFor == dialForOffer {
+		if m.S.FlowFor == dialForOffer {
 			over = ivr.QueueLeft{Outcome: "answered"}
 		}
 		m.backToFlow(over, "", event.ResultAgent, event.ReasonNormal)
@@ -113,6 +128,14 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.S.Ledger.enter(m.now, "")
 	m.stopTimer(TimerMax)
 	m.stopTimer(TimerRing)
+	m.stopTimer(TimerJoin)
+	m.leaveSlot()
+	m.S.Joining = nil
+	if t := m.S.Transfer; t != nil {
+		m.S.Transfer = nil
+		m.notify(t, 503)
+		m.journal(event.TransferEnded{Transfer: t.Kind, Outcome: "failed", Reason: why})
+	}
 	if a := m.S.Attempt; a != nil {
 		m.endAttempt("cancelled")
 		if a.OfferID != "" {
@@ -124,10 +147,8 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	} else {
 		m.S.AwaitQueue = false
 	}
-	m.releaseAgent()
-	if m.S.OccupyWas != "" {
-		m.tell(acd.Release{Agent: m.S.OccupyWas, CallID: m.S.ID})
-		m.S.OccupyWas = ""
+	for i := len(m.S.Legs) - 1; i >= 0; i-- {
+		m.release(i)
 	}
 	m.stopRecording()
 	if m.caller().State < LegAnswered {
@@ -148,17 +169,46 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.maybeFinish()
 }
 
-// releaseAgent tells the ACD that the agent's conversation is over.
-func (m *Machine) releaseAgent() {
-	if m.S.Occupied == "" {
+// occupy tells the ACD that a leg's agent is taken by this call.
+func (m *Machine) occupy(leg int) {
+	l := &m.S.Legs[leg]
+	if l.Agent == "" || l.Busy != NotTold {
 		return
 	}
-	if m.S.FromQueue {
-		m.tell(acd.CallEnded{Agent: m.S.Occupied, CallID: m.S.ID})
-	} else {
-		m.tell(acd.Release{Agent: m.S.Occupied, CallID: m.S.ID})
+	l.Busy = BusyDirect
+	if m.otherLegOf(leg) < 0 {
+		m.tell(acd.Occupy{Agent: l.Agent, CallID: m.S.ID})
 	}
-	m.S.Occupied, m.S.FromQueue = "", false
+}
+
+// release tells the ACD that a leg's agent is done with this call, unless
+// another leg of that agent goes on in it.
+func (m *Machine) release(leg int) {
+	l := &m.S.Legs[leg]
+	was := l.Busy
+	if was == NotTold {
+		return
+	}
+	l.Busy = NotTold
+	if other := m.otherLegOf(leg); other >= 0 {
+		m.S.Legs[other].Busy = max(m.S.Legs[other].Busy, was)
+		return
+	}
+	if was == BusyByQueue {
+		m.tell(acd.CallEnded{Agent: l.Agent, CallID: m.S.ID})
+	} else {
+		m.tell(acd.Release{Agent: l.Agent, CallID: m.S.ID})
+	}
+}
+
+// otherLegOf finds another leg of the same agent that the ACD was told about.
+func (m *Machine) otherLegOf(leg int) int {
+	for i := range m.S.Legs {
+		if o := &m.S.Legs[i]; i != leg && o.Agent == m.S.Legs[leg].Agent && o.Busy != NotTold {
+			return i
+		}
+	}
+	return -1
 }
 
 func (m *Machine) stopRecording() {

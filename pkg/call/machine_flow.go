@@ -55,16 +55,24 @@ func (m *Machine) backToFlow(ev ivr.Event, otherwise string, r event.Result, why
 // goDefault is the last resort of a failed flow: the tenant's default target
 // once, then the end. The caller has heard the sorry prompt.
 func (m *Machine) goDefault() {
+	if m.toDefault() {
+		return
+	}
+	if m.answered() {
+		m.end(event.ResultOurs, event.ReasonFlowError)
+		return
+	}
+	m.answer()
+	m.lastWords("sorry", event.ResultOurs, event.ReasonFlowError)
+}
+
+// toDefault goes to the tenant's default target; false when there is none, or
+// it was tried before.
+func (m *Machine) toDefault() bool {
 	t := m.rules.DefaultTarget()
 	m.S.IVR = nil
 	if t == "" || m.S.DefaultTo {
-		if m.answered() {
-			m.end(event.ResultOurs, event.ReasonFlowError)
-			return
-		}
-		m.answer()
-		m.lastWords("sorry", event.ResultOurs, event.ReasonFlowError)
-		return
+		return false
 	}
 	m.S.DefaultTo = true
 	switch kind, name := splitTarget(t); kind {
@@ -77,6 +85,7 @@ func (m *Machine) goDefault() {
 	default:
 		m.end(event.ResultOurs, event.ReasonFlowError)
 	}
+	return true
 }
 
 // heard opens the menu segment when a flow that was left for a queue or a
@@ -98,9 +107,9 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.Play:
 			m.S.Language = a.Language
 			m.heard()
-			m.do(PlayPhrases{Leg: 0, ID: a.ID, Phrases: a.Phrases, Language: a.Language, Loop: a.Loop})
+			m.do(PlayPhrases{Leg: m.S.Kept, ID: a.ID, Phrases: a.Phrases, Language: a.Language, Loop: a.Loop})
 		case ivr.StopPlay:
-			m.do(StopPlay{0})
+			m.do(StopPlay{m.S.Kept})
 		case ivr.SetTimer:
 			m.do(SetTimer{TimerFlow + TimerID(a.ID), a.D})
 		case ivr.StopTimer:
@@ -114,23 +123,23 @@ func (m *Machine) act(actions []ivr.Action) {
 			}
 			m.journal(event.DigitPressed{Digit: d, Via: m.S.KeyVia})
 		case ivr.Queue:
-			m.S.Language = a.Language
+			m.S.Language, m.S.FlowFor = a.Language, dialForOffer
 			m.enterQueue(a.Queue, m.S.Priority+a.Priority, a.Skills, a.Music)
 		case ivr.LeaveQueue:
 			m.leaveQueue(a.Outcome)
 		case ivr.Dial:
-			m.S.Language = a.Language
+			m.S.Language, m.S.FlowFor = a.Language, dialForFlow
 			m.dial(dialForFlow, a.Targets, true, a.Timeout, a.Ringback)
 		case ivr.Ring:
 			m.ring()
 		case ivr.Tone:
 			m.heard()
-			m.do(PlayClip{Leg: 0, ID: a.ID, Clip: toneClip(a), Loop: true})
+			m.do(PlayClip{Leg: m.S.Kept, ID: a.ID, Clip: toneClip(a), Loop: true})
 		case ivr.Echo:
 			m.heard()
-			m.do(EchoLeg{0, true})
+			m.do(EchoLeg{m.S.Kept, true})
 		case ivr.StopEcho:
-			m.do(EchoLeg{0, false})
+			m.do(EchoLeg{m.S.Kept, false})
 		case ivr.CallFlow:
 			m.startFlow(a.Name)
 		case ivr.Fail:
@@ -170,12 +179,12 @@ func (m *Machine) hangupStep(a ivr.Hangup) {
 
 // ring lets the caller hear ringing: 180 before the answer, the tone after it.
 func (m *Machine) ring() {
-	switch m.caller().State {
+	switch m.kept().State {
 	case LegCalling:
 		m.caller().State = LegRinging
 		m.do(RingCaller{})
 	case LegAnswered:
-		m.do(PlayClip{Leg: 0, ID: m.nextPlay(), Clip: ringBack, Loop: true})
+		m.do(PlayClip{Leg: m.S.Kept, ID: m.nextPlay(), Clip: ringBack, Loop: true})
 	}
 }
 

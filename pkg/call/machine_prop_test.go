@@ -20,9 +20,12 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		targets := []route.Target{toSales, {Kind: route.Device, Name: "201"}, {Kind: route.Devices, Names: []string{"201", "202"}},
 			{Kind: route.Feature, Feature: "ready"}, {Kind: route.Flow, Name: "missing"},
 			{Kind: route.Trunk, Routes: []route.TrunkRoute{{Trunk: "north", Number: "1"}}}}
+		toGo := append(targets, route.Target{Kind: route.Feature, Feature: route.FeaturePark})
 		m := NewMachine(State{ID: "c1", Tenant: "default", Legs: []Leg{{Device: "202", Agent: "carol"}}}, house)
-		busy := map[string]int{}
-		ended, finished, dials := 0, 0, 0
+		busy := map[string]bool{}
+		given := 0
+		ended, finished, dials, asked, answers, held := 0, 0, 0, 0, 0, 0
+		var slots []bool
 		var last event.CallEnded
 		step := func(ev Event) {
 			for _, e := range m.Step(now, ev) {
@@ -30,13 +33,15 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				case TellACD:
 					switch a := e.Event.(type) {
 					case acd.Occupy:
-						busy[a.Agent]++
+						if a.CallID == "c1" { // else for the call that takes the leg over
+							busy[a.Agent] = true
+						}
 					case acd.Release:
-						busy[a.Agent]--
+						delete(busy, a.Agent)
 					case acd.OfferAccepted:
-						busy["offer"]++
+						busy["bob"] = true
 					case acd.CallEnded:
-						busy["offer"]--
+						delete(busy, a.Agent)
 					}
 				case Journal:
 					if b, ok := e.Body.(event.CallEnded); ok {
@@ -46,6 +51,17 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 					finished++
 				case DialDevice, DialTrunk:
 					dials++
+				case AnswerTransfer:
+					answers++
+				case GiveLeg:
+					given++
+					if m.S.Legs[e.Leg].State != LegEnded {
+						rt.Fatalf("leg %d was given away and is kept", e.Leg)
+					}
+				case TakeSlot:
+					slots = append(slots, true)
+				case FreeSlot:
+					held--
 				case EndLeg:
 					if e.Leg >= len(m.S.Legs) {
 						rt.Fatalf("ends leg %d of %d", e.Leg, len(m.S.Legs))
@@ -58,7 +74,7 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		for range n {
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "ms")) * time.Millisecond)
 			leg := rapid.IntRange(-1, 4).Draw(rt, "leg")
-			switch rapid.IntRange(0, 15).Draw(rt, "kind") {
+			switch rapid.IntRange(0, 25).Draw(rt, "kind") {
 			case 0, 1:
 				if dials > 0 { // the owner answers each dial once
 					dials--
@@ -98,6 +114,51 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				step(TimerFired{rapid.SampledFrom([]TimerID{TimerRing, TimerFlow + 1}).Draw(rt, "timer")})
 			case 15:
 				step(FeatureDone{"now_ready"})
+			case 16, 17:
+				if m.S.Phase != Ended { // else the owner answers
+					asked++
+				}
+				step(TransferAsked{Leg: leg, Target: rapid.SampledFrom(toGo).Draw(rt, "to"), Refer: rapid.Bool().Draw(rt, "refer"),
+					Refuse: rapid.SampledFrom([]int{0, 0, 0, 403}).Draw(rt, "refuse")})
+			case 18:
+				if m.S.Phase != Ended { // else the owner answers
+					asked++
+				}
+				step(AttendedAsked{Leg: leg, Call: "c2", SIPCallID: "y"})
+			case 19:
+				if m.S.Phase != Ended { // else the owner answers
+					asked++
+				}
+				step(ThirdAsked{Leg: leg, Target: route.Target{Kind: route.Device, Name: "203"}})
+			case 20:
+				if m.S.Phase != Ended { // else the owner answers
+					asked++
+				}
+				step(HoldAsked{Leg: leg, On: rapid.Bool().Draw(rt, "on")})
+			case 21:
+				step(LegWanted{Call: "c2", Leg: leg, Partner: rapid.Bool().Draw(rt, "partner")})
+			case 22:
+				if rapid.Bool().Draw(rt, "given") {
+					step(LegGiven{Call: "c2", Leg: LegInfo{Device: "204", Agent: "dan"}})
+				} else {
+					step(LegNotGiven{"c2"})
+				}
+			case 23:
+				step(JoinAsked{Call: "c2", Kind: rapid.SampledFrom([]string{joinPickUp, joinUnpark, featureReplaces}).Draw(rt, "join"), Device: "201", Leg: leg})
+			case 24:
+				if len(slots) > 0 {
+					slots = slots[1:]
+					slot := rapid.SampledFrom([]string{"", "01"}).Draw(rt, "slot")
+					if slot != "" {
+						held++
+					}
+					step(SlotTaken{slot})
+				}
+			case 25:
+				step(TimerFired{rapid.SampledFrom([]TimerID{TimerJoin, TimerPark}).Draw(rt, "bound")})
+			}
+			if m.S.Phase == Talking && (m.S.Legs[m.S.Kept].State != LegAnswered || m.S.Legs[m.S.Peer].State != LegAnswered || m.S.Kept == m.S.Peer) {
+				rt.Fatalf("talks with somebody who is not there: %+v", m.S)
 			}
 		}
 		step(HangUp{event.ResultOurs, event.ReasonShutdown})
@@ -106,10 +167,22 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		if ended != 1 || finished != 1 || m.S.Phase != Ended {
 			rt.Fatalf("%d verdicts, %d finishes, phase %s", ended, finished, m.S.Phase)
 		}
-		for who, n := range busy {
-			if n != 0 {
-				rt.Fatalf("%s: told busy %d times more than free", who, n)
+		for who := range busy {
+			rt.Fatalf("%s was told busy and never free", who)
+		}
+		for i, l := range m.S.Legs {
+			if l.State < LegEnding {
+				rt.Fatalf("leg %d is left %s", i, l.State)
 			}
+		}
+		if answers != asked {
+			rt.Fatalf("%d transfers asked for, %d answered", asked, answers)
+		}
+		if held != 0 {
+			rt.Fatalf("%d slots kept", held)
+		}
+		if given > 0 && last.Reason == "" {
+			rt.Fatal("gave its leg away and has no verdict")
 		}
 		if sum := last.MenuMs + last.WaitMs + last.TalkMs + last.HoldMs; sum > last.TotalMs {
 			rt.Fatalf("parts %d ms exceed the whole %d ms", sum, last.TotalMs)

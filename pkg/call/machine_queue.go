@@ -32,6 +32,10 @@ func (m *Machine) playMusic() {
 
 func (m *Machine) fromACD(e acd.Effect) {
 	switch e := e.(type) {
+	case acd.Joined:
+		if t := m.S.Transfer; t != nil && m.S.Phase == Waiting {
+			m.transferDone() // the queue has taken the caller in: who transferred may go
+		}
 	case acd.Refused:
 		m.leftQueue(e.Outcome)
 	case acd.LeftQueue:
@@ -46,22 +50,31 @@ func (m *Machine) fromACD(e acd.Effect) {
 			// the ACD must take the caller as served and the agent as busy.
 			m.tell(acd.Leave{CallID: m.S.ID, Outcome: acd.LeftAnswered})
 			m.tell(acd.Occupy{Agent: e.Agent, CallID: m.S.ID})
-			m.S.FromQueue = false
+			if p := m.S.Peer; m.S.Legs[p].Agent == e.Agent && m.S.Legs[p].Busy == BusyByQueue {
+				m.S.Legs[p].Busy = BusyDirect
+			}
 		}
 	case acd.Announce:
 		m.announce(e.Position)
 	}
-	// Ignored: Joined, AgentChanged, Decided: the dispatcher has journalled them.
+	// Ignored: AgentChanged, Decided: the dispatcher has journalled them.
 }
 
 func (m *Machine) leftQueue(outcome string) {
+	if outcome == acd.LeftAnswered && m.S.Phase == Waiting {
+		return // of the stay before this one: transferred before we were told
+	}
 	m.S.AwaitQueue = false
 	switch {
 	case m.ending():
 		m.maybeFinish()
 	case m.S.Phase == Waiting:
 		m.endAttempt("withdrawn")
-		m.do(StopPlay{0})
+		m.do(StopPlay{m.S.Kept})
+		if m.S.Transfer != nil {
+			m.transferFailed(event.ReasonNoAnswer, 0)
+			return
+		}
 		m.backToFlow(ivr.QueueLeft{Outcome: outcome}, "no_agents", event.ResultOurs, event.ReasonNoAnswer)
 	}
 }

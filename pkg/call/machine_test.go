@@ -33,7 +33,7 @@ func (r rules) DefaultTarget() string                { return r.defaultTarget }
 
 var house = rules{
 	record: map[string]resource.Record{"sales": resource.RecordAlways},
-	agents: map[string]string{"201": "bob", "202": "carol"},
+	agents: map[string]string{"201": "bob", "202": "carol", "204": "bob"},
 }
 
 // score plays one call on virtual time.
@@ -103,6 +103,9 @@ func (s *score) want(names ...string) {
 	}
 	s.log = nil
 }
+
+// sameType compares effects by their kind.
+func sameType(a, b Effect) bool { return reflect.TypeOf(a) == reflect.TypeOf(b) }
 
 func (s *score) never(names ...string) {
 	s.t.Helper()

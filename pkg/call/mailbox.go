@@ -18,16 +18,25 @@ const mailboxCap = 512
 
 func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
 
-// put queues v; false when full. After close it takes and forgets.
-func (b *mailbox) put(v any) bool {
+// boxState is what became of a put.
+type boxState uint8
+
+const (
+	boxTaken  boxState = iota
+	boxFull            // lost
+	boxClosed          // the owner is gone
+)
+
+// put queues v.
+func (b *mailbox) put(v any) boxState {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return true
+		return boxClosed
 	}
 	if len(b.items) >= mailboxCap {
 		b.mu.Unlock()
-		return false
+		return boxFull
 	}
 	b.items = append(b.items, v)
 	b.mu.Unlock()
@@ -35,7 +44,7 @@ func (b *mailbox) put(v any) bool {
 	case b.wake <- struct{}{}:
 	default:
 	}
-	return true
+	return boxTaken
 }
 
 // take returns all that waits, in order; the slice is good until the next take.
@@ -48,8 +57,11 @@ func (b *mailbox) take() []any {
 	return got
 }
 
-func (b *mailbox) close() {
+// close takes nothing more and returns what nobody took.
+func (b *mailbox) close() []any {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := b.items
 	b.closed, b.items = true, nil
-	b.mu.Unlock()
+	return left
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,9 +40,18 @@ type Deps struct {
 	// engine's own.
 	MediaIP func(peer netip.Addr) netip.Addr
 	// House returns the tenant's current configuration, nil for an unknown tenant.
-	House      func(tenant string) House
+	House func(tenant string) House
+	// DND keeps which devices take no calls; nil = nobody can set it.
+	DND        DND
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+}
+
+// DND is the memory of "do not disturb" (pkg/store). DND is asked for each call
+// to a device: fast, in memory.
+type DND interface {
+	DND(tenant, device string) bool
+	SetDND(ctx context.Context, tenant, device string, on bool) error
 }
 
 // Manager holds the calls of a process: it takes INVITEs, makes owners, and
@@ -53,9 +63,11 @@ type Manager struct {
 
 	mu       sync.Mutex
 	calls    map[string]*owner
-	trunks   map[string]int // calls per tenant/trunk
-	devices  map[string]int // legs per tenant/device
-	turn     map[string]int // where each hunt list goes on
+	trunks   map[string]int          // calls per tenant/trunk
+	devices  map[string][]*legHandle // legs per tenant/device, oldest first
+	dialogs  map[string]*legHandle   // legs by the Call-ID of their dialog, for Replaces
+	slots    map[string]*owner       // who is parked, per tenant/slot
+	turn     map[string]int          // where each hunt list goes on
 	draining bool
 	idle     chan struct{} // closed and remade when the last call ends
 }
@@ -71,7 +83,8 @@ func NewManager(cfg Config, d Deps) *Manager {
 	if d.Log == nil {
 		d.Log = zap.NewNop()
 	}
-	m := &Manager{cfg: cfg, deps: d, calls: map[string]*owner{}, trunks: map[string]int{}, devices: map[string]int{},
+	m := &Manager{cfg: cfg, deps: d, calls: map[string]*owner{}, trunks: map[string]int{}, devices: map[string][]*legHandle{},
+		dialogs: map[string]*legHandle{}, slots: map[string]*owner{},
 		turn: map[string]int{}, idle: make(chan struct{})}
 	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len)
 	return m
@@ -129,7 +142,9 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	now := time.Now()
 	var target route.Target
 	var err error
-	if in.Kind == sip.IdentityTrunk {
+	if v := in.Header("Replaces"); v != "" {
+		target, err = m.replaced(in, v)
+	} else if in.Kind == sip.IdentityTrunk {
 		target, err = house.Inbound(now, in.Name, in.Dialled, s.From)
 	} else {
 		target, err = house.FromDevice(now, in.Name, in.Dialled)
@@ -138,6 +153,9 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	case errors.Is(err, route.ErrForbidden):
 		m.deps.Log.Warn("call refused: not allowed", zap.String("tenant", in.Tenant), zap.String("device", in.Name), zap.String("to", in.Dialled), zap.Error(err))
 		m.refuse(in, 403, event.ReasonForbidden)
+		return
+	case errors.Is(err, errNoDialog):
+		m.refuse(in, 481, event.ReasonNotFound) // RFC 3891 3
 		return
 	case err != nil:
 		m.refuse(in, 404, event.ReasonNotFound)
@@ -154,11 +172,13 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	m.mu.Unlock()
 	o := &owner{mgr: m, house: house, tenant: s.Tenant, id: s.ID, group: groupOf(s.ID), box: newMailbox(), done: make(chan struct{}),
 		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", s.Tenant)), m: NewMachine(s, house), legs: []*legHandle{l}}
+	l.owner.Store(o)
+	l.agent = s.Legs[0].Agent
 	if reason := m.admit(o, l); reason != "" {
-		m.refuse(in, 503, reason)
+		m.refuse(in, statusOf(reason), reason)
 		return
 	}
-	in.Dialog.SetSink(func(ev sip.DialogEvent) { o.post(fromSIP{0, ev}) })
+	in.Dialog.SetSink(l.fromSIP)
 	go o.run(Invited{Target: target, SIPCallID: in.SIPCallID})
 }
 
@@ -221,13 +241,18 @@ func (m *Manager) admit(o *owner, l *legHandle) event.Reason {
 	if trunk != nil && trunk.MaxCalls > 0 && m.trunks[key] >= trunk.MaxCalls {
 		return event.ReasonOverload
 	}
+	if l.device != "" {
+		key := o.tenant + "/" + l.device
+		if most := o.house.Device(l.device).MaxCalls; most > 0 && len(m.devices[key]) >= most {
+			return event.ReasonBusy
+		}
+		m.devices[key] = append(m.devices[key], l)
+	}
 	m.calls[o.id] = o
 	if l.trunk != "" {
 		m.trunks[key]++
 	}
-	if l.device != "" {
-		m.devices[o.tenant+"/"+l.device]++
-	}
+	m.dialogs[l.dialog.SIPCallID()] = l
 	return ""
 }
 
@@ -251,7 +276,7 @@ func (m *Manager) hunt(tenant, number string, names []string) []string {
 	free := make([]string, 0, most)
 	for i := range names {
 		n := (start + i) % len(names)
-		if m.devices[tenant+"/"+names[n]] > 0 {
+		if len(m.devices[tenant+"/"+names[n]]) > 0 {
 			continue
 		}
 		if len(free) == 0 {
@@ -274,10 +299,21 @@ func (m *Manager) takeTrunk(tenant, trunk string, most int) bool {
 	return true
 }
 
-func (m *Manager) useDevice(tenant, device string, by int) {
+// use counts a leg that was dialled out.
+func (m *Manager) use(tenant string, l *legHandle) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.devices[tenant+"/"+device] += by
+	m.dialogs[l.dialog.SIPCallID()] = l
+	if l.device != "" {
+		m.devices[tenant+"/"+l.device] = append(m.devices[tenant+"/"+l.device], l)
+	}
+}
+
+// inUse is the number of legs of a device.
+func (m *Manager) inUse(tenant, device string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.devices[tenant+"/"+device])
 }
 
 // release gives back what a leg counted for; the second time does nothing.
@@ -295,7 +331,18 @@ func (m *Manager) release(tenant string, l *legHandle) {
 		*name = ""
 	}
 	down(m.trunks, &l.trunk)
-	down(m.devices, &l.device)
+	if l.dialog != nil {
+		delete(m.dialogs, l.dialog.SIPCallID())
+	}
+	if l.device != "" {
+		key := tenant + "/" + l.device
+		if left := slices.DeleteFunc(m.devices[key], func(x *legHandle) bool { return x == l }); len(left) > 0 {
+			m.devices[key] = left
+		} else {
+			delete(m.devices, key)
+		}
+		l.device = ""
+	}
 }
 
 func (m *Manager) forget(o *owner) {

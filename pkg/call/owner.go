@@ -2,6 +2,7 @@ package call
 
 import (
 	"hash/fnv"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -35,6 +36,10 @@ type owner struct {
 	rec     *record.Recording
 	recID   string
 	inACD   bool
+	inWant  *owner              // who asked for the leg under consideration
+	conf    *session.Conference // of three or more
+	request *joinRequest        // under consideration
+	verdict chan<- int          // where the answer to an API command goes
 	over    bool
 	wait    *time.Timer
 }
@@ -53,7 +58,26 @@ type legHandle struct {
 	agreed bool
 	trunk  string // counted against the trunk's cap
 	device string // counted as in use
+	agent  string // who sits there
 	gone   bool
+
+	// owner is the call that the leg belongs to now; what its dialog and its
+	// stream say goes there. index is the leg's number in that call (owner only).
+	owner atomic.Pointer[owner]
+	index int
+}
+
+// fromSIP and fromMedia are the sinks of a leg's dialog and stream. A leg that
+// is given away in this moment is found again at its new owner.
+func (l *legHandle) fromSIP(ev sip.DialogEvent) { l.post(fromSIP{l, ev}) }
+func (l *legHandle) fromMedia(ev session.Event) { l.post(fromMedia{l, ev}) }
+func (l *legHandle) post(v any) {
+	for {
+		o := l.owner.Load()
+		if o.post(v) != boxClosed || l.owner.Load() == o {
+			return
+		}
+	}
 }
 
 type timerEntry struct {
@@ -64,11 +88,11 @@ type timerEntry struct {
 // What reaches the mailbox besides Event.
 type (
 	fromSIP struct {
-		leg int
+		leg *legHandle
 		ev  sip.DialogEvent
 	}
 	fromMedia struct {
-		leg int
+		leg *legHandle
 		ev  session.Event
 	}
 	snapshotRequest struct{ reply chan<- State }
@@ -81,11 +105,13 @@ func groupOf(callID string) uint64 {
 }
 
 // post hands v to the owner. A full mailbox ends the call.
-func (o *owner) post(v any) {
-	if !o.box.put(v) {
+func (o *owner) post(v any) boxState {
+	s := o.box.put(v)
+	if s == boxFull {
 		o.mgr.metrics.overflow.Inc()
 		o.log.Error("call mailbox full, event lost", zap.Int("cap", mailboxCap))
 	}
+	return s
 }
 
 func (o *owner) run(first Event) {
@@ -104,18 +130,37 @@ func (o *owner) run(first Event) {
 			o.fireTimers(time.Now())
 		}
 	}
-	o.box.close()
+	for _, v := range o.box.close() {
+		o.orphan(v)
+	}
 }
 
 func (o *owner) handle(v any) {
 	if o.over {
+		o.orphan(v)
 		return
 	}
 	switch v := v.(type) {
 	case fromSIP:
-		o.sipEvent(v.leg, v.ev)
+		if v.leg.owner.Load() != o {
+			v.leg.post(v) // it was given away while this waited
+			return
+		}
+		o.sipEvent(v.leg.index, v.ev)
 	case fromMedia:
-		o.mediaEvent(v.leg, v.ev)
+		if v.leg.owner.Load() != o {
+			v.leg.post(v)
+			return
+		}
+		o.mediaEvent(v.leg.index, v.ev)
+	case wantLeg:
+		o.wanted(v)
+	case handedLeg:
+		o.handed(v)
+	case joinRequest:
+		o.joinRequested(v)
+	case command:
+		o.command(v)
 	case acd.Effect:
 		o.step(FromACD{v})
 	case snapshotRequest:

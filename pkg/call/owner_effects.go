@@ -11,6 +11,7 @@ import (
 	"github.com/centrala/centrala/media/session"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
 )
 
@@ -64,9 +65,39 @@ func (o *owner) carryOut(e Effect) {
 	case StartRecording:
 		o.startRecording(e)
 	case TapLeg:
-		if m := o.media(e.Peer); m != nil && o.rec != nil {
-			m.Record(o.rec, record.Right)
+		if m := o.media(e.Leg); m != nil && o.rec != nil {
+			ch := record.Right
+			if e.Left {
+				ch = record.Left
+			}
+			m.Record(o.rec, ch)
 		}
+	case UntapLeg:
+		if m := o.media(e.Leg); m != nil {
+			m.Record(nil, record.Left)
+		}
+	case Confer:
+		o.confer(e.Legs)
+	case AnswerTransfer:
+		o.answerTransfer(e)
+	case NotifyTransfer:
+		if d, ok := any(o.legs[e.Leg].dialog).(transferor); ok {
+			d.NotifyRefer(e.Code, "")
+		}
+	case WantLeg:
+		o.wantLeg(e)
+	case GiveLeg:
+		o.giveLeg(e)
+	case KeepLeg:
+		o.keepLeg(e)
+	case AskJoin:
+		o.askJoin(e)
+	case RefuseJoin:
+		o.refuseJoin(e)
+	case TakeSlot:
+		o.then(SlotTaken{o.mgr.takeSlot(o, e.Want)})
+	case FreeSlot:
+		o.mgr.freeSlot(o, e.Slot)
 	case StopRecording:
 		o.stopRecording()
 	case SetTimer:
@@ -131,7 +162,7 @@ func (o *owner) playPhrases(e PlayPhrases) {
 }
 
 func (o *owner) startRecording(e StartRecording) {
-	rec, err := o.mgr.deps.Recorder.Open(e.Path, o.legs[0].law, func(r record.Result) {
+	rec, err := o.mgr.deps.Recorder.Open(e.Path, o.legs[e.Kept].law, func(r record.Result) {
 		o.post(RecordingDone{event.RecordingEnded{Recording: e.ID, Path: r.Name, DurationMs: r.Duration.Milliseconds(), SizeBytes: r.SizeBytes, Fault: r.Fault}})
 	})
 	if err != nil {
@@ -140,7 +171,7 @@ func (o *owner) startRecording(e StartRecording) {
 		return
 	}
 	o.rec, o.recID = rec, e.ID
-	if m := o.media(0); m != nil {
+	if m := o.media(e.Kept); m != nil {
 		m.Record(rec, record.Left)
 	}
 	if m := o.media(e.Peer); m != nil {
@@ -175,6 +206,10 @@ func (o *owner) tellACD(ev acd.Event) {
 // doFeature asks the ACD on a goroutine of its own: the answer may take a
 // moment and the caller's leg must go on living meanwhile.
 func (o *owner) doFeature(e DoFeature) {
+	if e.Action == route.FeatureDNDOn || e.Action == route.FeatureDNDOff {
+		o.setDND(e)
+		return
+	}
 	if e.Agent == "" {
 		o.then(FeatureDone{"not_allowed"})
 		return
@@ -203,6 +238,26 @@ func (o *owner) doFeature(e DoFeature) {
 			said = "not_allowed"
 		}
 		o.post(FeatureDone{said})
+	}()
+}
+
+// setDND keeps the device's wish off the owner's goroutine: the store may wait
+// for its disk.
+func (o *owner) setDND(e DoFeature) {
+	store := o.mgr.deps.DND
+	if store == nil || e.Device == "" {
+		o.then(FeatureDone{"not_allowed"})
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := store.SetDND(ctx, o.tenant, e.Device, e.Action == route.FeatureDNDOn); err != nil {
+			o.log.Error("do-not-disturb not kept", zap.String("device", e.Device), zap.Error(err))
+			o.post(FeatureDone{"sorry"})
+			return
+		}
+		o.post(FeatureDone{"done"})
 	}()
 }
 

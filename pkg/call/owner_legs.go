@@ -24,7 +24,7 @@ func (o *owner) openMedia(i int) bool {
 	if l.media != nil {
 		return true
 	}
-	m, err := o.mgr.deps.Media.Open(session.LegOptions{Group: o.group, Sink: func(ev session.Event) { o.post(fromMedia{i, ev}) }})
+	m, err := o.mgr.deps.Media.Open(session.LegOptions{Group: o.group, Sink: l.fromMedia})
 	if err != nil {
 		o.log.Error("no media for leg", zap.Int("leg", i), zap.Error(err))
 		return false
@@ -178,15 +178,23 @@ func (o *owner) prepareAnswer(l *legHandle, code int) bool {
 }
 
 func (o *owner) dialDevice(e DialDevice) {
+	d := o.house.Device(e.Device)
+	switch {
+	case o.mgr.dnd(o.m.S.Tenant, e.Device):
+		o.then(DialFailed{event.ReasonRejected, "do not disturb"})
+		return
+	case d.MaxCalls > 0 && o.mgr.inUse(o.m.S.Tenant, e.Device) >= d.MaxCalls:
+		o.then(DialFailed{event.ReasonBusy, "device has all the calls it may"})
+		return
+	}
 	targets := o.mgr.deps.SIP.Contacts(o.m.S.Tenant, e.Device)
 	if len(targets) == 0 {
 		o.then(DialFailed{event.ReasonUnreachable, "device has no contact"})
 		return
 	}
-	d := o.house.Device(e.Device)
 	var infos []LegInfo
 	for _, t := range targets {
-		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device}
+		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device, agent: e.Agent}
 		from := sip.Address{Display: o.callerName(), User: o.m.S.From}
 		if o.startLeg(l, sip.DialRequest{Target: t, From: from, To: sip.Address{User: d.Username}, RingTimeout: e.Ring + 2*time.Second,
 			Headers: []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}}) {
@@ -240,11 +248,13 @@ func (o *owner) dialTrunk(trunk, number string) {
 func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 	i := len(o.legs)
 	o.legs = append(o.legs, l)
+	l.index = i
+	l.owner.Store(o)
 	if !o.openMedia(i) {
 		o.legs = o.legs[:i]
 		return false
 	}
-	caller := o.legs[0]
+	caller := o.legs[o.m.S.Kept]
 	first := lawsOf(caller.offer)
 	if caller.agreed {
 		first = []codec.Law{caller.law}
@@ -252,7 +262,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 	l.local.Codecs = l.codecs(first...)
 	l.said = sdp.Offer(l.local)
 	r.SDP, r.CallID = l.said, o.m.S.ID
-	d, err := o.mgr.deps.SIP.Dial(r, func(ev sip.DialogEvent) { o.post(fromSIP{i, ev}) })
+	d, err := o.mgr.deps.SIP.Dial(r, l.fromSIP)
 	if err != nil {
 		o.log.Warn("leg could not be dialled", zap.Int("leg", i), zap.Error(err))
 		o.closeMedia(l, nil)
@@ -260,9 +270,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 		return false
 	}
 	l.dialog = d
-	if l.device != "" {
-		o.mgr.useDevice(o.m.S.Tenant, l.device, 1)
-	}
+	o.mgr.use(o.m.S.Tenant, l)
 	return true
 }
 

@@ -54,6 +54,8 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		if d, ok := infoDigit(ev.ContentType, ev.Body); ok {
 			o.step(Key{i, d, "info"})
 		}
+	case sip.Referred:
+		o.referred(i, ev)
 	case sip.Ended:
 		o.legEnded(i, ev)
 	}

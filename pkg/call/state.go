@@ -9,7 +9,8 @@ import (
 )
 
 // Phase is where a call stands. A call walks down this list and never up,
-// except between Menu, Waiting and Dialling, which a flow may take in any order.
+// except between Menu, Waiting, Dialling, Parked and Talking, which a flow or a
+// transfer may take in any order.
 type Phase uint8
 
 const (
@@ -17,13 +18,14 @@ const (
 	Menu                  // a flow speaks or listens
 	Waiting               // in a queue (the caller hears music while agents ring)
 	Dialling              // a device or trunk is being called for the caller
-	Talking               // two legs bridged (on hold included)
+	Parked                // in a slot of the house, music, until somebody fetches the caller
+	Talking               // two legs bridged, or more in conference (on hold included)
 	Feature               // a feature code's answer is being spoken
 	Ending                // no new commands; legs, queue and recording are being closed
 	Ended                 // all closed, the verdict is journalled
 )
 
-var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "talking", "feature", "ending", "ended"}
+var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "parked", "talking", "feature", "ending", "ended"}
 
 func (p Phase) String() string { return phaseNames[p] }
 
@@ -49,12 +51,46 @@ type Leg struct {
 	Trunk  string // our trunk, or ""
 	Number string // dialled or calling number on a trunk
 	Agent  string // user who takes calls on the device, or ""
-	Held   bool   // this side has put the call on hold
+	Held   bool   // this side's phone has put the call on hold
+	OnHold bool   // the same, asked by API
+	Busy   Busy   // what its agent was told to the ACD
 	Early  bool   // its early media is heard by the caller
 
 	Code     int          // SIP status that refused it, 0 when none
 	Reason   event.Reason // why it ended
 	Measured bool         // its stream is closed and counted
+}
+
+// Busy says what the ACD was told about a leg's agent.
+type Busy uint8
+
+const (
+	NotTold     Busy = iota // nothing, or free again
+	BusyDirect              // Occupy: a direct, outbound or transferred call; Release frees
+	BusyByQueue             // an accepted offer; CallEnded frees, wrap-up follows
+)
+
+// Transfer is a change of partner under way: the one who asked leaves, the kept
+// leg waits, the target is being reached.
+type Transfer struct {
+	Kind     string // "blind", "attended", "park"
+	By       string // "phone", "api"
+	To       string // as asked
+	Referrer int    // leg that leaves; its state tells whether it is still there
+	Queue    string // the conversation was of this queue
+	Device   string // of the referrer: rung back when the target fails and it is gone
+	Refer    bool   // asked by REFER: NOTIFYs are owed
+	Ringing  bool   // NOTIFY 180 was sent
+	Swapped  bool   // the referrer was the kept leg: a caller who transfers
+	Back     bool   // the referrer's device is being rung back
+	Late     bool   // the target is reached (park): the referrer only hears where
+}
+
+// Joining is a leg of another call on its way to this one.
+type Joining struct {
+	Kind string // "attended", "pickup", "unpark", "replaces"
+	Call string // the call that gives it
+	Leg  int    // "replaces": the leg of ours whose place it takes
 }
 
 // Attempt is one try to reach somebody: the contacts of one device rung
@@ -82,29 +118,40 @@ type State struct {
 	Record      resource.Record // policy that applies unless the queue says otherwise
 	Priority    int
 
-	Phase    Phase
-	Legs     []Leg
-	Attempt  *Attempt
-	Peer     int // leg that talks to the caller; 0 = none
-	Flow     string
-	FlowPath []string // flows entered, newest last; bounds goto between flows
-	IVR      *ivr.State
-	Queue    string
-	Targets  []string // dial targets not yet tried ("device:x", "number:+40...")
-	DialFor  dialFor
-	AtOnce   bool
-	RingFor  time.Duration
+	Phase   Phase
+	Legs    []Leg
+	Attempt *Attempt
+	// Kept is the leg that the call is about: it hears music and prompts and stays
+	// when the other is replaced. The caller (0), or the one who was called when
+	// the caller has transferred the call away. Peer talks to it; 0 = nobody.
+	// Others are further parties of a conference.
+	Kept     int
+	Peer     int
+	Others   []int
+	Transfer *Transfer
+	Joining  *Joining
+	Slot     string // parked in it
+	// The parker's device and leg: its phone rings when nobody fetches the caller.
+	Parker    string
+	ParkerLeg int
+	Flow      string
+	FlowPath  []string // flows entered, newest last; bounds goto between flows
+	IVR       *ivr.State
+	Queue     string
+	Targets   []string // dial targets not yet tried ("device:x", "number:+40...")
+	DialFor   dialFor
+	FlowFor   dialFor // what the flow waits for: a queue (dialForOffer) or a dial step
+	AtOnce    bool
+	RingFor   time.Duration
 
 	// The most telling failure of the targets tried so far.
 	FailReason event.Reason
 	FailCode   int
 
 	Talked     bool   // was bridged at least once
-	Occupied   string // agent we told the ACD is busy with this call
-	FromQueue  bool   // that agent's conversation came from a queue: wrap-up follows
-	OccupyWas  string // agent on the calling side, told busy since the INVITE
 	OfferID    string // the accepted offer
 	Recording  string // recording id while one is open
+	KeptRight  bool   // the kept leg is the recording's right channel
 	Recordings int    // opened so far
 	Music      string // prompt name of the music that plays, "" when none
 	MusicAt    time.Duration
@@ -125,10 +172,12 @@ type State struct {
 type dialFor uint8
 
 const (
-	dialForNobody dialFor = iota
-	dialForRoute          // the number or extension leads straight to a device or trunk
-	dialForFlow           // a dial step
-	dialForOffer          // the ACD
+	dialForNobody   dialFor = iota
+	dialForRoute            // the number or extension leads straight to a device or trunk
+	dialForFlow             // a dial step
+	dialForOffer            // the ACD
+	dialForTransfer         // a transfer's target, or the ring-back of who asked for it
+	dialForThird            // a further party of a conference
 )
 
 // Verdict is how a call ended.

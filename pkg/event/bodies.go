@@ -56,12 +56,13 @@ const (
 	ReasonShutdown     Reason = "shutdown"       // drain bound reached
 	ReasonMaxDuration  Reason = "max_duration"   // a cap on the call's length
 	ReasonError        Reason = "error"          // anything else; see the log
+	ReasonTransferred  Reason = "transferred"    // its last party went over to another call of ours
 )
 
 // Reasons lists every Reason, for metrics that create their series at zero.
 var Reasons = []Reason{ReasonNormal, ReasonAbandoned, ReasonLeftMenu, ReasonCancelled, ReasonNoAnswer,
 	ReasonBusy, ReasonRejected, ReasonNotFound, ReasonForbidden, ReasonNoCodec, ReasonOverload, ReasonUnreachable,
-	ReasonMediaTimeout, ReasonSignalLost, ReasonFlowError, ReasonShutdown, ReasonMaxDuration, ReasonError}
+	ReasonMediaTimeout, ReasonSignalLost, ReasonFlowError, ReasonShutdown, ReasonMaxDuration, ReasonError, ReasonTransferred}
 
 // Results lists every Result, for metrics that create their series at zero.
 var Results = []Result{ResultSuccess, ResultCaller, ResultAgent, ResultUpstream, ResultOurs, ResultUnknown}
@@ -242,6 +243,45 @@ type RecordingEnded struct {
 	Fault      string `json:"fault,omitempty"`
 }
 
+// TransferAsked: a party wants its partner to talk to somebody else. Code is 202
+// when it was taken on, else the SIP status of the refusal.
+type TransferAsked struct {
+	Transfer string `json:"transfer"` // "blind", "attended", "park", "third" (a further party)
+	By       string `json:"by"`       // "phone", "api"
+	Leg      int    `json:"leg"`      // who asked
+	Device   string `json:"device,omitempty"`
+	Agent    string `json:"agent,omitempty"`
+	To       string `json:"to"`
+	Code     int    `json:"code"`
+	OtherID  string `json:"other_call_id,omitempty"` // attended: the other call
+}
+
+// TransferEnded closes a TransferAsked with code 202. Outcome: "done",
+// "returned" (the target failed, who asked has the call again), "rung_back" (the
+// same, after hanging up), "failed", "left" (the waiting party hung up).
+type TransferEnded struct {
+	Transfer string `json:"transfer"`
+	Outcome  string `json:"outcome"`
+	Reason   Reason `json:"reason,omitempty"` // why the target failed
+	Code     int    `json:"code,omitempty"`   // its SIP status, 0 when it gave none
+	Slot     string `json:"slot,omitempty"`   // park
+}
+
+// LegTransferred: a leg went over to another call (ToCall set) or came from one
+// (FromCall set). Leg is its number in the call that the event belongs to.
+type LegTransferred struct {
+	Leg      int    `json:"leg"`
+	FromCall string `json:"from_call,omitempty"`
+	ToCall   string `json:"to_call,omitempty"`
+}
+
+// HoldAsked: a hold that no phone made (API).
+type HoldAsked struct {
+	Leg int    `json:"leg"`
+	On  bool   `json:"on"`
+	By  string `json:"by"`
+}
+
 // CallEnded is the last event of a call.
 type CallEnded struct {
 	Result  Result `json:"result"`
@@ -285,6 +325,10 @@ func (AgentStateChanged) Kind() string { return "agent.state" }
 func (RecordingStarted) Kind() string  { return "recording.started" }
 func (RecordingEnded) Kind() string    { return "recording.ended" }
 func (ResourcesApplied) Kind() string  { return "resources.applied" }
+func (TransferAsked) Kind() string     { return "transfer.asked" }
+func (TransferEnded) Kind() string     { return "transfer.ended" }
+func (LegTransferred) Kind() string    { return "leg.transferred" }
+func (HoldAsked) Kind() string         { return "hold.asked" }
 
 func (CallStarted) body()       {}
 func (CallAnswered) body()      {}
@@ -307,6 +351,10 @@ func (AgentStateChanged) body() {}
 func (RecordingStarted) body()  {}
 func (RecordingEnded) body()    {}
 func (ResourcesApplied) body()  {}
+func (TransferAsked) body()     {}
+func (TransferEnded) body()     {}
+func (LegTransferred) body()    {}
+func (HoldAsked) body()         {}
 
 var kinds = map[string]func(json.RawMessage) (Body, error){}
 
@@ -341,4 +389,8 @@ func init() {
 	register[RecordingStarted]()
 	register[RecordingEnded]()
 	register[ResourcesApplied]()
+	register[TransferAsked]()
+	register[TransferEnded]()
+	register[LegTransferred]()
+	register[HoldAsked]()
 }

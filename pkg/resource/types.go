@@ -53,7 +53,9 @@ type TenantSpec struct {
 	// DefaultTarget is where a call goes when its flow fails; "" = hang up after the sorry prompt.
 	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME" or "flow:NAME"
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
-	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1).
+	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
+	// "*9" echo, "*70" park (as a transfer's target; *7001 fetches who is parked in slot 01),
+	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off.
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
 	// NotReadyReasons maps the digits after the not_ready code to a reason word.
 	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
@@ -88,6 +90,8 @@ type DeviceSpec struct {
 	// Outside as in UserSpec, for a phone that belongs to nobody.
 	Outside     []string `yaml:"outside,omitempty"`
 	MaxContacts int      `yaml:"max_contacts,omitempty"` // default 5
+	// MaxCalls at a time on this device, dialled and received; more are answered 486 Busy Here. 0 = no cap.
+	MaxCalls int `yaml:"max_calls,omitempty"`
 }
 
 // HA1Spec is a password as digest authentication needs it: the hash of

@@ -18,9 +18,14 @@ var DefaultFeatureCodes = map[string]string{
 	"*43": FeatureReady,
 	"*44": FeatureNotReady,
 	"*9":  FeatureEcho,
+	"*70": FeaturePark,
+	"*8":  FeaturePickUp,
+	"*78": FeatureDNDOn,
+	"*79": FeatureDNDOff,
 }
 
-var features = []string{FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho}
+var features = []string{FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
+	FeaturePark, FeaturePickUp, FeatureDNDOn, FeatureDNDOff}
 
 // defaultTrunkRing bounds a call out whose trunk says nothing.
 const defaultTrunkRing = 60 * time.Second
@@ -393,7 +398,8 @@ func (tn *tenant) extension(name string, from *device) Target {
 	return tg
 }
 
-// feature matches a code, or the not_ready code with a reason: *44*1.
+// feature matches a code, the not_ready code with a reason (*44*1), and the
+// codes that take digits right behind them: *7001 a slot, *8201 an extension.
 func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	if d.International {
 		return Target{}, false
@@ -402,6 +408,13 @@ func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	if feature, ok := tn.codes[d.Number]; ok {
 		tg.Feature = feature
 		return tg, true
+	}
+	for n := len(d.Number) - 1; n > 0; n-- { // the longest code first
+		arg := strings.TrimPrefix(d.Number[n:], "*")
+		if f := tn.codes[d.Number[:n]]; (f == FeaturePark || f == FeaturePickUp) && plain(arg) {
+			tg.Feature, tg.Arg = f, arg
+			return tg, true
+		}
 	}
 	i := strings.LastIndexByte(d.Number, '*')
 	if i <= 0 || !plain(d.Number[i+1:]) || tn.codes[d.Number[:i]] != FeatureNotReady {

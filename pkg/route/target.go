@@ -58,6 +58,10 @@ const (
 	FeatureReady    = "ready"
 	FeatureNotReady = "not_ready" // Arg: the digits after the code, Reason: the word they stand for
 	FeatureEcho     = "echo"
+	FeaturePark     = "park"    // transfer to it: park; Arg: a slot, dialled to fetch who is parked there
+	FeaturePickUp   = "pickup"  // Arg: the extension whose ringing call is taken
+	FeatureDNDOn    = "dnd_on"  // the device takes no calls
+	FeatureDNDOff   = "dnd_off" // it does again
 )
 
 // Target is where a call goes.

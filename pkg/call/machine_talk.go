@@ -1,0 +1,247 @@
+package call
+
+import (
+	"slices"
+
+	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/ivr/prompt"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
+)
+
+// talkers lists the parties of the conversation, the kept leg first.
+func (m *Machine) talkers() []int {
+	if m.S.Phase != Talking {
+		return nil
+	}
+	return append([]int{m.S.Kept, m.S.Peer}, m.S.Others...)
+}
+
+func (m *Machine) talks(leg int) bool { return slices.Contains(m.talkers(), leg) }
+
+// holds tells whether a leg has put the others on hold, by its phone or by API.
+func (m *Machine) holds(leg int) bool { return m.S.Legs[leg].Held || m.S.Legs[leg].OnHold }
+
+// connect begins a conversation of the kept leg with a leg that has answered.
+func (m *Machine) connect(leg int) {
+	transferred := m.S.Transfer != nil
+	began := m.S.Phase == Waiting || m.S.Phase == Dialling
+	m.S.Attempt, m.S.Targets = nil, nil
+	m.stopTimer(TimerRing)
+	m.leaveSlot()
+	m.answer()
+	m.S.Ledger.Agent = m.S.Legs[leg].Agent
+	m.S.Peer, m.S.Phase, m.S.Talked = leg, Talking, true
+	if transferred {
+		m.transferDone()
+	}
+	m.do(StopPlay{m.S.Kept})
+	m.converse()
+	if m.S.IVR != nil && began && !transferred {
+		m.flowEvent(ivr.Connected{})
+	}
+	switch {
+	case m.ending():
+	case m.wantsRecording():
+		m.startRecording()
+	default:
+		m.stopRecording() // the queue it went to does not record
+	}
+}
+
+// converse joins the sound of the parties as their holds ask, at the beginning
+// of a conversation or after a change of who takes part.
+func (m *Machine) converse() {
+	hearing := slices.DeleteFunc(m.talkers(), m.holds)
+	all := 2 + len(m.S.Others)
+	switch {
+	case all > 2:
+		m.confer(hearing)
+	case len(hearing) == 2:
+		m.do(BridgeLegs{m.S.Kept, m.S.Peer})
+	default:
+		m.holdMusic(hearing)
+	}
+	if len(hearing) < 2 {
+		m.holdSegment()
+	} else {
+		m.segment(m.talkSegment(event.SegmentTalking))
+	}
+}
+
+// confer lets those who do not hold hear each other; one alone hears music.
+func (m *Machine) confer(hearing []int) {
+	if len(hearing) < 2 {
+		m.do(Confer{})
+		m.holdMusic(hearing)
+		return
+	}
+	for _, l := range hearing {
+		m.do(StopPlay{l})
+	}
+	m.do(Confer{Legs: hearing})
+}
+
+// holdMusic: who waits hears music; who holds hears nothing.
+func (m *Machine) holdMusic(waiting []int) {
+	for _, l := range waiting {
+		m.do(PlayPhrases{Leg: l, ID: m.nextPlay(), Phrases: []prompt.Phrase{{Name: m.music()}}, Language: m.S.Language, Loop: true})
+	}
+}
+
+func (m *Machine) holdSegment() {
+	seg := m.talkSegment(event.SegmentHold)
+	seg.By = "caller"
+	if m.holds(m.S.Peer) && !m.holds(m.S.Kept) {
+		seg.By = "agent"
+	}
+	m.segment(seg)
+}
+
+func (m *Machine) holdChanged(ev HoldChanged) {
+	if !m.known(ev.Leg) || m.S.Legs[ev.Leg].Held == ev.Held {
+		return // a refresh that changes nothing
+	}
+	before := m.holds(ev.Leg)
+	m.S.Legs[ev.Leg].Held = ev.Held
+	m.rehold(ev.Leg, before)
+}
+
+// holdAsked is a hold by API: the partner hears music and the phone nothing,
+// without a re-INVITE.
+func (m *Machine) holdAsked(ev HoldAsked) {
+	if !m.talks(ev.Leg) {
+		m.do(AnswerTransfer{Leg: ev.Leg, Code: 409})
+		return
+	}
+	m.do(AnswerTransfer{Leg: ev.Leg, Code: 202})
+	if m.S.Legs[ev.Leg].OnHold == ev.On {
+		return
+	}
+	m.journal(event.HoldAsked{Leg: ev.Leg, On: ev.On, By: ev.By})
+	before := m.holds(ev.Leg)
+	m.S.Legs[ev.Leg].OnHold = ev.On
+	m.rehold(ev.Leg, before)
+}
+
+// rehold follows a change of one leg's hold in the conversation.
+func (m *Machine) rehold(leg int, before bool) {
+	if !m.talks(leg) || m.holds(leg) == before {
+		return
+	}
+	hearing := slices.DeleteFunc(m.talkers(), m.holds)
+	if len(m.S.Others) > 0 {
+		m.do(StopPlay{leg})
+		m.confer(hearing)
+	} else if len(hearing) == 2 {
+		m.do(StopPlay{m.S.Kept})
+		m.do(StopPlay{m.S.Peer})
+		m.do(BridgeLegs{m.S.Kept, m.S.Peer})
+	} else {
+		m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
+		m.holdMusic(hearing)
+	}
+	switch on := m.S.Ledger.Segment == event.SegmentHold; {
+	case len(hearing) >= 2 && on:
+		m.segment(m.talkSegment(event.SegmentTalking))
+	case len(hearing) < 2 && !on:
+		seg := m.talkSegment(event.SegmentHold)
+		seg.By = "caller"
+		if leg != m.S.Kept {
+			seg.By = "agent"
+		}
+		m.segment(seg)
+	}
+}
+
+// maxParties bounds a conference: the sum of more voices is noise to a phone.
+const maxParties = 8
+
+// thirdAsked rings a further party while the conversation goes on.
+func (m *Machine) thirdAsked(ev ThirdAsked) {
+	asked := event.TransferAsked{Transfer: "third", By: ev.By, Leg: ev.Leg, To: ev.To, Code: ev.Refuse}
+	if asked.Code == 0 {
+		switch {
+		case !m.talks(ev.Leg):
+			asked.Code = 409
+		case m.S.Attempt != nil || m.S.Joining != nil || len(m.talkers()) >= maxParties:
+			asked.Code = 491
+		}
+	}
+	targets := targetsOf(ev.Target)
+	if asked.Code == 0 && len(targets) == 0 {
+		asked.Code = 403 // a queue or a flow is nobody to talk with
+	}
+	if asked.Code == 0 {
+		asked.Code = 202
+	}
+	if m.known(ev.Leg) {
+		asked.Device, asked.Agent = m.S.Legs[ev.Leg].Device, m.S.Legs[ev.Leg].Agent
+	}
+	m.journal(asked)
+	m.do(AnswerTransfer{Leg: ev.Leg, Code: asked.Code})
+	if asked.Code != 202 {
+		return
+	}
+	m.S.DialFor, m.S.Targets, m.S.AtOnce, m.S.RingFor = dialForThird, targets, false, defaultRing
+	m.S.FailReason, m.S.FailCode = event.ReasonUnreachable, 0
+	m.nextTarget()
+}
+
+func (m *Machine) thirdJoins(leg int) {
+	m.S.Others = append(m.S.Others, leg)
+	m.journal(event.TransferEnded{Transfer: "third", Outcome: "done"})
+	m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
+	m.converse()
+}
+
+func (m *Machine) thirdFailed(why event.Reason) {
+	m.journal(event.TransferEnded{Transfer: "third", Outcome: "failed", Reason: why, Code: m.S.FailCode})
+}
+
+// endThird gives up a further party that still rings.
+func (m *Machine) endThird() {
+	if m.S.Phase == Talking && m.S.Attempt != nil {
+		m.endAttempt("cancelled")
+		m.S.Targets = nil
+		m.thirdFailed(event.ReasonCancelled)
+	}
+}
+
+// partyGone: one of three or more has left; the others go on.
+func (m *Machine) partyGone(leg int) {
+	m.release(leg)
+	m.do(UntapLeg{leg})
+	left := slices.DeleteFunc(m.talkers(), func(l int) bool { return l == leg })
+	peer := m.S.Peer
+	m.S.Kept, m.S.Peer, m.S.Others = left[0], left[1], left[2:]
+	if m.S.Recording != "" && leg != peer && leg == 0 {
+		m.S.KeptRight = true // the caller's channel falls silent
+	} else if m.S.Recording != "" && leg == peer {
+		m.do(TapLeg{Leg: m.S.Peer, Left: m.S.KeptRight})
+	}
+	m.S.Ledger.Agent = m.S.Legs[m.S.Peer].Agent
+	if len(left) == 2 {
+		m.do(Confer{})
+	}
+	m.converse()
+}
+
+// targetsOf lists what a routed target means for dialling; nil when it is
+// nothing that can be rung.
+func targetsOf(t route.Target) []string {
+	var out []string
+	switch t.Kind {
+	case route.Device:
+		out = []string{"device:" + t.Name}
+	case route.Devices:
+		for _, d := range t.Names {
+			out = append(out, "device:"+d)
+		}
+	case route.Trunk:
+		for _, r := range t.Routes {
+			out = append(out, "trunk:"+r.Trunk+":"+r.Number)
+		}
+	}
+	return out
+}

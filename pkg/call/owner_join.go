@@ -1,0 +1,508 @@
+package call
+
+import (
+	"errors"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/pkg/acd"
+	"github.com/centrala/centrala/pkg/route"
+	"github.com/centrala/centrala/pkg/sip"
+)
+
+// Messages between owners. They carry an owner only to post an answer to.
+type (
+	// wantLeg asks for a leg: the caller's, or the partner of the one whose dialog
+	// is named; device is the one that asks, by its proved dialog of the other call.
+	wantLeg struct {
+		by        *owner
+		partnerOf string
+		device    string
+	}
+	// handedLeg answers it; leg nil = no.
+	handedLeg struct {
+		call string
+		leg  *legHandle
+		info LegInfo
+		held bool
+	}
+	// joinRequest asks to be a party: see JoinAsked. next are further calls to
+	// ask when this one refuses.
+	joinRequest struct {
+		by     *owner
+		kind   string
+		device string
+		asker  string // device of who wants in
+		leg    *legHandle
+		next   []*owner
+	}
+)
+
+// transferor is the part of a dialog that answers REFER (RFC 3515).
+type transferor interface {
+	AcceptRefer()
+	RefuseRefer(code int)
+	NotifyRefer(code int, reason string)
+}
+
+// errNoDialog: Replaces names no dialog of ours that may be replaced.
+var errNoDialog = errors.New("call: no such dialog")
+
+// dialledOf is the user part of a Refer-To, as it would be dialled; "" when it
+// names nobody. The host is not looked at: a phone's transfer goes by the
+// house's own routing and rights, like its calls.
+func dialledOf(uri string) string {
+	_, rest, ok := strings.Cut(uri, ":")
+	if !ok {
+		return ""
+	}
+	user, _, ok := strings.Cut(rest, "@")
+	if !ok {
+		return ""
+	}
+	user, _, _ = strings.Cut(user, ";")
+	user, _, _ = strings.Cut(user, ":")
+	u, err := url.PathUnescape(user)
+	if err != nil || len(u) > 64 {
+		return ""
+	}
+	return u
+}
+
+// callIDOf is the Call-ID that a Replaces names, "" when there is none.
+func callIDOf(replaces any) string {
+	v := reflect.ValueOf(replaces)
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem().FieldByName("CallID")
+	}
+	if v.Kind() != reflect.String {
+		return ""
+	}
+	id, _, _ := strings.Cut(v.String(), ";")
+	return strings.TrimSpace(id)
+}
+
+// refused is the SIP status of a routing error.
+func refused(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, route.ErrForbidden):
+		return 403
+	}
+	return 404
+}
+
+// referred is a REFER of a leg's phone. Its target is checked like a new call of
+// that device: a line from outside transfers nothing.
+func (o *owner) referred(i int, ev sip.Referred) {
+	device := o.m.S.Legs[i].Device
+	to := dialledOf(ev.To)
+	if replaces := callIDOf(ev.Replaces); replaces != "" {
+		ask := AttendedAsked{Leg: i, To: to, By: "phone", Refer: true, SIPCallID: replaces}
+		other := o.mgr.dialog(o.tenant, ask.SIPCallID)
+		switch {
+		case device == "":
+			ask.Refuse = 403
+		case other == nil || other.owner.Load() == o:
+			ask.Refuse = 404 // a dialog of another server is not ours to join
+		default:
+			ask.Call = other.owner.Load().id
+		}
+		o.step(ask)
+		return
+	}
+	ask := TransferAsked{Leg: i, To: to, By: "phone", Refer: true}
+	if device == "" {
+		ask.Refuse = 403
+	} else {
+		ask.Target, ask.Refuse = o.reach(device, to)
+	}
+	if ask.Refuse != 0 {
+		o.log.Warn("transfer refused", zap.Int("leg", i), zap.String("device", device), zap.String("to", to), zap.Int("code", ask.Refuse))
+	}
+	o.step(ask)
+}
+
+// reach routes what a device asks for by the device's own rights.
+func (o *owner) reach(device, to string) (route.Target, int) {
+	t, err := o.house.FromDevice(time.Now(), device, to)
+	if err == nil && t.Kind == route.Devices {
+		t.Names = o.mgr.hunt(o.tenant, to, t.Names)
+	}
+	return t, refused(err)
+}
+
+// answerTransfer carries the machine's verdict to the phone or to the API.
+func (o *owner) answerTransfer(e AnswerTransfer) {
+	if !e.Refer {
+		if o.verdict != nil {
+			o.verdict <- e.Code
+			o.verdict = nil
+		}
+		return
+	}
+	d, ok := any(o.legs[e.Leg].dialog).(transferor)
+	switch {
+	case !ok:
+	case e.Code == 202:
+		d.AcceptRefer()
+	default:
+		d.RefuseRefer(e.Code)
+	}
+}
+
+// confer mixes three or more legs; fewer than two end it.
+func (o *owner) confer(legs []int) {
+	if len(legs) < 2 {
+		if o.conf != nil {
+			o.conf.Close()
+			o.conf = nil
+		}
+		return
+	}
+	if o.conf == nil {
+		o.conf = o.mgr.deps.Media.NewConference(o.group)
+	}
+	in := map[int]bool{}
+	for _, i := range legs {
+		in[i] = true
+		if m := o.media(i); m != nil {
+			o.conf.Add(m, session.Talker())
+		}
+	}
+	for i := range o.legs {
+		if m := o.media(i); m != nil && !in[i] {
+			o.conf.Remove(m)
+		}
+	}
+}
+
+// wantLeg asks the owner of another call for a leg.
+func (o *owner) wantLeg(e WantLeg) {
+	other := o.mgr.owner(e.Call)
+	ask := wantLeg{by: o, partnerOf: e.PartnerOf}
+	if t := o.m.S.Transfer; t != nil {
+		ask.device = t.Device
+	}
+	if other == nil || other.post(ask) != boxTaken {
+		o.then(LegNotGiven{e.Call})
+	}
+}
+
+// wanted: another call asks for a leg of ours.
+func (o *owner) wanted(w wantLeg) {
+	ev := LegWanted{Call: w.by.id}
+	if w.partnerOf != "" {
+		l := o.mgr.dialog(o.tenant, w.partnerOf)
+		// Only who holds both calls may join them: the same phone, or another of
+		// the same person.
+		if l == nil || l.owner.Load() != o || !o.samePerson(o.m.S.Legs[l.index].Device, w.device) {
+			w.by.post(handedLeg{call: o.id})
+			return
+		}
+		ev.Leg, ev.Partner = l.index, true
+	}
+	o.inWant = w.by
+	o.step(ev)
+	o.inWant = nil
+}
+
+func (o *owner) samePerson(a, b string) bool {
+	return a != "" && (a == b || o.house.AgentOf(a) != "" && o.house.AgentOf(a) == o.house.AgentOf(b))
+}
+
+func (o *owner) keepLeg(KeepLeg) {
+	if o.inWant != nil {
+		o.inWant.post(handedLeg{call: o.id})
+	}
+}
+
+// giveLeg hands a leg's dialog and stream to the owner who asked. What they say
+// from here on goes there; what waits in our mailbox is sent after it.
+func (o *owner) giveLeg(e GiveLeg) {
+	l, to := o.legs[e.Leg], o.inWant
+	d := o.m.S.Legs[e.Leg]
+	o.legs[e.Leg] = &legHandle{gone: true, index: e.Leg}
+	o.legs[e.Leg].owner.Store(o)
+	if l.media != nil {
+		l.media.Record(nil, record.Left)
+		l.media.Move(to.group)
+	}
+	h := handedLeg{call: o.id, leg: l, held: d.Held, info: LegInfo{Device: d.Device, Trunk: d.Trunk, Number: d.Number, Agent: d.Agent, SIPCallID: l.dialog.SIPCallID()}}
+	// First the leg, then its events: the new owner must know it when they come.
+	if to.post(h) == boxTaken {
+		l.owner.CompareAndSwap(o, to)
+		return
+	}
+	to.orphan(h) // gone, or stuck: nobody to talk with is left there
+}
+
+// handed is the answer to wantLeg.
+func (o *owner) handed(h handedLeg) {
+	if h.leg == nil {
+		o.step(LegNotGiven{h.call})
+		return
+	}
+	h.leg.owner.Store(o)
+	h.leg.index = len(o.legs)
+	o.legs = append(o.legs, h.leg)
+	o.step(LegGiven{Call: h.call, Leg: h.info, Held: h.held})
+}
+
+// orphan ends what comes to an owner that is gone: a leg in flight must not live
+// on without a call.
+func (o *owner) orphan(v any) {
+	switch v := v.(type) {
+	case handedLeg:
+		if v.leg == nil {
+			return
+		}
+		o.log.Warn("leg came to a call that has ended", zap.String("from_call", v.call))
+		v.leg.dialog.End(reasonHeader("normal"))
+		if v.leg.media != nil {
+			v.leg.media.Close(nil)
+		}
+		o.mgr.release(o.tenant, v.leg)
+		if v.info.Agent != "" {
+			o.house.ACD().Post(acd.Release{Agent: v.info.Agent, CallID: o.id})
+		}
+	case wantLeg:
+		v.by.post(handedLeg{call: o.id})
+	case joinRequest:
+		o.refuseRequest(v)
+	case command:
+		v.reply <- 481
+	}
+}
+
+// askJoin looks for the call that our caller wants to be a party of.
+func (o *owner) askJoin(e AskJoin) {
+	r := joinRequest{by: o, kind: e.Kind, asker: o.m.S.Legs[0].Device}
+	switch e.Kind {
+	case joinUnpark:
+		if p := o.mgr.parked(o.tenant, e.Arg); p != nil {
+			r.next = []*owner{p}
+		}
+	case joinPickUp:
+		t, err := o.house.FromDevice(time.Now(), o.m.S.Legs[0].Device, e.Arg)
+		if err == nil && t.Kind == route.Device {
+			r.device = t.Name
+			r.next = o.mgr.callsAt(o.tenant, t.Name, o)
+		}
+	case featureReplaces:
+		if l := o.mgr.dialog(o.tenant, e.Arg); l != nil && l.owner.Load() != o {
+			r.leg, r.next = l, []*owner{l.owner.Load()}
+		}
+	}
+	o.askNext(r)
+}
+
+// askNext posts the request to the next call that may fit.
+func (o *owner) askNext(r joinRequest) {
+	for len(r.next) > 0 {
+		to := r.next[0]
+		r.next = r.next[1:]
+		if to.post(r) == boxTaken {
+			return
+		}
+	}
+	r.by.post(JoinRefused{})
+}
+
+func (o *owner) refuseRequest(r joinRequest) { o.askNext(r) }
+
+// joinRequested: another call's caller wants to be a party of ours.
+func (o *owner) joinRequested(r joinRequest) {
+	ev := JoinAsked{Call: r.by.id, Kind: r.kind, Device: r.device, Leg: -1}
+	if r.leg != nil {
+		// A call that rings may be taken by any phone of the house; the place in
+		// a conversation only by its own person (RFC 3891 4).
+		if i := r.leg.index; r.leg.owner.Load() != o || o.m.S.Legs[i].State >= LegAnswered && !o.samePerson(o.m.S.Legs[i].Device, r.asker) {
+			o.refuseRequest(r)
+			return
+		}
+		ev.Leg = r.leg.index
+	}
+	o.request = &r
+	o.step(ev)
+	o.request = nil
+}
+
+func (o *owner) refuseJoin(RefuseJoin) {
+	if o.request != nil {
+		o.refuseRequest(*o.request)
+	}
+}
+
+// command is what the API asks of a call. reply has room for the one answer.
+type command struct {
+	kind   string // "transfer", "hold", "resume", "conference", "park"
+	leg    int    // -1: the agent's side
+	target string
+	by     string
+	reply  chan<- int
+}
+
+func (o *owner) command(c command) {
+	if c.leg < 0 {
+		c.leg = o.agentSide()
+	}
+	if c.leg < 0 || c.leg >= len(o.legs) {
+		c.reply <- 409
+		return
+	}
+	o.verdict = c.reply
+	switch c.kind {
+	case "hold", "resume":
+		o.step(HoldAsked{Leg: c.leg, On: c.kind == "hold", By: c.by})
+	case "park":
+		o.step(TransferAsked{Leg: c.leg, To: c.target, By: c.by, Target: route.Target{Kind: route.Feature, Feature: route.FeaturePark, Arg: c.target}})
+	case "conference":
+		t, code := o.commandTarget(c)
+		o.step(ThirdAsked{Leg: c.leg, Target: t, To: c.target, By: c.by, Refuse: code})
+	case "transfer":
+		t, code := o.commandTarget(c)
+		o.step(TransferAsked{Leg: c.leg, Target: t, To: c.target, By: c.by, Refuse: code})
+	}
+	if o.verdict != nil { // the machine had nothing to say: the call is over
+		o.verdict <- 481
+		o.verdict = nil
+	}
+}
+
+// agentSide is the leg that commands without a leg mean: the peer, or the caller
+// of a call out.
+func (o *owner) agentSide() int {
+	s := &o.m.S
+	if s.Peer != 0 && s.Legs[s.Peer].Device != "" {
+		return s.Peer
+	}
+	if s.Legs[s.Kept].Device != "" {
+		return s.Kept
+	}
+	return -1
+}
+
+// commandTarget reads "queue:x", "flow:x", "device:x", "agent:x" or a number as
+// the device of the leg would dial it, with that device's rights.
+func (o *owner) commandTarget(c command) (route.Target, int) {
+	kind, name, ok := strings.Cut(c.target, ":")
+	if !ok {
+		device := o.m.S.Legs[c.leg].Device
+		if device == "" {
+			return route.Target{}, 403
+		}
+		return o.reach(device, c.target)
+	}
+	return o.house.Named(kind, name)
+}
+
+// Command asks something of a live call of a tenant: kind "transfer", "hold",
+// "resume", "conference" or "park". leg -1 means the agent's side. It returns a
+// SIP status, 202 when the call has taken it on; 404 when there is no such call.
+func (m *Manager) Command(done <-chan struct{}, tenant, id, kind string, leg int, target, by string) int {
+	o := m.owner(id)
+	if o == nil || o.tenant != tenant {
+		return 404
+	}
+	reply := make(chan int, 2)
+	if o.post(command{kind, leg, target, by, reply}) != boxTaken {
+		return 481
+	}
+	select {
+	case code := <-reply:
+		return code
+	case <-o.done:
+		return 481
+	case <-done:
+		return 504
+	}
+}
+
+func (m *Manager) owner(id string) *owner {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls[id]
+}
+
+// dialog finds a leg by its dialog's Call-ID within a tenant.
+func (m *Manager) dialog(tenant, sipCallID string) *legHandle {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.dialogs[sipCallID]; l != nil && l.owner.Load().tenant == tenant {
+		return l
+	}
+	return nil
+}
+
+// callsAt lists the calls that have a leg at a device, oldest first.
+func (m *Manager) callsAt(tenant, device string, but *owner) []*owner {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []*owner
+	for _, l := range m.devices[tenant+"/"+device] {
+		if o := l.owner.Load(); o != but {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// replaced routes an INVITE with Replaces (RFC 3891): it must name a dialog of
+// the same tenant, and one of the same person or one that rings.
+func (m *Manager) replaced(in *sip.Invitation, value string) (route.Target, error) {
+	id, _, _ := strings.Cut(value, ";")
+	id = strings.TrimSpace(id)
+	l := m.dialog(in.Tenant, id)
+	if l == nil || in.Kind != sip.IdentityDevice {
+		return route.Target{}, errNoDialog
+	}
+	return route.Target{Kind: route.Feature, Tenant: in.Tenant, Feature: featureReplaces, Arg: id}, nil
+}
+
+// maxSlots parking slots of a tenant: two digits.
+const maxSlots = 99
+
+// takeSlot parks a call; "" = all are taken, or the one wanted is.
+func (m *Manager) takeSlot(o *owner, want string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for n := 1; n <= maxSlots; n++ {
+		name := slotName(n)
+		if want != "" && name != want || m.slots[o.tenant+"/"+name] != nil {
+			continue
+		}
+		m.slots[o.tenant+"/"+name] = o
+		return name
+	}
+	return ""
+}
+
+func (m *Manager) freeSlot(o *owner, slot string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.slots[o.tenant+"/"+slot] == o {
+		delete(m.slots, o.tenant+"/"+slot)
+	}
+}
+
+func (m *Manager) parked(tenant, slot string) *owner {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(slot) == 1 {
+		slot = "0" + slot
+	}
+	return m.slots[tenant+"/"+slot]
+}
+
+// dnd tells whether a device takes no calls.
+func (m *Manager) dnd(tenant, device string) bool {
+	return m.deps.DND != nil && m.deps.DND.DND(tenant, device)
+}
