@@ -7,7 +7,9 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/centrala/centrala/pkg/sip/ban"
 	"github.com/centrala/centrala/pkg/sip/dialog"
+	"github.com/centrala/centrala/pkg/sip/overload"
 	"github.com/centrala/centrala/pkg/sip/transaction"
 )
 
@@ -78,7 +80,20 @@ func (sh *shard) options(req *sip.Request, h hop) {
 		sh.s.answer(req, h, 503, "", sh.s.retryAfter())
 		return
 	}
+	if user := req.Recipient.User; user != "" {
+		// RFC 3261 11.2 would answer for the user; to strangers that tells which
+		// exist. All get the same answer, and who asks for many is a scanner.
+		if name := unescape(user); !sh.s.known(name) {
+			sh.s.actName(h.remote, ban.UnknownNumber, name)
+		}
+	}
 	sh.s.answer(req, h, 200, "OK", Header{Name: "Allow", Value: allowMethods}, Header{Name: "Accept", Value: acceptTypes}, Header{Name: "Supported", Value: supportedExt})
+}
+
+// known reports the name of a device.
+func (s *Stack) known(name string) bool {
+	_, ok := s.deps.Accounts.Account(name, "")
+	return ok
 }
 
 // ack takes an ACK: of a refused INVITE (same branch), or of a 2xx (its own
@@ -178,6 +193,9 @@ func (sh *shard) invite(req *sip.Request, h hop) {
 	s := sh.s
 	if s.draining.Load() {
 		s.answer(req, h, 503, "", s.retryAfter())
+		return
+	}
+	if sh.shed(overload.Call, req, h) {
 		return
 	}
 	who, ok := sh.identify(req, h)

@@ -2,6 +2,9 @@ package sip
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/centrala/centrala/pkg/sip/ban"
+	"github.com/centrala/centrala/pkg/sip/overload"
 )
 
 // Reasons of dropped_total, the closed set.
@@ -15,10 +18,11 @@ const (
 	dropPanic              // our own fault, see the log
 	dropBrake              // a source that guesses passwords
 	dropCommand            // a dialog's command queue was full
+	dropBanned             // from a banned source, unread
 	numDrops
 )
 
-var dropNames = [numDrops]string{"read_error", "send_error", "queue_full", "stray", "slow_peer", "connection_limit", "panic", "auth_brake", "command_overflow"}
+var dropNames = [numDrops]string{"read_error", "send_error", "queue_full", "stray", "slow_peer", "connection_limit", "panic", "auth_brake", "command_overflow", "banned"}
 
 // methods are the label values of a method; all else is "OTHER".
 var methods = []string{"INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH", "OTHER"}
@@ -38,6 +42,9 @@ type metrics struct {
 	transactions    prometheus.Gauge
 	connections     prometheus.Gauge
 	registrations   prometheus.Gauge
+	bans            prometheus.Gauge
+	bansTotal       map[ban.Reason]prometheus.Counter
+	shed            [2]prometheus.Counter // by overload.Kind
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -53,6 +60,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	drop := counter("dropped_total", "SIP messages and connections dropped without an answer.", "reason")
 	ret := counter("retransmissions_total", "SIP messages sent again.")
 	auth := counter("auth_failures_total", "Requests with wrong credentials.")
+	bans := counter("bans_total", "Sources banned.", "reason")
+	shed := counter("shed_total", "New requests refused with 503 because the node is busy.", "method")
 	fault := counter("dialog_faults_total", "Events that a dialog in that state should not see.")
 	m := &metrics{
 		requests: map[string]*[len(protos)]prometheus.Counter{}, responses: map[string]*[6]prometheus.Counter{},
@@ -62,6 +71,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		transactions:  gauge("transactions", "SIP transactions kept, those that only absorb retransmissions included."),
 		connections:   gauge("connections", "Connections open: TCP, TLS and WebSocket."),
 		registrations: gauge("registrations", "Registered contacts."),
+		bans:          gauge("bans", "Sources that are not listened to."),
+		bansTotal:     map[ban.Reason]prometheus.Counter{},
+		shed:          [2]prometheus.Counter{overload.Call: shed.WithLabelValues("INVITE"), overload.Register: shed.WithLabelValues("REGISTER")},
 	}
 	for _, name := range methods {
 		var q [len(protos)]prometheus.Counter
@@ -82,13 +94,16 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}
 		m.parseErrors[reason] = &q
 	}
+	for _, reason := range ban.Reasons {
+		m.bansTotal[reason] = bans.WithLabelValues(string(reason))
+	}
 	for i, reason := range dropNames {
 		m.dropped[i] = drop.WithLabelValues(reason)
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations} {
+	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.bans, bans, shed} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

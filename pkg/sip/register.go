@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/overload"
 	"github.com/centrala/centrala/pkg/sip/registrar"
 	"github.com/centrala/centrala/pkg/sip/transaction"
 )
@@ -56,6 +58,9 @@ func (d *door) note(saved []registrar.Binding, deleted []registrar.ID) {
 // register takes a REGISTER (RFC 3261 10.3).
 func (sh *shard) register(req *sip.Request, h hop) {
 	s := sh.s
+	if sh.drainRegister(req, h) || sh.shed(overload.Register, req, h) {
+		return
+	}
 	acc, ok := sh.authenticate(req, h)
 	if !ok {
 		return
@@ -111,6 +116,7 @@ func (sh *shard) register(req *sip.Request, h hop) {
 	hs := make([]Header, 0, 4)
 	switch {
 	case res.Code == 200:
+		s.trustBindings(h.remote, sh.now, res.Bindings)
 		for _, c := range registrar.ContactHeaders(sh.now, res.Bindings) {
 			hs = append(hs, Header{Name: "Contact", Value: c})
 		}
@@ -125,6 +131,21 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		hs = append(hs, s.retryAfter())
 	}
 	sh.reply(t, s.makeResponse(req, res.Code, "", hs...))
+}
+
+// trustBindings trusts a flow as long as what was registered over it.
+func (s *Stack) trustBindings(from netip.AddrPort, now time.Time, bindings []registrar.Binding) {
+	until := now
+	for i := range bindings {
+		if b := &bindings[i]; b.Flow.Remote == from && b.Expires.After(until) {
+			until = b.Expires
+		}
+	}
+	if until.After(now) {
+		s.trust(from, until)
+	} else {
+		s.distrust(from)
+	}
 }
 
 // connectionGone drops the bindings of a closed connection (RFC 5626 4.2.1).
@@ -192,6 +213,7 @@ func (s *Stack) keep() {
 		if s.deps.Bindings != nil {
 			s.persist(save, remove)
 		}
+		s.remember(last)
 		if last {
 			return
 		}
@@ -256,6 +278,9 @@ func (s *Stack) restore(ctx context.Context) error {
 	}
 	told := map[registrar.Key]bool{}
 	for _, b := range all {
+		if !gone[b.ID] && b.Flow.Remote.IsValid() {
+			s.trust(b.Flow.Remote, b.Expires)
+		}
 		if !gone[b.ID] && !told[b.Key] {
 			told[b.Key] = true
 			s.door.news = append(s.door.news, presence{b.Key, true})

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/pkg/sip/dialog"
+	"github.com/centrala/centrala/pkg/sip/overload"
 	"github.com/centrala/centrala/pkg/sip/transaction"
 )
 
@@ -40,6 +41,10 @@ type shard struct {
 	out     bytes.Buffer // the message being written
 	key     []byte       // scratch for keys
 	rand    *rng
+	over    *overload.Control
+	// Emergency calls taken in this second although the node is busy.
+	urgentSec int64
+	urgentN   int
 }
 
 // inbound is a message on its way to its owner.
@@ -47,6 +52,16 @@ type inbound struct {
 	req *sip.Request
 	res *sip.Response
 	hop hop
+	at  time.Time // read from the wire
+}
+
+// begins reports a request that starts something. A CANCEL goes with its INVITE.
+func begins(req *sip.Request) bool {
+	if req == nil {
+		return false
+	}
+	to := req.To()
+	return to == nil || !to.Params.Has("tag")
 }
 
 // do runs f on the shard. It never blocks.
@@ -146,6 +161,9 @@ func (sh *shard) message(m inbound) {
 	if m.res != nil {
 		sh.response(m.res, m.hop)
 		return
+	}
+	if begins(m.req) {
+		sh.over.Waited(sh.now, sh.now.Sub(m.at))
 	}
 	sh.request(m.req, m.hop)
 }

@@ -11,6 +11,7 @@ package sip
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -32,8 +33,10 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/crypto/acme/autocert"
 
+	"github.com/centrala/centrala/pkg/sip/ban"
 	"github.com/centrala/centrala/pkg/sip/dialog"
 	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/overload"
 	"github.com/centrala/centrala/pkg/sip/registrar"
 	"github.com/centrala/centrala/pkg/sip/resolve"
 )
@@ -41,13 +44,20 @@ import (
 // Stack is the SIP side of a node. Make it with New.
 type Stack struct {
 	// Set at birth.
-	cfg  Config
-	deps Deps
-	log  *zap.Logger
-	met  *metrics
-	net  network
-	seed maphash.Seed
-	door door
+	cfg    Config
+	deps   Deps
+	log    *zap.Logger
+	met    *metrics
+	net    network
+	seed   maphash.Seed
+	door   door
+	guard  guardian
+	secret []byte // of nonces
+
+	cpuShare atomic.Int64 // thousandths of all CPUs
+
+	// Keeper only.
+	expired, saved, braked time.Time
 
 	tlsMet    *tlsMetrics
 	acme      *autocert.Manager // nil: off
@@ -120,6 +130,15 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	if len(cfg.Listeners) == 0 {
 		errs = append(errs, errors.New("sip: no listeners"))
 	}
+	switch cfg.Defence.DrainRegister {
+	case "", "serve", "refuse":
+	case "redirect":
+		if u, ok := parseURI(cfg.Defence.DrainTo); !ok || u.Scheme != "sip" && u.Scheme != "sips" {
+			errs = append(errs, fmt.Errorf("sip: drain to %q: want sip:host[:port]", cfg.Defence.DrainTo))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("sip: registrations while draining: unknown %q; want serve, refuse or redirect", cfg.Defence.DrainRegister))
+	}
 	if hasControl(cfg.Realm) || hasControl(cfg.UserAgent) {
 		errs = append(errs, errors.New("sip: realm and user agent must not hold control characters"))
 	}
@@ -165,15 +184,15 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	}
 	s.outStamps = stampOf(cfg.ClientTLS.CAFile, cfg.ClientTLS.CertFile, cfg.ClientTLS.KeyFile)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	var secret [32]byte
-	if _, err := io.ReadFull(cfg.Rand, secret[:]); err != nil {
+	s.secret = make([]byte, 32)
+	if _, err := io.ReadFull(cfg.Rand, s.secret); err != nil {
 		return nil, fmt.Errorf("sip: random numbers: %w", err)
 	}
 	if s.rand, err = newRNG(cfg.Rand); err != nil {
 		return nil, err
 	}
 	s.door = door{
-		digest: digest.NewServer(digest.ServerConfig{Realm: cfg.Realm, Secret: secret[:]}, s.rand.Uint64()),
+		digest: digest.NewServer(digest.ServerConfig{Realm: cfg.Realm, Secret: s.secret}, s.rand.Uint64()),
 		reg: registrar.New(registrar.Config{MinExpires: cfg.MinExpires, MaxExpires: cfg.MaxExpires,
 			DefaultExpires: cfg.DefaultExpires, MaxContacts: 10}),
 		brake: brake{entries: map[brakeKey]*brakeEntry{}},
@@ -182,13 +201,15 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	if err := s.newTrunks(); err != nil {
 		return nil, err
 	}
+	s.guard.on, s.guard.list = !cfg.Defence.BansOff, ban.New(cfg.Defence.Bans)
+	s.guard.key = sha256.Sum256(append([]byte("names "), s.secret...))
 	for range cfg.Shards {
 		r, err := newRNG(cfg.Rand)
 		if err != nil {
 			return nil, err
 		}
 		s.shards = append(s.shards, &shard{
-			s: s, in: make(chan inbound, shardQueue), wake: make(chan struct{}, 1), rand: r,
+			s: s, in: make(chan inbound, shardQueue), over: overload.New(cfg.Defence.Overload), wake: make(chan struct{}, 1), rand: r,
 			txs: map[string]*tx{}, dialogs: map[string]*Dialog{}, calls: map[string]*tx{},
 		})
 	}
@@ -202,6 +223,10 @@ const shardQueue = 1024
 func (s *Stack) Start(ctx context.Context) error {
 	if s.stopping.Load() || !s.started.CompareAndSwap(false, true) {
 		return errors.New("sip: started before")
+	}
+	if err := s.recall(ctx); err != nil {
+		s.started.Store(false)
+		return fmt.Errorf("sip: load bans and brakes: %w", err)
 	}
 	if err := s.restore(ctx); err != nil {
 		s.started.Store(false)
@@ -267,9 +292,10 @@ func (s *Stack) Start(ctx context.Context) error {
 		s.wg.Add(1)
 		go sh.run()
 	}
-	s.wg.Add(2)
+	s.wg.Add(3)
 	go s.keep()
 	go s.trunks.run()
+	go s.watchCPU()
 	for _, l := range s.listeners {
 		s.wg.Add(1)
 		switch {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/coder/websocket"
 	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/pkg/sip/ban"
 )
 
 // listener is one socket served.
@@ -134,10 +136,14 @@ func (l *listener) serveUDP() {
 			continue
 		}
 		from = unmap(from)
+		if l.s.shut(from) {
+			continue
+		}
 		b := buf[:n]
 		if n < 20 { // RFC 5626 4.4.1 keep-alives, STUN bindings and noise
 			if !onlyCRLF(b) {
 				l.s.met.parseError(protoUDP, badNotSIP)
+				l.s.act(from, ban.Malformed)
 			}
 			continue
 		}
@@ -168,6 +174,9 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 			goOn = false
 		}
 	}()
+	if stream && s.shut(h.remote) {
+		return false
+	}
 	// RFC 7118 5: a WebSocket message ends where its frame does.
 	m, perr := parse(text, &s.cfg.Limits, stream && !framed(h.proto()))
 	proto := h.proto()
@@ -176,6 +185,7 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 	}
 	if perr != nil {
 		s.met.parseError(proto, perr.reason)
+		s.act(h.remote, ban.Malformed)
 		if m.req != nil && perr.code != 0 {
 			s.refuseMalformed(m.req, perr, h)
 		}
@@ -189,7 +199,7 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 		stampVia(m.req.Via(), h.remote)
 	}
 	sh := s.shardOf(string(*id))
-	in := inbound{req: m.req, res: m.res, hop: h}
+	in := inbound{req: m.req, res: m.res, hop: h, at: time.Now()}
 	if stream {
 		// A stream may wait: its peer then sees TCP's own back-pressure.
 		select {
@@ -382,6 +392,9 @@ func (l *listener) serveTCP() {
 
 // adopt counts a connection in, or refuses it.
 func (s *Stack) adopt(c *conn) bool {
+	if c.inward && s.shut(c.remote) {
+		return false
+	}
 	s.connMu.Lock()
 	defer s.connMu.Unlock()
 	ip := c.remote.Addr()

@@ -25,6 +25,7 @@ type Config struct {
 	// MinExpires, DefaultExpires and MaxExpires bound a registration; zero: 60 s, 5 min, 1 h.
 	MinExpires, DefaultExpires, MaxExpires time.Duration
 
+	Defence   Defence
 	ClientTLS ClientTLS // connections that we open
 	ACME      ACME      // no hosts: off
 	Keepalive Keepalive // zero fields: defaults
@@ -91,7 +92,11 @@ type Deps struct {
 	Accounts   Accounts
 	Trunks     TrunkMatcher    // nil: no trunks
 	Bindings   registrar.Store // nil: bindings do not outlive the process
-	Handler    Handler
+	Memory     Memory          // nil: bans, brakes and nonces do not either
+	// Urgent reports a number that is called in need: such calls are taken when a
+	// busy node refuses others. nil: none. Fast, in memory.
+	Urgent  func(dialled string) bool
+	Handler Handler
 }
 
 // Accounts gives the secrets of devices. It is called on SIP goroutines: fast, in memory.

@@ -95,6 +95,11 @@ CREATE TABLE resource_history (
 	spec     TEXT NOT NULL,
 	PRIMARY KEY (tenant, kind, name, revision)
 );`,
+	`-- all tenants: values of the node
+CREATE TABLE node_values (
+	name  TEXT PRIMARY KEY,
+	value BLOB NOT NULL
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.

@@ -291,6 +291,45 @@ func (s *Server) take(issued int64, serial uint64, nc uint32) bool {
 	return true
 }
 
+// Counts returns the counts taken, for a process that goes on with the same
+// secret: see LoadCounts.
+func (s *Server) Counts() []byte {
+	out := binary.BigEndian.AppendUint64(nil, uint64(s.floor))
+	out = binary.BigEndian.AppendUint64(out, uint64(max(s.newest, s.prev)))
+	for _, m := range []map[uint64]window{s.old, s.seen} {
+		for serial, w := range m {
+			out = binary.BigEndian.AppendUint64(out, serial)
+			out = binary.BigEndian.AppendUint32(out, w.top)
+			out = binary.BigEndian.AppendUint64(out, w.bits)
+		}
+	}
+	return out
+}
+
+// LoadCounts takes what Counts returned; false when it is nothing of the kind,
+// and nothing was taken then.
+func (s *Server) LoadCounts(b []byte) bool {
+	const each = 8 + 4 + 8
+	if len(b) < 16 || (len(b)-16)%each != 0 {
+		return false
+	}
+	s.floor = int64(binary.BigEndian.Uint64(b))
+	newest := int64(binary.BigEndian.Uint64(b[8:]))
+	s.old, s.prev = make(map[uint64]window, (len(b)-16)/each), newest
+	for b = b[16:]; len(b) > 0; b = b[each:] {
+		w := window{top: binary.BigEndian.Uint32(b[8:]), bits: binary.BigEndian.Uint64(b[12:])}
+		serial := binary.BigEndian.Uint64(b)
+		if have, ok := s.old[serial]; !ok || have.top <= w.top { // in both generations: the newer has the higher count
+			s.old[serial] = w
+		}
+	}
+	return true
+}
+
+// Forget makes every nonce issued up to now stale: for a process that does not
+// know which counts were taken.
+func (s *Server) Forget(now time.Time) { s.floor = max(s.floor, now.UnixMilli()+1) }
+
 // lowerHex lets a peer write its digest in capitals, which RFC 7616 does not allow.
 func lowerHex(s string) []byte {
 	var buf [2 * sha256.Size]byte

@@ -82,10 +82,12 @@ func (c *Control) turn(now time.Time) {
 		return
 	}
 	over := 0.0 // how far above the target, in targets
-	if c.seen > 0 && c.shortest > c.cfg.Target {
+	// One or two late messages are the scheduler's hiccup, unless they are very late.
+	if c.shortest > c.cfg.Target && (c.seen > 2 || c.seen > 0 && c.shortest > 10*c.cfg.Target) {
 		over = float64(c.shortest)/float64(c.cfg.Target) - 1
 	}
-	if c.cpu > c.cfg.MaxCPU {
+	// A CPU that is used is no harm as long as nobody waits for it.
+	if c.cpu > c.cfg.MaxCPU && c.seen > 2 && c.shortest > c.cfg.Target/5 {
 		over = max(over, 0.5)
 	}
 	switch {

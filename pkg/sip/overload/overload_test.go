@@ -131,12 +131,33 @@ func TestRegistrationsLast(t *testing.T) {
 func TestCPU(t *testing.T) {
 	c := New(Config{MaxCPU: 0.9})
 	now := t0
-	for range 5 {
+	interval := func(wait time.Duration) {
 		c.CPU(0.99)
-		now = now.Add(110 * time.Millisecond)
-		c.Waited(now, 0)
+		for range 5 {
+			now = now.Add(25 * time.Millisecond)
+			c.Waited(now, wait)
+		}
+	}
+	for range 5 {
+		interval(0)
+	}
+	if c.Share() != 0 {
+		t.Error("a CPU in full use is taken for overload though nobody waits")
+	}
+	for range 5 {
+		interval(4 * time.Millisecond)
 	}
 	if c.Share() == 0 {
-		t.Error("a full CPU is no overload")
+		t.Error("a full CPU that is waited for is no overload")
+	}
+}
+
+func TestHiccup(t *testing.T) {
+	c := New(Config{})
+	for i := range 100 {
+		c.Waited(t0.Add(time.Duration(i)*110*time.Millisecond), 30*time.Millisecond)
+	}
+	if c.Share() != 0 {
+		t.Error("one late message in each interval is taken for a queue")
 	}
 }

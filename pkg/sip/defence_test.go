@@ -1,0 +1,460 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrala/centrala/pkg/sip/ban"
+	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/registrar"
+)
+
+// memory is a Memory and a registrar.Store in memory.
+type memory struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	bound  map[registrar.ID]registrar.Binding
+	writes int
+}
+
+func newMemory() *memory {
+	return &memory{values: map[string][]byte{}, bound: map[registrar.ID]registrar.Binding{}}
+}
+
+func (m *memory) LoadValue(_ context.Context, name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.values[name], nil
+}
+
+func (m *memory) SaveValue(_ context.Context, name string, v []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values[name] = append([]byte(nil), v...)
+	m.writes++
+	return nil
+}
+
+func (m *memory) SaveBindings(_ context.Context, list []registrar.Binding) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, b := range list {
+		m.bound[b.ID] = b
+	}
+	return nil
+}
+
+func (m *memory) DeleteBindings(_ context.Context, ids []registrar.ID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		delete(m.bound, id)
+	}
+	return nil
+}
+
+func (m *memory) LoadBindings(context.Context) (out []registrar.Binding, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, b := range m.bound {
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+func (m *memory) copy() *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := newMemory()
+	for k, v := range m.values {
+		c.values[k] = v
+	}
+	for k, v := range m.bound {
+		c.bound[k] = v
+	}
+	return c
+}
+
+func with(m *memory) testOption { return func(_ *Config, d *Deps) { d.Memory, d.Bindings = m, m } }
+
+// from makes a wire of another address on the bench's network.
+func (b *bench) from(a string) *wire { return b.n.wire(b.t, a) }
+
+// guess sends REGISTERs with a wrong password until nothing is answered.
+func (b *bench) guess(w *wire, user func(i int) string) int {
+	b.t.Helper()
+	for i := range 500 {
+		m := register(user(i), fmt.Sprintf("g%d-%d", w.u.addr.Port(), i), i+1)
+		w.send(b.to, m)
+		ch := w.read(time.Second)
+		if ch == "" {
+			return i
+		}
+		w.send(b.to, register(user(i), fmt.Sprintf("h%d-%d", w.u.addr.Port(), i), i+2, credentials(b.t, ch, user(i), "wrong", "REGISTER", "sip:192.0.2.1", digest.SHA256, 1)))
+		w.read(time.Second)
+	}
+	b.t.Fatal("never stopped")
+	return 0
+}
+
+func bans(s *Stack) string {
+	var out []string
+	for _, b := range s.Bans() {
+		out = append(out, b.Source.String()+" "+string(b.Reason))
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestGuessingIsBanned(t *testing.T) {
+	run(t, false, func(b *bench) {
+		w := b.from("198.51.100.7:5060")
+		defer w.u.Close()
+		n := b.guess(w, func(i int) string { return fmt.Sprint("user", i) })
+		if n > 20 || bans(b.s) != "198.51.100.7/32 guessing" {
+			t.Fatalf("after %d guesses: %q", n, bans(b.s))
+		}
+		w.send(b.to, text("OPTIONS", "x", "", 1))
+		if m := w.read(time.Second); m != "" {
+			t.Errorf("a banned source was answered: %q", m)
+		}
+		// Nor by TCP, and the neighbour is heard.
+		c, err := b.n.dialFrom(addr("198.51.100.7"), b.s.LocalAddr("tcp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, took := readAll(c, time.Minute); got != "" || took < 0 {
+			t.Errorf("TCP of a banned source: %q, %v", got, took)
+		}
+		c.Close()
+		b.send(text("OPTIONS", "y", "", 1))
+		b.want("SIP/2.0 200")
+		// It ends by itself, and the next one is longer.
+		time.Sleep(61 * time.Second)
+		w.send(b.to, text("OPTIONS", "z", "", 1))
+		if m := w.read(time.Second); code(m) != "200" {
+			t.Errorf("after the ban: %q", m)
+		}
+		b.guess(w, func(i int) string { return fmt.Sprint("user", 100+i) })
+		list := b.s.Bans()
+		if len(list) != 1 || list[0].Strikes != 2 || list[0].Until.Sub(list[0].Since) != 4*time.Minute {
+			t.Errorf("second ban %+v", list)
+		}
+		if !b.s.Unban(netip.MustParsePrefix("198.51.100.7/32")) || bans(b.s) != "" {
+			t.Error("lift")
+		}
+		w.send(b.to, text("OPTIONS", "lifted", "", 1))
+		if m := w.read(time.Second); code(m) != "200" {
+			t.Errorf("after the ban was lifted: %q", m)
+		}
+	})
+}
+
+func TestScanningIsBanned(t *testing.T) {
+	for name, message := range map[string]func(i int) string{
+		"register": func(i int) string { return register(fmt.Sprint(100+i), fmt.Sprint("r", i), 1) },
+		"invite": func(i int) string {
+			return strings.ReplaceAll(strings.ReplaceAll(text("INVITE", fmt.Sprint("i", i), "", 1, string(sdpA)), "user1", fmt.Sprint(100+i)), "call1@", fmt.Sprint("call", i, "@"))
+		},
+		"options": func(i int) string {
+			return strings.ReplaceAll(text("OPTIONS", fmt.Sprint("o", i), "", 1), "sip:1000@", fmt.Sprintf("sip:%d@", 100+i))
+		},
+		"malformed": func(i int) string { return fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: a.example.com\r\n\r\n", i) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, false, func(b *bench) {
+				w := b.from("198.51.100.7:5060")
+				defer w.u.Close()
+				for i := range 300 {
+					w.send(b.to, message(i))
+					time.Sleep(50 * time.Millisecond)
+				}
+				want := "198.51.100.7/32 scanning"
+				if name == "malformed" {
+					want = "198.51.100.7/32 malformed"
+				}
+				if got := bans(b.s); got != want {
+					t.Errorf("banned: %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// What a phone of the house does in a bad week is no attack.
+func TestPhonesAreNotBanned(t *testing.T) {
+	run(t, false, func(b *bench) {
+		w := b.from("198.51.100.7:5060")
+		defer w.u.Close()
+		for i := range 500 { // a misspelt name, every ten seconds
+			w.send(b.to, register("maria", fmt.Sprint("m", i), 2*i))
+			ch := w.read(time.Second)
+			if code(ch) != "401" {
+				t.Fatalf("try %d: %q", i, ch)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if got := bans(b.s); got != "" {
+			t.Errorf("banned: %q", got)
+		}
+	})
+}
+
+// An office behind one NAT: whoever guesses there is shut out, the phones work.
+func TestBanSparesPhonesBehindTheSameNAT(t *testing.T) {
+	mem := newMemory()
+	run(t, false, func(b *bench) {
+		phone, guest := b.from("198.51.100.7:40001"), b.from("198.51.100.7:40002")
+		defer phone.u.Close()
+		defer guest.u.Close()
+		signIn := func(cseq int) string {
+			phone.send(b.to, register("user1", fmt.Sprint("p", cseq), cseq))
+			ch := phone.read(time.Second)
+			if ch == "" {
+				return ""
+			}
+			phone.send(b.to, register("user1", fmt.Sprint("q", cseq), cseq+1, credentials(t, ch, "user1", "secret1", "REGISTER", "sip:192.0.2.1", digest.SHA256, 1), "Expires: 3600"))
+			return code(phone.read(time.Second))
+		}
+		if got := signIn(1); got != "200" {
+			t.Fatal(got)
+		}
+		for i := range 2000 {
+			guest.send(b.to, fmt.Sprintf("not sip at all, number %d, but long enough", i))
+			time.Sleep(time.Millisecond)
+		}
+		if got := bans(b.s); got != "198.51.100.7/32 malformed" {
+			t.Fatalf("banned %q", got)
+		}
+		guest.send(b.to, text("OPTIONS", "x", "", 1))
+		if m := guest.read(time.Second); m != "" {
+			t.Errorf("the guest was answered: %q", m)
+		}
+		if got := signIn(3); got != "200" {
+			t.Errorf("the phone got %q", got)
+		}
+		time.Sleep(3 * time.Second)
+
+		// The same after a restart: ban and trust are remembered.
+		stop(t, b.s)
+		b.s = newStack(t, b.n, "192.0.2.1", b.h, with(mem.copy()))
+		if got := bans(b.s); got != "198.51.100.7/32 malformed" {
+			t.Errorf("after a restart: %q", got)
+		}
+		if got := signIn(5); got != "200" {
+			t.Errorf("after a restart the phone got %q", got)
+		}
+		guest.send(b.to, text("OPTIONS", "z", "", 1))
+		if m := guest.read(time.Second); m != "" {
+			t.Errorf("after a restart the guest was answered: %q", m)
+		}
+	}, with(mem))
+}
+
+func TestTrunksAndAllowedAreNotBanned(t *testing.T) {
+	run(t, true, func(b *bench) {
+		other := b.from("203.0.113.5:5060")
+		defer other.u.Close()
+		for i := range 300 { // in the carrier's name and the allowed one's
+			b.send(fmt.Sprintf("not sip at all, number %d, but long enough", i))
+			other.send(b.to, fmt.Sprintf("not sip at all, number %d, but long enough", i))
+			time.Sleep(time.Millisecond)
+		}
+		if got := bans(b.s); got != "" {
+			t.Errorf("banned %q", got)
+		}
+		if _, err := b.s.Ban(netip.MustParsePrefix("203.0.113.5/32"), time.Hour); err != ErrAllowed {
+			t.Errorf("ban of an allowed source: %v", err)
+		}
+		if _, err := b.s.Ban(netip.MustParsePrefix("192.0.2.99/32"), time.Hour); err != nil {
+			t.Error(err)
+		}
+		b.send(text("OPTIONS", "x", "", 1))
+		b.want("SIP/2.0 200") // a trunk is heard all the same
+	}, func(c *Config, _ *Deps) {
+		c.Defence.Bans.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+	})
+}
+
+// A nonce outlives a restart in order, a count does not come back; after a kill
+// the nonces are stale, which phones answer by themselves.
+func TestNoncesOverRestart(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		mem := newMemory()
+		run(t, false, func(b *bench) {
+			b.send(register("user1", "a", 1))
+			ch := b.want("SIP/2.0 401")
+			auth := func(nc uint32) string {
+				return credentials(t, ch, "user1", "secret1", "REGISTER", "sip:192.0.2.1", digest.SHA256, nc)
+			}
+			b.send(register("user1", "b", 2, auth(1)))
+			b.want("SIP/2.0 200")
+			// Replay: another transaction with the same credentials.
+			b.send(register("user1", "c", 3, auth(1)))
+			if m := b.want("SIP/2.0 401"); !strings.Contains(m, "stale=true") {
+				t.Errorf("replay: %q", m)
+			}
+			b.send(register("user1", "d", 4, auth(2)))
+			b.want("SIP/2.0 200")
+			time.Sleep(3 * time.Second)
+			next := mem.copy() // as a kill leaves it
+			stop(t, b.s)
+			if !killed {
+				next = mem.copy()
+			}
+			b.s = newStack(t, b.n, "192.0.2.1", b.h, with(next))
+			if len(b.s.Contacts("default", "user1")) != 1 {
+				t.Error("the registration is gone")
+			}
+			b.send(register("user1", "e", 5, auth(2)))
+			if m := b.want("SIP/2.0 401"); !strings.Contains(m, "stale=true") {
+				t.Errorf("replay after a restart: %q", m)
+			}
+			b.send(register("user1", "f", 6, auth(3)))
+			if killed {
+				if m := b.want("SIP/2.0 401"); !strings.Contains(m, "stale=true") {
+					t.Errorf("after a kill: %q", m)
+				}
+			} else {
+				b.want("SIP/2.0 200")
+			}
+			time.Sleep(6 * time.Minute) // longer than a nonce lives
+			b.send(register("user1", "g", 7, auth(9)))
+			if m := b.want("SIP/2.0 401"); !strings.Contains(m, "stale=true") {
+				t.Errorf("old nonce: %q", m)
+			}
+		}, with(mem))
+	}
+}
+
+func TestBrakeOverRestart(t *testing.T) {
+	mem := newMemory()
+	run(t, false, func(b *bench) {
+		for i := range 7 { // one name: the brake, not the ban
+			b.send(register("user1", fmt.Sprint("a", i), 2*i))
+			ch := b.w.read(time.Second)
+			if ch == "" {
+				break
+			}
+			b.send(register("user1", fmt.Sprint("b", i), 2*i+1, credentials(t, ch, "user1", "wrong", "REGISTER", "sip:192.0.2.1", digest.SHA256, 1)))
+			b.w.read(2 * time.Second)
+		}
+		stop(t, b.s)
+		b.s = newStack(t, b.n, "192.0.2.1", b.h, with(mem))
+		b.send(register("user1", "c", 100))
+		ch := b.want("SIP/2.0 401")
+		b.send(register("user1", "d", 101, credentials(t, ch, "user1", "wrong", "REGISTER", "sip:192.0.2.1", digest.SHA256, 1)))
+		b.silence(time.Second)
+	}, with(mem))
+}
+
+func TestRegisterWhileDraining(t *testing.T) {
+	for _, c := range []struct{ how, want, header, value string }{
+		{"", "401", "", ""},
+		{"refuse", "503", "Retry-After", ""},
+		{"redirect", "302", "Contact", "<sip:192.0.2.77:5060>"},
+	} {
+		run(t, false, func(b *bench) {
+			b.s.Drain(true)
+			b.send(register("user1", "a", 1))
+			m := b.want("SIP/2.0 " + c.want)
+			if c.header != "" && (header(m, c.header) == "" || c.value != "" && header(m, c.header) != c.value) {
+				t.Errorf("%s: %q", c.how, m)
+			}
+			b.s.Drain(false)
+			b.send(register("user1", "b", 2))
+			b.want("SIP/2.0 401")
+		}, func(cfg *Config, _ *Deps) {
+			cfg.Defence.DrainRegister, cfg.Defence.DrainTo = c.how, "sip:192.0.2.77:5060"
+		})
+	}
+	if _, err := New(Config{Listeners: []Listener{{Transport: "udp", Addr: netip.MustParseAddrPort("127.0.0.1:0")}}, Defence: Defence{DrainRegister: "redirect"}},
+		Deps{Accounts: &house{}, Handler: &house{}}); err == nil {
+		t.Error("a redirect to nowhere was taken")
+	}
+}
+
+// A node whose owner is slow: new calls get 503 at once, what is in progress and
+// what is urgent goes on.
+func TestOverloadShedsNewCalls(t *testing.T) {
+	run(t, true, func(b *bench) {
+		var open []*Dialog
+		b.h.invite = func(in *Invitation) {
+			time.Sleep(30 * time.Millisecond) // an owner at its limit: 33 calls a second
+			open = append(open, in.Dialog)
+			in.Dialog.Accept(sdpB)
+		}
+		invite := func(i int, to string) string {
+			m := strings.ReplaceAll(text("INVITE", fmt.Sprint("o", i), "", 1, string(sdpA)), "call1@", fmt.Sprint("call", i, "@"))
+			return strings.ReplaceAll(m, "sip:1000@", "sip:"+to+"@")
+		}
+		counts := map[string]int{}
+		tags := map[string]string{}
+		collect := func() {
+			for {
+				m := b.w.read(time.Nanosecond)
+				if m == "" {
+					return
+				}
+				if c := code(m); c == "200" || c == "503" {
+					id := header(m, "Call-ID")
+					if tags[id] == "" {
+						tags[id] = tagOf(m)
+						counts[c]++
+						if c == "503" && header(m, "Retry-After") == "" {
+							t.Error("503 without Retry-After")
+						}
+						if c == "200" {
+							b.send(strings.ReplaceAll(text("ACK", "ack"+id, tagOf(m), 1), "call1@peer", id))
+						}
+					}
+				}
+			}
+		}
+		for i := range 1000 { // ten seconds at 100 a second: three times what it can
+			b.send(invite(i, "1000"))
+			time.Sleep(10 * time.Millisecond)
+			collect()
+		}
+		if counts["503"] < 400 {
+			t.Errorf("%v at three times the load", counts)
+		}
+		if counts["200"] < 250 {
+			t.Errorf("%v: less than three quarters of what it can", counts)
+		}
+		// An emergency call now is taken, and a BYE is not kept waiting.
+		b.send(invite(5000, "112"))
+		end := time.Now()
+		for tags["call5000@peer"] == "" && time.Since(end) < 10*time.Second {
+			time.Sleep(10 * time.Millisecond)
+			collect()
+		}
+		b.h.mu.Lock()
+		b.h.invite = nil
+		b.h.mu.Unlock()
+		for _, d := range open {
+			d.End("")
+		}
+		found := false
+		for _, d := range open {
+			found = found || d.callID == "call5000@peer"
+		}
+		if !found {
+			t.Error("the emergency call was refused")
+		}
+	}, func(c *Config, d *Deps) {
+		c.Shards = 1
+		d.Urgent = func(n string) bool { return n == "112" }
+	})
+}
+
+func TestBanIsCheap(t *testing.T) {
+	l := ban.New(ban.Config{})
+	if got := testing.AllocsPerRun(100, func() { l.Banned(time.Time{}, netip.MustParseAddrPort("192.0.2.1:5")) }); got > 0 {
+		t.Errorf("%v allocations a message", got)
+	}
+}
