@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -231,7 +232,23 @@ func (a *App) startSIP(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		listeners = append(listeners, sip.Listener{Transport: l.Transport, Addr: addr, Advertised: l.Advertised})
+		listeners = append(listeners, sip.Listener{Transport: l.Transport, Addr: addr, Advertised: l.Advertised,
+			TLS: sip.TLS{CertFile: a.cfg.Beside(l.TLS.Certificate), KeyFile: a.cfg.Beside(l.TLS.Key), ClientCAFile: a.cfg.Beside(l.TLS.ClientCA),
+				RequireClient: l.TLS.ClientRequired, ACME: l.TLS.ACME},
+			WebSocket: sip.WebSocket{Path: l.WebSocket.Path, Origins: l.WebSocket.Origins}})
+	}
+	acme := sip.ACME{Hosts: s.ACME.Hosts, Email: s.ACME.Email, Directory: s.ACME.Directory, Cache: a.cfg.ACMECache(), CAFile: a.cfg.Beside(s.ACME.CA)}
+	if s.ACME.HTTP != "" {
+		var err error
+		if acme.HTTP, err = netip.ParseAddrPort(s.ACME.HTTP); err != nil {
+			return err
+		}
+	}
+	off := func(d config.Duration) time.Duration { // 0 switches off; the stack takes it for "default"
+		if d == 0 {
+			return -1
+		}
+		return d.D()
 	}
 	stack, err := sip.New(sip.Config{Listeners: listeners, UserAgent: s.UserAgent, Realm: s.Realm,
 		Timers:     transaction.Timers{T1: s.Timers.T1.D(), T2: s.Timers.T2.D(), T4: s.Timers.T4.D()},
@@ -239,6 +256,10 @@ func (a *App) startSIP(ctx context.Context) error {
 		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
 			MaxConnections: s.Limits.MaxConnections, MaxConnectionsPerIP: s.Limits.MaxConnectionsPerIP,
 			MaxTransactions: s.Limits.MaxTransactions, IdleTimeout: s.Limits.IdleTimeout.D(), FirstMessageTimeout: s.Limits.FirstMessageTimeout.D()},
+		ClientTLS: sip.ClientTLS{CAFile: a.cfg.Beside(s.TLS.CA), CertFile: a.cfg.Beside(s.TLS.Certificate), KeyFile: a.cfg.Beside(s.TLS.Key)},
+		ACME:      acme,
+		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
+			UDP: off(s.Keepalive.UDP), UDPAll: s.Keepalive.UDPAll, Misses: s.Keepalive.UDPMisses},
 	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Handler: a})
 	if err != nil {
 		return err
@@ -338,6 +359,11 @@ func (a *App) MatchTrunk(src netip.AddrPort) (tenant, trunk string, ok bool) {
 	return a.dir.Load().MatchTrunk(src)
 }
 
+// MatchCertificate implements sip.CertificateMatcher.
+func (a *App) MatchCertificate(names []string, src netip.AddrPort) (tenant, trunk string, ok bool) {
+	return a.dir.Load().MatchCertificate(names, src)
+}
+
 // Invite implements sip.Handler.
 func (a *App) Invite(in *sip.Invitation) { a.calls.Invite(in) }
 
@@ -365,21 +391,13 @@ func (a *App) tellReach(d *directory) {
 // listeners names the SIP addresses as configured, with the port that the
 // system chose for port 0.
 func (a *App) listeners() []string {
-	var out []string
-	for _, l := range a.opts.Config.SIP.Listeners {
-		addr := l.Address
-		if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() == 0 {
-			addr = netip.AddrPortFrom(ap.Addr(), a.sip.LocalAddr(l.Transport).Port()).String()
-		}
-		out = append(out, l.Transport+" "+addr)
-	}
-	return out
+	return a.sip.Listening()
 }
 
 // newDirectory builds everything that one revision of the resources means.
 func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 	routes, faults := route.Build(s)
-	d := &directory{set: s, houses: map[string]*house{}, accounts: map[string]sip.Account{}, contacts: map[resource.Key]string{}}
+	d := &directory{set: s, houses: map[string]*house{}, accounts: map[string]sip.Account{}, contacts: map[resource.Key]string{}, subjects: map[string]trunkSubject{}}
 	for tenant := range s.Tenants {
 		disp, err := a.dispatcher(tenant)
 		if err != nil {
@@ -405,13 +423,25 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		}
 	}
 	for k, t := range s.Trunks {
+		var from []trunkAddress
 		for _, s := range t.Addresses {
 			p, port, err := parseTrunkAddress(s)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("trunk %q: %w", k.Name, err))
 				continue
 			}
-			d.trunks = append(d.trunks, trunkAddress{p, port, k.Tenant, k.Name})
+			from = append(from, trunkAddress{p, port, k.Tenant, k.Name})
+		}
+		if len(t.TLSSubject) == 0 {
+			d.trunks = append(d.trunks, from...)
+		}
+		for _, name := range t.TLSSubject {
+			name = strings.ToLower(name)
+			if o, ok := d.subjects[name]; ok && (o.tenant != k.Tenant || o.trunk != k.Name) {
+				faults = append(faults, fmt.Errorf("trunk %q: tls_subject %q belongs to trunk %q of tenant %q", k.Name, name, o.trunk, o.tenant))
+				continue
+			}
+			d.subjects[name] = trunkSubject{k.Tenant, k.Name, from}
 		}
 	}
 	// A stable order, so that two trunks with one address always give the same answer.

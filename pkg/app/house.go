@@ -122,6 +122,7 @@ func newTrunk(spec *resource.TrunkSpec) (*call.Trunk, error) {
 	if err != nil {
 		return nil, err
 	}
+	target.ServerName = spec.TLSServerName
 	t.Target = target
 	_, hostport, _ := strings.Cut(target.URI, ":")
 	hostport, _, _ = strings.Cut(hostport, ";")
@@ -292,6 +293,32 @@ type directory struct {
 	accounts map[string]sip.Account // by username
 	contacts map[resource.Key]string
 	trunks   []trunkAddress
+	subjects map[string]trunkSubject // by a certificate's name, in lower case
+}
+
+// trunkSubject is a trunk known by its certificate; addresses, if any, must
+// match as well.
+type trunkSubject struct {
+	tenant, trunk string
+	addresses     []trunkAddress
+}
+
+// MatchCertificate finds the trunk of a verified client certificate.
+func (d *directory) MatchCertificate(names []string, src netip.AddrPort) (tenant, trunk string, ok bool) {
+	for _, n := range names {
+		t, ok := d.subjects[n]
+		if !ok {
+			continue
+		}
+		here := len(t.addresses) == 0
+		for _, a := range t.addresses {
+			here = here || a.prefix.Contains(src.Addr().Unmap()) // a client's port is any
+		}
+		if here {
+			return t.tenant, t.trunk, true
+		}
+	}
+	return "", "", false
 }
 
 type trunkAddress struct {

@@ -230,6 +230,9 @@ func (a *App) Reload(context.Context) (api.ReloadResult, error) {
 	if a.opts.LogLevel != nil {
 		a.opts.LogLevel(live.Log.Level)
 	}
+	if err := a.sip.ReloadCertificates(); err != nil {
+		return api.ReloadResult{}, fmt.Errorf("%w: certificates: %w", api.ErrConflict, err)
+	}
 	a.calls.SetLimits(live.Limits.MaxCalls, live.Limits.MaxCallDuration.D())
 	a.log.Info("reloaded", zap.Strings("applied", applied), zap.Strings("restart", restart))
 	return api.ReloadResult{Applied: applied, Restart: restart}, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	gopath "path"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -66,8 +67,8 @@ type told func(path, format string, args ...any)
 
 func (c *Config) checkListeners(fault told) {
 	type bound struct {
-		path string
-		ap   netip.AddrPort
+		path, transport string
+		ap              netip.AddrPort
 	}
 	seen := map[string][]bound{}
 	for i, l := range c.SIP.Listeners {
@@ -76,18 +77,83 @@ func (c *Config) checkListeners(fault told) {
 		if err != nil {
 			fault(path+".address", `%s; want an IP address and port such as "0.0.0.0:5060"`, strict.Quote(l.Address))
 		} else if ap.Port() != 0 {
-			for _, o := range seen[l.Transport] {
+			kind := "tcp" // all but UDP share its ports
+			if l.Transport == "udp" {
+				kind = "udp"
+			}
+			for _, o := range seen[kind] {
 				if o.ap.Port() == ap.Port() && overlap(o.ap.Addr(), ap.Addr()) {
-					fault(path+".address", "%s overlaps %s %s (%s)", l.Address, l.Transport, o.ap, o.path)
+					fault(path+".address", "%s overlaps %s %s (%s)", l.Address, o.transport, o.ap, o.path)
 				}
 			}
-			seen[l.Transport] = append(seen[l.Transport], bound{path, ap})
+			seen[kind] = append(seen[kind], bound{path, l.Transport, ap})
 			if l.Transport == "udp" && int(ap.Port()) >= c.Media.PortMin && int(ap.Port()) <= c.Media.PortMax {
 				fault(path+".address", "port %d lies in media's %d-%d", ap.Port(), c.Media.PortMin, c.Media.PortMax)
 			}
 		}
 		if l.Advertised != "" && !hostPort(l.Advertised) {
 			fault(path+".advertised", `%s; want a host or host:port`, strict.Quote(l.Advertised))
+		}
+		c.checkListenerTLS(path, l, fault)
+	}
+	c.checkTLS(fault)
+}
+
+func (c *Config) checkListenerTLS(path string, l Listener, fault told) {
+	t := l.TLS
+	switch secure := l.Transport == "tls" || l.Transport == "wss"; {
+	case !secure:
+		if t != (ListenerTLS{}) {
+			fault(path+".tls", "the listener is %s; want transport tls or wss", l.Transport)
+		}
+	case t.ACME:
+		if len(c.SIP.ACME.Hosts) == 0 {
+			fault(path+".tls.acme", "true, but sip.acme.hosts is empty")
+		}
+		if t.Certificate != "" || t.Key != "" {
+			fault(path+".tls.certificate", "set, but acme is true; want one of them")
+		}
+	case t.Certificate == "" || t.Key == "":
+		fault(path+".tls.certificate", "want certificate and key, or acme: true")
+	}
+	if t.ClientCA != "" && l.Transport == "wss" {
+		fault(path+".tls.client_ca", "a browser proves itself by its password; want transport tls")
+	}
+	if t.ClientRequired && t.ClientCA == "" {
+		fault(path+".tls.client_required", "true, but client_ca is empty")
+	}
+	if web := l.Transport == "ws" || l.Transport == "wss"; !web {
+		if len(l.WebSocket.Origins) > 0 {
+			fault(path+".websocket.origins", "the listener is %s; want transport ws or wss", l.Transport)
+		}
+	} else {
+		if !strings.HasPrefix(l.WebSocket.Path, "/") || strings.ContainsAny(l.WebSocket.Path, "?# \r\n") {
+			fault(path+".websocket.path", `%s; want a path such as "/sip"`, strict.Quote(l.WebSocket.Path))
+		}
+		for j, o := range l.WebSocket.Origins {
+			if _, err := gopath.Match(o, ""); err != nil || o == "" || o == "*" || strings.HasSuffix(o, "/") {
+				fault(fmt.Sprintf("%s.websocket.origins[%d]", path, j), `%s; want an origin such as "https://console.example.com" or hosts such as "*.example.com"`, strict.Quote(o))
+			}
+		}
+	}
+}
+
+func (c *Config) checkTLS(fault told) {
+	if t := c.SIP.TLS; (t.Certificate == "") != (t.Key == "") {
+		fault("sip.tls.certificate", "want certificate and key together")
+	}
+	a := c.SIP.ACME
+	for i, h := range a.Hosts {
+		if !hostName.MatchString(h) || !strings.Contains(h, ".") {
+			fault(fmt.Sprintf("sip.acme.hosts[%d]", i), "%s; want a host name", strict.Quote(h))
+		}
+	}
+	if a.Directory != "" && !strings.HasPrefix(a.Directory, "https://") {
+		fault("sip.acme.directory", "%s; want an https URL", strict.Quote(a.Directory))
+	}
+	if a.HTTP != "" {
+		if _, err := netip.ParseAddrPort(a.HTTP); err != nil {
+			fault("sip.acme.http", `%s; want an IP address and port such as "0.0.0.0:80"`, strict.Quote(a.HTTP))
 		}
 	}
 }
@@ -162,7 +228,7 @@ func (c *Config) checkHTTP(fault, warn told) {
 		}
 	}
 	for i, l := range c.SIP.Listeners {
-		if ap, err := netip.ParseAddrPort(l.Address); err == nil && l.Transport == "tcp" && ap.Port() != 0 {
+		if ap, err := netip.ParseAddrPort(l.Address); err == nil && l.Transport != "udp" && ap.Port() != 0 {
 			if ap.Port() == http.Port() && overlap(ap.Addr(), http.Addr()) {
 				fault("http.listen", "%s overlaps sip.listeners[%d] %s", http, i, ap)
 			}

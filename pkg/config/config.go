@@ -46,13 +46,60 @@ type SIP struct {
 	UserAgent string     `yaml:"user_agent" default:"Centrala" doc:"User-Agent and Server header. Empty sends none."`
 	Timers    SIPTimers  `yaml:"timers" doc:"Timers of RFC 3261 17."`
 	Limits    SIPLimits  `yaml:"limits" doc:"Caps that hold before anything is allocated."`
+	TLS       SIPTLS     `yaml:"tls" doc:"Connections that we open by TLS, to trunks. The far end must prove the host name of its target; there is no way to switch that off. The files are read again when they change and by SIGHUP."`
+	ACME      ACME       `yaml:"acme" doc:"Certificates by ACME (RFC 8555), for listeners with tls.acme. Whoever sets it agrees to the authority's terms."`
+	Keepalive Keepalive  `yaml:"keepalive" doc:"How connections and registrations are kept alive, and given up."`
 }
 
 // Listener is one SIP address.
 type Listener struct {
-	Transport  string `yaml:"transport" default:"udp" enum:"udp,tcp" doc:"Transport."`
-	Address    string `yaml:"address" default:"0.0.0.0:5060" doc:"IP address and port to bind. Port 0 takes a free one."`
+	Transport  string      `yaml:"transport" default:"udp" enum:"udp,tcp,tls,ws,wss" doc:"Transport. ws and wss are WebSockets (RFC 7118), for browsers."`
+	Address    string      `yaml:"address" default:"0.0.0.0:5060" doc:"IP address and port to bind. Port 0 takes a free one. 0.0.0.0 is IPv4 alone, [::] is both unless another listener has the IPv4 side."`
+	TLS        ListenerTLS `yaml:"tls" doc:"What a tls or wss listener shows and wants to see. The files are read again when they change and by SIGHUP; connections stay up."`
+	WebSocket  WebSocket   `yaml:"websocket" doc:"What a ws or wss listener lets in."`
 	Advertised string `yaml:"advertised" default:"" doc:"host or host:port written in Via and Contact, when it differs from the bound address (NAT). Empty: the address the peer is reached from."`
+}
+
+// ListenerTLS is the certificate of a listener. Paths are relative to the node file.
+type ListenerTLS struct {
+	Certificate    string `yaml:"certificate" default:"" doc:"PEM file: the certificate, then its intermediates. Relative to the node file."`
+	Key            string `yaml:"key" default:"" doc:"PEM file of its private key."`
+	ClientCA       string `yaml:"client_ca" default:"" doc:"PEM file of the authorities whose client certificates prove a trunk (its tls_subject). Empty: none is asked for. Not for wss."`
+	ClientRequired bool   `yaml:"client_required" default:"false" doc:"Refuse who shows no client certificate: for a listener that serves trunks alone."`
+	ACME           bool   `yaml:"acme" default:"false" doc:"Take certificates from sip.acme instead of files."`
+}
+
+// WebSocket is what a WebSocket listener lets in.
+type WebSocket struct {
+	Path    string   `yaml:"path" default:"/sip" doc:"Path of the WebSocket; all else is 404."`
+	Origins []string `yaml:"origins" doc:"Web pages that may open it: https://console.example.com, or a host with * in it. Pages of the very host always may; a client without Origin is no browser and may too."`
+}
+
+// SIPTLS is TLS towards others.
+type SIPTLS struct {
+	CA          string `yaml:"ca" default:"" doc:"PEM file of the authorities believed. Empty: those of the system. Relative to the node file."`
+	Certificate string `yaml:"certificate" default:"" doc:"PEM file of a client certificate, shown to those who ask."`
+	Key         string `yaml:"key" default:"" doc:"PEM file of its private key."`
+}
+
+// ACME is where certificates come from by themselves.
+type ACME struct {
+	Hosts     []string `yaml:"hosts" doc:"Host names to get certificates for, and no others. Empty: off."`
+	Email     string   `yaml:"email" default:"" doc:"Whom the authority writes to."`
+	Directory string   `yaml:"directory" default:"" doc:"URL of the authority's directory. Empty: Let's Encrypt."`
+	Cache     string   `yaml:"cache" default:"acme" doc:"Folder of account and certificate keys, in the data folder."`
+	HTTP      string   `yaml:"http" default:"" doc:"Address that answers the http-01 challenge; the authority comes to port 80. Empty: tls-alpn-01 alone, for which a tls or wss listener must be reached by port 443."`
+	CA        string   `yaml:"ca" default:"" doc:"PEM file of the authorities that the directory itself is believed by. Empty: those of the system."`
+}
+
+// Keepalive is how what is up stays up.
+type Keepalive struct {
+	WebSocketPing Duration `yaml:"websocket_ping" default:"15s" min:"1s" max:"10m" doc:"Ping on WebSockets; one without a pong in that time is closed."`
+	Stream        Duration `yaml:"stream" default:"30s" min:"0s" max:"10m" doc:"CRLF ping (RFC 5626 4.4.1) on silent TCP and TLS connections that we opened. 0: none."`
+	FlowTimer     Duration `yaml:"flow_timer" default:"90s" min:"0s" max:"10m" doc:"What phones with outbound (RFC 5626) are told: without a keep-alive for so long, and 15 s, their connection is closed. 0: not told."`
+	UDP           Duration `yaml:"udp" default:"30s" min:"0s" max:"10m" doc:"OPTIONS to phones that registered by UDP from behind NAT: keeps the way open and finds out who is gone. 0: none."`
+	UDPAll        bool     `yaml:"udp_all" default:"false" doc:"Also to phones that are not behind NAT."`
+	UDPMisses     int      `yaml:"udp_misses" default:"3" min:"1" max:"20" doc:"So many OPTIONS without an answer in a row, and the contact is dropped: its agent gets no calls."`
 }
 
 // SIPTimers are the base timers.

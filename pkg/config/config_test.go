@@ -32,7 +32,7 @@ func TestTenFaultsAreTenLines(t *testing.T) {
 sip:
   listners: []
   listeners:
-    - {transport: ws, address: 127.0.0.1}
+    - {transport: sctp, address: 127.0.0.1}
     - {transport: udp, address: "0.0.0.0:5060"}
     - {address: "127.0.0.1:5060"}
   timers: {t1: 9s}
@@ -53,7 +53,7 @@ drain: {timeout: 30}
 	for _, want := range []string{
 		`node.yaml:1:14: node.name: "a b"; want letters`,
 		`node.yaml:3:3: sip.listners: unknown key "listners"; want listeners? (`,
-		`node.yaml:5:19: sip.listeners[0].transport: unknown "ws"; want one of udp, tcp`,
+		`node.yaml:5:19: sip.listeners[0].transport: unknown "sctp"; want tcp? (one of udp, tcp, tls, ws, wss)`,
 		`sip.listeners[0].address: "127.0.0.1"; want an IP address and port`,
 		`sip.listeners[2].address: 127.0.0.1:5060 overlaps udp 0.0.0.0:5060 (sip.listeners[1])`,
 		`node.yaml:8:16: sip.timers.t1: 9s; want from 10ms to 5s`,
@@ -205,4 +205,32 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("sip: {listeners: [{address: \"[::]:5060\"}]}\n"))
 	f.Add([]byte("- - -\n? a\n---\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { Parse(data, "f", nil) })
+}
+
+// What a listener by TLS or WebSocket needs, and what makes no sense.
+func TestListenerTLS(t *testing.T) {
+	for name, tc := range map[string]struct{ listeners, want string }{
+		"tls without certificate": {"{transport: tls, address: '0.0.0.0:5061'}", "sip.listeners[0].tls.certificate: want certificate and key, or acme: true"},
+		"udp with certificate":    {"{transport: udp, address: '0.0.0.0:5061', tls: {certificate: a, key: b}}", "sip.listeners[0].tls: the listener is udp"},
+		"acme without hosts":      {"{transport: tls, address: '0.0.0.0:5061', tls: {acme: true}}", "sip.acme.hosts is empty"},
+		"acme and files":          {"{transport: tls, address: '0.0.0.0:5061', tls: {acme: true, certificate: a, key: b}}", "want one of them"},
+		"required without ca":     {"{transport: tls, address: '0.0.0.0:5061', tls: {certificate: a, key: b, client_required: true}}", "client_ca is empty"},
+		"browser with ca":         {"{transport: wss, address: '0.0.0.0:443', tls: {certificate: a, key: b, client_ca: c}}", "want transport tls"},
+		"any origin":              {"{transport: ws, address: '0.0.0.0:80', websocket: {origins: ['*']}}", "websocket.origins[0]"},
+		"origins by tcp":          {"{transport: tcp, address: '0.0.0.0:80', websocket: {origins: ['x.example']}}", "want transport ws or wss"},
+		"path":                    {"{transport: ws, address: '0.0.0.0:80', websocket: {path: sip}}", `want a path such as "/sip"`},
+		"tls over tcp's port":     {"{transport: tcp, address: '0.0.0.0:5060'}, {transport: tls, address: '127.0.0.1:5060', tls: {certificate: a, key: b}}", "overlaps tcp 0.0.0.0:5060"},
+		"both families, good":     {"{transport: udp, address: '0.0.0.0:5060'}, {transport: udp, address: '[::]:5060'}, {transport: wss, address: '[::]:443', tls: {certificate: a, key: b}}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte("sip: {listeners: ["+tc.listeners+"]}"), "/etc/node.yaml", nil)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+	c, err := Parse([]byte("sip: {listeners: [{transport: ws}], tls: {ca: ca.pem}}"), "/etc/node.yaml", nil)
+	if err != nil || c.SIP.Listeners[0].WebSocket.Path != "/sip" || c.Beside(c.SIP.TLS.CA) != "/etc/ca.pem" || c.SIP.Keepalive.UDPMisses != 3 {
+		t.Errorf("defaults: %+v, %v", c, err)
+	}
 }

@@ -64,6 +64,9 @@ func Parse(data []byte, path string, env []string) (*Config, error) {
 	faults = append(faults, c.override(env)...)
 	if len(c.SIP.Listeners) == 0 {
 		c.SIP.Listeners = []Listener{{Transport: "udp", Address: "0.0.0.0:5060"}, {Transport: "tcp", Address: "0.0.0.0:5060"}}
+		for i := range c.SIP.Listeners {
+			fillDefaults(reflect.ValueOf(&c.SIP.Listeners[i]).Elem())
+		}
 	}
 	bad := map[string]bool{}
 	for _, f := range faults {
@@ -241,6 +244,17 @@ func (c *Config) ResourcePaths() []string {
 	}
 	return out
 }
+
+// Beside resolves a path of a certificate: relative to the node file.
+func (c *Config) Beside(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(filepath.Dir(c.file), p)
+}
+
+// ACMECache is the resolved folder of ACME's keys.
+func (c *Config) ACMECache() string { return c.inData(c.SIP.ACME.Cache) }
 
 // NodeName is the configured name, or the host's first label as a name.
 func (c *Config) NodeName() string {

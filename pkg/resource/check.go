@@ -268,8 +268,16 @@ func (c *checker) trunk(k Key, t *TrunkSpec) {
 	if t.Target != "" {
 		c.must(r, "target", badURI(t.Target))
 	}
-	if t.Target == "" && len(t.Addresses) == 0 {
-		c.fault(r, "", "neither addresses (calls in) nor target (calls out)")
+	if t.Target == "" && len(t.Addresses) == 0 && len(t.TLSSubject) == 0 {
+		c.fault(r, "", "neither addresses nor tls_subject (calls in) nor target (calls out)")
+	}
+	for i, name := range t.TLSSubject {
+		if strings.TrimSpace(name) != name || name == "" || len(name) > 255 {
+			c.fault(r, fmt.Sprintf("tls_subject[%d]", i), `%s; want a name of the certificate, such as "sbc.carrier.example"`, strict.Quote(name))
+		}
+	}
+	if t.TLSServerName != "" && badURI("sip:"+t.TLSServerName) != "" {
+		c.fault(r, "tls_server_name", "%s; want a host name or address", strict.Quote(t.TLSServerName))
 	}
 	for i, p := range t.Prefixes {
 		if p != "*" && !numberPattern.MatchString(p) {

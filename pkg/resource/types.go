@@ -108,7 +108,14 @@ type HA1Spec struct {
 type TrunkSpec struct {
 	// Addresses from which the carrier calls in: "192.0.2.1", "192.0.2.0/24", "192.0.2.1:5060".
 	Addresses []string `yaml:"addresses,omitempty"`
-	// Target is where calls out are sent: "sip:192.0.2.1:5060;transport=udp". "" = no calls out.
+	// TLSSubject: names of which the carrier's client certificate must bear one (of the SAN, the
+	// CN, or the whole subject), by a listener with client_ca. With addresses too, both must match.
+	TLSSubject []string `yaml:"tls_subject,omitempty"`
+	// TLSServerName is what the far end of calls out by TLS must prove, when it is not the
+	// target's host.
+	TLSServerName string `yaml:"tls_server_name,omitempty"`
+	// Target is where calls out are sent: "sip:192.0.2.1:5060;transport=udp", transport tcp or
+	// tls, or "sips:host". "" = no calls out.
 	Target string `yaml:"target,omitempty"`
 	// Prefixes of dialled numbers that this trunk carries; "*" = all. Longest wins, then Priority, then name.
 	Prefixes []string `yaml:"prefixes,omitempty"`

@@ -59,14 +59,21 @@ func isHex(s string, n int) bool {
 func badURI(s string) string {
 	const want = `; want "sip:user@host:port;transport=udp"`
 	rest, ok := strings.CutPrefix(s, "sip:")
+	sips := false
+	if !ok {
+		rest, sips = strings.CutPrefix(s, "sips:")
+		ok = sips
+	}
 	if !ok || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`<>"\`, c) }) {
 		return strict.Quote(s) + want
 	}
 	rest, params, _ := strings.Cut(rest, ";")
 	if params != "" {
 		for _, p := range strings.Split(params, ";") {
-			if k, v, _ := strings.Cut(p, "="); k == "transport" && v != "udp" && v != "tcp" {
-				return strict.Quote(s) + ": transport " + strict.Quote(v) + "; want udp or tcp"
+			if k, v, _ := strings.Cut(p, "="); k == "transport" && v != "udp" && v != "tcp" && v != "tls" {
+				return strict.Quote(s) + ": transport " + strict.Quote(v) + "; want udp, tcp or tls"
+			} else if k == "transport" && v == "udp" && sips {
+				return strict.Quote(s) + ": sips by UDP; want tls"
 			}
 		}
 	}
