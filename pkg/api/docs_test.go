@@ -17,29 +17,28 @@ func TestEndpointsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]bool{}
-	for _, m := range regexp.MustCompile(`\b(get|post|route)\((?:http\.Method(\w+), )?"(/[^"]+)"`).FindAllStringSubmatch(string(src), -1) {
+	said := map[string]bool{}
+	_, c := open(t, &fake{})
+	for _, m := range regexp.MustCompile(`(?m)^### (GET|POST|PUT|PATCH) (/\S+)$`).FindAllStringSubmatch(string(doc), -1) {
+		said[m[1]+" "+m[2]] = true
+		// No endpoint takes DELETE: the answer tells what it takes.
+		a := ask(t, c, "DELETE", "/api/v1"+regexp.MustCompile(`\{\w+\}`).ReplaceAllString(m[2], "x"), "")
+		if a.status != 405 || !strings.Contains(a.header.Get("Allow"), m[1]) {
+			t.Errorf("docs/api.md has %s %s; the server answers %d, Allow %q", m[1], m[2], a.status, a.header.Get("Allow"))
+		}
+	}
+	made := 0
+	for _, m := range regexp.MustCompile(`\b(get|post|route)\((?:http\.Method(\w+), )?"(/[^"]*[^"/])"`).FindAllStringSubmatch(string(src), -1) {
 		method := m[1]
 		if m[2] != "" {
 			method = m[2]
 		}
-		want[strings.ToUpper(method)+" "+m[3]] = true
-	}
-	if len(want) < 14 {
-		t.Fatalf("only %d endpoints found in server.go: %v", len(want), want)
-	}
-	got := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^### ((?:GET|POST|PUT|DELETE|PATCH) /\S+)$`).FindAllStringSubmatch(string(doc), -1) {
-		got[m[1]] = true
-	}
-	for e := range want {
-		if !got[e] {
+		made++
+		if e := strings.ToUpper(method) + " " + m[3]; !said[e] {
 			t.Errorf("docs/api.md lacks %s", e)
 		}
 	}
-	for e := range got {
-		if !want[e] {
-			t.Errorf("docs/api.md has %s, the server does not", e)
-		}
+	if made < 13 {
+		t.Errorf("only %d endpoints found in server.go", made)
 	}
 }
