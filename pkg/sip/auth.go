@@ -2,7 +2,6 @@ package sip
 
 import (
 	"errors"
-	"hash/maphash"
 	"net/netip"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"go.uber.org/zap"
 
+	"github.com/centrala/centrala/pkg/sip/ban"
 	"github.com/centrala/centrala/pkg/sip/digest"
 )
 
@@ -66,11 +66,21 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 		}
 	}
 	if !found {
+		// Everybody is asked once, but a phone of the house asks in a name that exists.
+		if from := req.From(); from != nil {
+			name := unescape(from.Address.User)
+			if req.Method == sip.REGISTER {
+				name = unescape(req.To().Address.User)
+			}
+			if _, known := s.deps.Accounts.Account(name, req.Recipient.Host); !known {
+				s.actName(h.remote, ban.UnknownName, name)
+			}
+		}
 		s.challenge(req, h, sh.now, false)
 		return Account{}, false
 	}
 	src := sourceOf(h.remote.Addr())
-	pair := brakeKey{src, maphash.String(s.seed, cred.Username)}
+	pair := brakeKey{src, s.nameHash(cred.Username)}
 	s.door.mu.Lock()
 	blocked := s.door.brake.blocked(sh.now, pair)
 	s.door.mu.Unlock()
@@ -99,6 +109,7 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 	s.door.mu.Unlock()
 	switch verdict {
 	case digest.OK:
+		s.trust(h.remote, sh.now.Add(trustCall))
 		return acc, true
 	case digest.Stale:
 		s.challenge(req, h, sh.now, true)
@@ -107,6 +118,11 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 		s.answer(req, h, 400, "Malformed Authorization")
 	default:
 		s.met.authFailures.Inc()
+		if known {
+			s.act(h.remote, ban.WrongPassword)
+		} else {
+			s.act(h.remote, ban.UnknownName)
+		}
 		s.log.Debug("sip credentials wrong", zap.String("remote", h.remote.String()), zap.String("state", verdict.String()))
 		s.challenge(req, h, sh.now, false)
 	}
@@ -169,6 +185,10 @@ func sourceOf(a netip.Addr) netip.Addr {
 	return a
 }
 
+// trustCall is how long a flow is trusted that proved to be a device's without
+// registering.
+const trustCall = 10 * time.Minute
+
 // brake slows the guessing of passwords: per source and name after a few wrong
 // answers, and per source as a whole after many, so that one phone with a wrong
 // password does not lock its whole office out. A name that proved itself from
@@ -176,6 +196,7 @@ func sourceOf(a netip.Addr) netip.Addr {
 // is answered: a guesser learns nothing and pays its own time-outs.
 type brake struct {
 	entries map[brakeKey]*brakeEntry
+	changed bool // since it was last saved
 }
 
 type brakeKey struct {
@@ -223,6 +244,7 @@ func (b *brake) count(now time.Time, k brakeKey, free int) {
 		e.wrong = 0
 	}
 	e.wrong++
+	b.changed = true
 	e.last = now
 	if over := e.wrong - free; over >= 0 {
 		pause := brakeLongest
@@ -242,6 +264,7 @@ func (b *brake) right(now time.Time, k brakeKey) {
 		}
 		e = b.get(now, k)
 	}
+	b.changed = b.changed || e.wrong > 0
 	e.wrong, e.right, e.until = 0, now, time.Time{}
 }
 
