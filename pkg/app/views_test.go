@@ -92,9 +92,9 @@ func TestHangUpByAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.record("default", c)
-	if err := n.HangUp(context.Background(), "default", id); !errors.Is(err, api.ErrNotFound) {
-		t.Errorf("a call that has ended: %v", err)
-	}
+	n.eventually("a call that has ended is not found", func() bool {
+		return errors.Is(n.HangUp(context.Background(), "default", id), api.ErrNotFound)
+	})
 }
 
 // Pages by cursor give every call once, running and past, whatever the limit.
@@ -294,8 +294,10 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Errorf("docs/operations.md calls %s a %s; it is a %s", name, want[name], kind)
 		}
 	}
+	// These come with what they measure, which this node does not have.
+	elsewhere := map[string]bool{"centrala_sip_tls_certificate_expiry_timestamp_seconds": true}
 	for name := range want {
-		if got[name] == "" {
+		if got[name] == "" && !elsewhere[name] {
 			t.Errorf("docs/operations.md has %s, a started node does not", name)
 		}
 	}
