@@ -43,9 +43,13 @@ func dash(s string) string {
 }
 
 type callCmd struct {
-	List   callListCmd   `cmd:"" help:"Calls, newest first." default:"withargs"`
-	Show   callShowCmd   `cmd:"" help:"One call: segments, who talked, why it ended, what the queue decided."`
-	Hangup callHangupCmd `cmd:"" help:"End a live call."`
+	List       callListCmd       `cmd:"" help:"Calls, newest first." default:"withargs"`
+	Show       callShowCmd       `cmd:"" help:"One call: segments, who talked, why it ended, what the queue decided."`
+	Hangup     callHangupCmd     `cmd:"" help:"End a live call."`
+	Transfer   callTransferCmd   `cmd:"" help:"Let the agent's partner talk to somebody else: centrala call transfer ID 202."`
+	Conference callConferenceCmd `cmd:"" help:"Ring a further party into the conversation."`
+	Hold       callHoldCmd       `cmd:"" help:"Put the agent's partner on hold with music, or take it back (--off)."`
+	Park       callParkCmd       `cmd:"" help:"Park the agent's partner in a slot; *70SLOT fetches it."`
 }
 
 type callListCmd struct {
@@ -211,6 +215,54 @@ func decisionSentence(d event.Decision) string {
 type callHangupCmd struct {
 	target
 	ID string `arg:"" help:"Call id."`
+}
+
+type callTransferCmd struct {
+	target
+	ID     string `arg:"" help:"Call id."`
+	Target string `arg:"" help:"A number as that phone would dial it, queue:NAME, flow:NAME, agent:NAME or device:NAME."`
+	Leg    int    `help:"Leg that transfers its partner; -1 = the agent's." default:"-1"`
+}
+
+func (k callTransferCmd) Run(c *cli) error {
+	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: "transfer", Leg: k.Leg, Target: k.Target, By: "cli"})
+}
+
+type callConferenceCmd struct {
+	target
+	ID     string `arg:"" help:"Call id."`
+	Target string `arg:"" help:"Who shall take part: a number, agent:NAME or device:NAME."`
+	Leg    int    `help:"Leg that asks; -1 = the agent's." default:"-1"`
+}
+
+func (k callConferenceCmd) Run(c *cli) error {
+	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: "conference", Leg: k.Leg, Target: k.Target, By: "cli"})
+}
+
+type callHoldCmd struct {
+	target
+	ID  string `arg:"" help:"Call id."`
+	Off bool   `help:"Take the call back."`
+	Leg int    `help:"Leg whose partner hears music; -1 = the agent's." default:"-1"`
+}
+
+func (k callHoldCmd) Run(c *cli) error {
+	action := "hold"
+	if k.Off {
+		action = "resume"
+	}
+	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: action, Leg: k.Leg, By: "cli"})
+}
+
+type callParkCmd struct {
+	target
+	ID   string `arg:"" help:"Call id."`
+	Slot string `help:"Two digits; any free one when left out."`
+	Leg  int    `help:"Leg whose partner is parked; -1 = the agent's." default:"-1"`
+}
+
+func (k callParkCmd) Run(c *cli) error {
+	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: "park", Leg: k.Leg, Target: k.Slot, By: "cli"})
 }
 
 func (k callHangupCmd) Run(c *cli) error { return k.client().HangUp(context.Background(), k.ID) }

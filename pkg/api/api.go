@@ -30,6 +30,9 @@ type Server interface {
 	Call(ctx context.Context, tenant, id string) (CallDetail, error)
 	// HangUp ends a live call.
 	HangUp(ctx context.Context, tenant, id string) error
+	// CommandCall asks something of a live call; it returns once the call has
+	// taken it on or refused it, not when it is done (see the call's events).
+	CommandCall(ctx context.Context, tenant, id string, c CallCommand) error
 	Agents(ctx context.Context, tenant string) ([]Agent, error)
 	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
@@ -42,6 +45,21 @@ type Server interface {
 	Apply(ctx context.Context, docs []resource.Document, o ApplyOptions) (ApplyResult, error)
 	Reload(ctx context.Context) (ReloadResult, error)
 	Drain(ctx context.Context) error
+}
+
+// CallCommand is what a call can be asked, as an agent's phone could.
+type CallCommand struct {
+	// Action is "transfer", "conference", "hold", "resume" or "park".
+	Action string
+	// Leg is who asks, a leg of the call as its events number them; -1 = the
+	// agent's side. Its partner is transferred, held or parked.
+	Leg int
+	// Target of a transfer or conference: "queue:NAME", "flow:NAME", "agent:NAME",
+	// "device:NAME", or a number as the leg's own phone would dial it, with that
+	// phone's rights. Of park: the slot, "" = any.
+	Target string
+	// By is who asked, for the journal.
+	By string
 }
 
 // Status of the node.

@@ -30,10 +30,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is an application that remembers what it was asked.
 type fake struct {
-	asked []string
-	err   error
-	docs  []resource.Document
-	apply api.ApplyOptions
+	api.Server // what a test does not ask for
+	asked      []string
+	err        error
+	docs       []resource.Document
+	apply      api.ApplyOptions
 }
 
 func (f *fake) note(format string, args ...any) error {
@@ -52,6 +53,9 @@ func (f *fake) Call(_ context.Context, tenant, id string) (api.CallDetail, error
 }
 func (f *fake) HangUp(_ context.Context, tenant, id string) error {
 	return f.note("hangup %s %q", tenant, id)
+}
+func (f *fake) CommandCall(_ context.Context, tenant, id string, c api.CallCommand) error {
+	return f.note("command %s %q %+v", tenant, id, c)
 }
 func (f *fake) Agents(_ context.Context, tenant string) ([]api.Agent, error) {
 	return nil, f.note("agents %s", tenant)
@@ -476,5 +480,32 @@ func TestUnusualTenantNamesAreKept(t *testing.T) {
 	ask(t, c, "GET", "/api/v1/agents?tenant="+url.QueryEscape("a b&tenant=default"), "")
 	if f.last() != "agents a b&tenant=default" {
 		t.Errorf("asked %q", f.last())
+	}
+}
+
+func TestCallCommands(t *testing.T) {
+	for _, row := range []struct{ path, body, want string }{
+		{"transfer?by=cli", `{"target":"queue:support"}`, `command default "c1" {Action:transfer Leg:-1 Target:queue:support By:cli}`},
+		{"transfer", `{"target":"202","leg":0}`, `command default "c1" {Action:transfer Leg:0 Target:202 By:api}`},
+		{"conference", `{"target":"agent:carol"}`, `command default "c1" {Action:conference Leg:-1 Target:agent:carol By:api}`},
+		{"hold", `{}`, `command default "c1" {Action:hold Leg:-1 Target: By:api}`},
+		{"hold", `{"on":false,"leg":2}`, `command default "c1" {Action:resume Leg:2 Target: By:api}`},
+		{"park", `{"slot":"07"}`, `command default "c1" {Action:park Leg:-1 Target:07 By:api}`},
+		{"transfer", `{}`, ""},
+		{"transfer", `{"target":"202","slot":"07"}`, ""},
+		{"hold", `{"target":"202"}`, ""},
+		{"park", `{"on":true}`, ""},
+		{"transfer", `{"target":"202","leg":-2}`, ""},
+		{"transfer?by=x&to=y", `{"target":"202"}`, ""},
+	} {
+		f := &fake{}
+		_, c := open(t, f)
+		code := ask(t, c, http.MethodPost, "/api/v1/calls/c1/"+row.path, row.body).status
+		switch {
+		case row.want == "" && (code < 400 || len(f.asked) > 0):
+			t.Errorf("%s %s: %d, asked %q", row.path, row.body, code, f.asked)
+		case row.want != "" && (code != 200 || len(f.asked) != 1 || f.asked[0] != row.want):
+			t.Errorf("%s %s: %d, asked %q, want %q", row.path, row.body, code, f.asked, row.want)
+		}
 	}
 }

@@ -222,6 +222,10 @@ func (h *HTTP) routes() http.Handler {
 	post("/calls/{id}/hangup", func(r *http.Request) (any, error) {
 		return struct{}{}, h.app.HangUp(r.Context(), tenant(r), r.PathValue("id"))
 	})
+	post("/calls/{id}/transfer", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "transfer") }, "by")
+	post("/calls/{id}/conference", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "conference") }, "by")
+	post("/calls/{id}/hold", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "hold") }, "by")
+	post("/calls/{id}/park", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "park") }, "by")
 	get("/agents", func(r *http.Request) (any, error) { return wrap(h.app.Agents(r.Context(), tenant(r))) })
 	post("/agents/{name}/state", func(r *http.Request) (any, error) {
 		var in struct {
@@ -324,6 +328,48 @@ func filter(r *http.Request) (CallFilter, error) {
 		f.Limit = n
 	}
 	return f, nil
+}
+
+// command reads the body of a call's transfer, conference, hold and park.
+func (h *HTTP) command(r *http.Request, action string) error {
+	var in struct {
+		Target string `json:"target"`
+		Slot   string `json:"slot"`
+		Leg    *int   `json:"leg"`
+		On     *bool  `json:"on"`
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	c := CallCommand{Action: action, Leg: -1, Target: in.Target, By: by(r.URL.Query().Get("by"))}
+	wants := func(field string, given, allowed bool) error {
+		if given && !allowed {
+			return fmt.Errorf("%w: body: %s has no place in %s", ErrInvalid, field, action)
+		}
+		return nil
+	}
+	targets := action == "transfer" || action == "conference"
+	if err := errors.Join(wants("target", in.Target != "", targets), wants("slot", in.Slot != "", action == "park"), wants("on", in.On != nil, action == "hold")); err != nil {
+		return err
+	}
+	switch {
+	case targets && (in.Target == "" || len(in.Target) > 128):
+		return fmt.Errorf("%w: target: want a number, queue:NAME, flow:NAME, agent:NAME or device:NAME", ErrInvalid)
+	case in.Leg != nil && (*in.Leg < 0 || *in.Leg > 1000):
+		return fmt.Errorf("%w: leg: want 0 to 1000", ErrInvalid)
+	case len(in.Slot) > 8:
+		return fmt.Errorf("%w: slot: want digits", ErrInvalid)
+	}
+	if in.Leg != nil {
+		c.Leg = *in.Leg
+	}
+	switch {
+	case action == "park":
+		c.Target = in.Slot
+	case in.On != nil && !*in.On:
+		c.Action = "resume"
+	}
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), c)
 }
 
 // decode reads one JSON object strictly.

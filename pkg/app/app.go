@@ -219,7 +219,7 @@ func (a *App) startCalls(context.Context) error {
 	if a.routes != nil {
 		mediaIP = a.routes.towards
 	}
-	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: a.store, MediaIP: mediaIP,
+	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: a.store, DND: a.store, MediaIP: mediaIP,
 		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	return nil
 }

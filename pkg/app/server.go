@@ -111,6 +111,27 @@ func (a *App) HangUp(_ context.Context, tenant, id string) error {
 	return nil
 }
 
+// CommandCall implements api.Server.
+func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallCommand) error {
+	switch code := a.calls.Command(ctx.Done(), tenant, id, c.Action, c.Leg, c.Target, c.By); code {
+	case 202:
+		return nil
+	case 404:
+		if c.Target != "" && a.calls.Has(tenant, id) {
+			return fmt.Errorf("%w: target %q leads nowhere", api.ErrInvalid, c.Target)
+		}
+		return fmt.Errorf("call %q: %w among the calls in progress", id, api.ErrNotFound)
+	case 403:
+		return fmt.Errorf("%w: target %q: that leg has no right to it, or it is not of a kind for this", api.ErrInvalid, c.Target)
+	case 491:
+		return fmt.Errorf("%w: call %q is being transferred or changed already", api.ErrConflict, id)
+	case 504:
+		return context.DeadlineExceeded
+	default:
+		return fmt.Errorf("%w: call %q has nobody talking on that leg now", api.ErrConflict, id)
+	}
+}
+
 func (a *App) snapshot(ctx context.Context, tenant string) (acd.Snapshot, *house, error) {
 	h := a.dir.Load().houses[tenant]
 	if h == nil {

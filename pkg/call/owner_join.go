@@ -426,6 +426,12 @@ func (m *Manager) Command(done <-chan struct{}, tenant, id, kind string, leg int
 	}
 }
 
+// Has tells whether a live call of a tenant has this id.
+func (m *Manager) Has(tenant, id string) bool {
+	o := m.owner(id)
+	return o != nil && o.tenant == tenant
+}
+
 func (m *Manager) owner(id string) *owner {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -100,10 +100,16 @@ CREATE TABLE node_values (
 	name  TEXT PRIMARY KEY,
 	value BLOB NOT NULL
 ) WITHOUT ROWID;`,
+	`CREATE TABLE device_states (
+	tenant TEXT NOT NULL,
+	device TEXT NOT NULL,
+	dnd    INTEGER NOT NULL, -- 1: takes no calls
+	PRIMARY KEY (tenant, device)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "resources", "resource_history"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "resources", "resource_history"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

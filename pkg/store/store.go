@@ -83,6 +83,9 @@ type Store struct {
 	stmts map[string]*sql.Stmt
 	conn  *sql.Conn
 
+	// dnd holds the deviceKeys of the devices that take no calls.
+	dnd sync.Map
+
 	// projector is fed by the writer; mu lets Live look at it.
 	mu        sync.Mutex
 	projector *cdr.Projector
@@ -215,6 +218,9 @@ func (s *Store) restore(ctx context.Context) error {
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("store: read open calls: %w", err)
+	}
+	if err := s.restoreDND(ctx); err != nil {
+		return err
 	}
 	for _, k := range open {
 		events, err := queryEvents(ctx, s.db, k[0], k[1])

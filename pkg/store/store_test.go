@@ -487,3 +487,31 @@ func BenchmarkCall(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+func TestDoNotDisturbOutlivesTheProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "centrala.db")
+	s := open(t, path)
+	ctx := context.Background()
+	for _, k := range [][2]string{{"default", "bob"}, {"other", "bob"}, {"default", "carol"}} {
+		if err := s.SetDND(ctx, k[0], k[1], true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.SetDND(ctx, "default", "bob", true); err != nil { // twice
+		t.Fatal(err)
+	}
+	if err := s.SetDND(ctx, "default", "carol", false); err != nil {
+		t.Fatal(err)
+	}
+	check := func(s *Store) {
+		t.Helper()
+		if !s.DND("default", "bob") || !s.DND("other", "bob") || s.DND("default", "carol") || s.DND("third", "bob") {
+			t.Error("not what was set")
+		}
+	}
+	check(s)
+	if err := s.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	check(open(t, path))
+}

@@ -142,6 +142,34 @@ func (c *Client) HangUp(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodPost, "/calls/"+url.PathEscape(id)+"/hangup", nil, nil, nil)
 }
 
+// CommandCall transfers, holds, resumes or parks a live call, or adds a party.
+func (c *Client) CommandCall(ctx context.Context, id string, cmd api.CallCommand) error {
+	in := map[string]any{}
+	path := cmd.Action
+	switch cmd.Action {
+	case "resume":
+		path, in["on"] = "hold", false
+	case "park":
+		if cmd.Target != "" {
+			in["slot"] = cmd.Target
+		}
+	case "transfer", "conference":
+		in["target"] = cmd.Target
+	}
+	if cmd.Leg >= 0 {
+		in["leg"] = cmd.Leg
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	var q url.Values
+	if cmd.By != "" {
+		q = url.Values{"by": {cmd.By}}
+	}
+	return c.do(ctx, http.MethodPost, "/calls/"+url.PathEscape(id)+"/"+path, q, bytes.NewReader(body), nil)
+}
+
 // Agents lists the agents and their states.
 func (c *Client) Agents(ctx context.Context) ([]api.Agent, error) {
 	return list[api.Agent](ctx, c, "/agents", nil)
