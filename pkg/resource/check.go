@@ -148,6 +148,12 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			c.fault(r, "default_target", `%s; want "queue:NAME", "device:NAME" or "flow:NAME"`, strict.Quote(t.DefaultTarget))
 		}
 	}
+	c.region(r, t.Region)
+	for i, n := range t.EmergencyNumbers {
+		if !emergencyPattern.MatchString(n) {
+			c.fault(r, fmt.Sprintf("emergency_numbers[%d]", i), "%s; want two to eight digits", strict.Quote(n))
+		}
+	}
 	for code, action := range t.FeatureCodes {
 		field := "feature_codes." + code
 		if !dialPattern.MatchString(code) {
@@ -305,6 +311,7 @@ func (c *checker) trunk(k Key, t *TrunkSpec) {
 	if t.MaxCalls < 0 {
 		c.fault(r, "max_calls", "%d; want 0 (no cap) or more", t.MaxCalls)
 	}
+	c.carrier(r, t)
 	c.words(r, "codecs", t.Codecs, Codecs)
 	if t.RingTimeout != 0 {
 		c.must(r, "ring_timeout", badDuration(t.RingTimeout, "1s", "10m"))

@@ -57,6 +57,12 @@ type TenantSpec struct {
 	// "*9" echo, "*70" park (as a transfer's target; *7001 fetches who is parked in slot 01),
 	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off.
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
+	// Region is the country whose numbers are dialled without a country code, ISO
+	// 3166-1 such as "RO"; "" = numbers are used as they are written.
+	Region string `yaml:"region,omitempty"`
+	// EmergencyNumbers are dialled through whatever else forbids: rights, caps,
+	// drain, overload. Default 112 and 911; those of Region always count too.
+	EmergencyNumbers []string `yaml:"emergency_numbers,omitempty"`
 	// NotReadyReasons maps the digits after the not_ready code to a reason word.
 	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
 }
@@ -117,9 +123,45 @@ type TrunkSpec struct {
 	// Target is where calls out are sent: "sip:192.0.2.1:5060;transport=udp", transport tcp or
 	// tls, or "sips:host". "" = no calls out.
 	Target string `yaml:"target,omitempty"`
-	// Prefixes of dialled numbers that this trunk carries; "*" = all. Longest wins, then Priority, then name.
+	// Prefixes of dialled numbers that this trunk carries; "*" = all. Longest wins,
+	// then the highest Priority, then a choice by Weight, then name.
 	Prefixes []string `yaml:"prefixes,omitempty"`
 	Priority int      `yaml:"priority,omitempty"`
+	// Weight shares the calls of one prefix length and priority: 3 gets three times
+	// what 1 gets. 0 (default) comes after those with a weight, by name.
+	Weight int `yaml:"weight,omitempty"`
+	// Register: the carrier wants us to register with it (RFC 3261 10).
+	Register *RegisterSpec `yaml:"register,omitempty"`
+	// OptionsInterval is the time between OPTIONS to the target; a trunk that does
+	// not answer them gets no calls. 0 (default) = none are sent.
+	OptionsInterval Duration `yaml:"options_interval,omitempty"`
+	// DownAfter and UpAfter are how many OPTIONS in a row must fail, or be
+	// answered, to take the trunk out of service or back; default 2 and 1.
+	DownAfter int `yaml:"down_after,omitempty"`
+	UpAfter   int `yaml:"up_after,omitempty"`
+	// ResponseTimeout: without any answer for this long the call goes to the next
+	// address, or trunk; default 4s.
+	ResponseTimeout Duration `yaml:"response_timeout,omitempty"`
+	// FailoverCodes are the SIP answers that send a call to the next trunk, as long
+	// as nobody has rung; default 408, 500, 502, 503, 504.
+	FailoverCodes []int `yaml:"failover_codes,omitempty"`
+	// Region as in TenantSpec, of the numbers on this trunk; default the tenant's.
+	Region string `yaml:"region,omitempty"`
+	// NumberFormat of dialled and calling numbers towards the trunk: "e164"
+	// (+40...), "e164_plain" (40...), "national" (0...; abroad 00...); default as dialled.
+	NumberFormat string `yaml:"number_format,omitempty" enum:",e164,e164_plain,national"`
+	// TrustIdentity: the caller's number is taken from P-Asserted-Identity or
+	// Remote-Party-ID of this trunk (RFC 3325); never from anybody else's.
+	TrustIdentity bool `yaml:"trust_identity,omitempty"`
+	// SendIdentity: the calling number is sent in P-Asserted-Identity ("pai") or
+	// Remote-Party-ID ("rpid") too; default in From alone.
+	SendIdentity string `yaml:"send_identity,omitempty" enum:",pai,rpid"`
+	// SendDiversion: who forwarded the call is told in Diversion ("diversion", RFC
+	// 5806) or History-Info ("history_info", RFC 7044); default not at all.
+	SendDiversion string `yaml:"send_diversion,omitempty" enum:",diversion,history_info"`
+	// Emergency: emergency calls go over this trunk first. When no trunk says so,
+	// any will do.
+	Emergency bool `yaml:"emergency,omitempty"`
 	// StripDigits are cut from the dialled number before AddPrefix is put before it.
 	StripDigits int    `yaml:"strip_digits,omitempty"`
 	AddPrefix   string `yaml:"add_prefix,omitempty"`
@@ -132,6 +174,16 @@ type TrunkSpec struct {
 	Record       Record   `yaml:"record,omitempty" enum:",always,never"`
 	// RingTimeout bounds a call out; default 60s.
 	RingTimeout Duration `yaml:"ring_timeout,omitempty"`
+}
+
+// RegisterSpec: how a trunk registers with its carrier.
+type RegisterSpec struct {
+	// User is registered as sip:User@Domain; default auth_user.
+	User   string `yaml:"user,omitempty"`
+	Domain string `yaml:"domain,omitempty"` // default: the host of the target
+	// Registrar is where REGISTER is sent; default the target.
+	Registrar string   `yaml:"registrar,omitempty"`
+	Expires   Duration `yaml:"expires,omitempty"` // asked for; default 10m
 }
 
 // NumberSpec: what callers dial. The document's name is free; Digits is dialled.

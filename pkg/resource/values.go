@@ -14,13 +14,14 @@ import (
 
 // What values may look like. Each bad... returns "" or what is wrong.
 var (
-	dialPattern   = regexp.MustCompile(`^[*#0-9]{1,32}$`)
-	digitPattern  = regexp.MustCompile(`^[0-9]{1,4}$`)
-	numberPattern = regexp.MustCompile(`^\+?[0-9]{1,32}$`)
-	userPattern   = regexp.MustCompile(`^[A-Za-z0-9._+*-]{1,64}$`)
-	hostPattern   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
-	langPattern   = regexp.MustCompile(`^[a-z]{2,3}$`)
-	clockPattern  = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+	dialPattern      = regexp.MustCompile(`^[*#0-9]{1,32}$`)
+	digitPattern     = regexp.MustCompile(`^[0-9]{1,4}$`)
+	numberPattern    = regexp.MustCompile(`^\+?[0-9]{1,32}$`)
+	userPattern      = regexp.MustCompile(`^[A-Za-z0-9._+*-]{1,64}$`)
+	hostPattern      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	emergencyPattern = regexp.MustCompile(`^[0-9]{2,8}$`)
+	langPattern      = regexp.MustCompile(`^[a-z]{2,3}$`)
+	clockPattern     = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 )
 
 func badLanguage(s string) string {

@@ -29,7 +29,7 @@ spec:
 ---
 {kind: device, name: boss, spec: {username: boss, password: x, extension: "202"}}
 ---
-{kind: device, name: door, spec: {username: door, password: x, outside: ["112"]}}
+{kind: device, name: door, spec: {username: door, password: x, outside: ["113"]}}
 ---
 {kind: device, name: zoe, tenant: other, spec: {username: zoe, password: x, extension: "201", outside: ["*"]}}
 ---
@@ -131,7 +131,7 @@ func TestFromDevice(t *testing.T) {
 		{"priority, strip and add", "bob", "0721000000", "trunk wide200721000000 of [wide2 wide] always"},
 		{"right of the second user", "bob", "+40721000000", "trunk wide2000721000000 of [wide2 wide] always"},
 		{"no right", "alice", "0721000000", "forbidden"},
-		{"right of a device", "door", "112", "trunk wide20012 of [wide2 wide] never"},
+		{"right of a device", "door", "113", "trunk wide20013 of [wide2 wide] never"},
 		{"and no further", "door", "0721000000", "forbidden"},
 		{"all", "boss", "+881612345678", "trunk wide20081612345678 of [wide2 wide] never"},
 
@@ -227,7 +227,7 @@ func TestRecordOfAQueueLater(t *testing.T) {
 func TestOutside(t *testing.T) {
 	table, _ := build(t, house)
 	routes := table.Outside("default", "+37369123456")
-	if len(routes) != 3 || routes[0] != (TrunkRoute{"cheap", "+37369123456", "+37322000000", 2, time.Minute}) || routes[2].RingTimeout != 5*time.Second {
+	if len(routes) != 3 || routes[0] != (TrunkRoute{Trunk: "cheap", Number: "+37369123456", CallerID: "+37322000000", MaxCalls: 2, RingTimeout: time.Minute, Length: 3}) || routes[2].RingTimeout != 5*time.Second {
 		t.Errorf("%+v", routes)
 	}
 	for _, number := range []string{"", "bob", "*21#", "1;x"} {
@@ -313,7 +313,7 @@ func FuzzDialled(f *testing.F) {
 		if tg, err := table.FromDevice(now, "default", "alice", dialled); err == nil && tg.Kind == Trunk {
 			t.Fatalf("alice reaches %+v by %q", tg, dialled)
 		}
-		if tg, err := table.FromDevice(now, "default", "door", dialled); err == nil && tg.Kind == Trunk && !strings.HasPrefix(d.String(), "112") {
+		if tg, err := table.FromDevice(now, "default", "door", dialled); err == nil && tg.Kind == Trunk && !strings.HasPrefix(d.String(), "113") && !tg.Emergency {
 			t.Fatalf("the door reaches %+v by %q", tg, dialled)
 		}
 		if tg, err := table.FromDevice(now, "default", "boss", dialled); err == nil && tg.Kind == Trunk {

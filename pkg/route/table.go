@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/centrala/centrala/pkg/e164"
 	"github.com/centrala/centrala/pkg/resource"
 )
 
@@ -166,6 +167,9 @@ func (b *builder) device(k resource.Key, spec *resource.DeviceSpec) {
 		b.fault(k, "device", "extension %q is that of device %q already", ext, other)
 		return
 	}
+	if e164.Emergency(ext, t.spec.Region, t.spec.EmergencyNumbers) {
+		b.fault(k, "device", "extension %q is an emergency number, and cannot be dialled as anything else", ext)
+	}
 	if feature, taken := t.codes[ext]; taken {
 		b.fault(k, "device", "extension %q is the feature code of %s", ext, feature)
 		return
@@ -274,15 +278,20 @@ func (t *Table) Inbound(now time.Time, tenant, trunk, dialled, from string) (Tar
 	if tn == nil || !ok {
 		return Target{}, notFound(dialled)
 	}
-	n := tn.numbers[d.Number]
-	if n == nil {
-		return Target{}, notFound(dialled)
-	}
-	policy := resource.RecordInherit
+	policy, region := resource.RecordInherit, tn.spec.Region
 	for _, tr := range tn.trunks {
 		if tr.name == trunk {
-			policy = tr.spec.Record
+			policy, region = tr.spec.Record, tn.regionOf(tr)
 		}
+	}
+	n := tn.numbers[d.Number]
+	for _, form := range forms(d, region) {
+		if n == nil {
+			n = tn.numbers[form.Number]
+		}
+	}
+	if n == nil {
+		return Target{}, notFound(dialled)
 	}
 	return tn.numbered(n, policy), nil
 }
@@ -295,6 +304,9 @@ func (t *Table) FromDevice(now time.Time, tenant, device, dialled string) (Targe
 	tn := t.tenants[tenant]
 	if tn == nil || len(dialled) > maxDialled {
 		return Target{}, notFound(dialled)
+	}
+	if tg, ok := tn.emergency(dialled); ok {
+		return tg, nil
 	}
 	dev := tn.devices[device]
 	if dev == nil {
@@ -313,14 +325,17 @@ func (t *Table) FromDevice(now time.Time, tenant, device, dialled string) (Targe
 	if name, ok := tn.extensions[d.Number]; ok && !d.International {
 		return tn.extension(name, dev), nil
 	}
-	if n := tn.numbers[d.Number]; n != nil {
-		return tn.numbered(n, dev.spec.Record), nil
+	all := forms(d, tn.spec.Region)
+	for _, form := range all {
+		if n := tn.numbers[form.Number]; n != nil {
+			return tn.numbered(n, dev.spec.Record), nil
+		}
 	}
 	tg, err := tn.outside(d, dev.spec.Record)
 	if err != nil {
 		return Target{}, err
 	}
-	if !dev.may(d) {
+	if !dev.may(all) {
 		return Target{}, fmt.Errorf("route: device %q may not call %q: %w", device, d.String(), ErrForbidden)
 	}
 	return tg, nil
@@ -334,6 +349,9 @@ func (t *Table) Outside(tenant, number string) []TrunkRoute {
 	d, ok := Normalise(number)
 	if tn == nil || !ok {
 		return nil
+	}
+	if tg, ok := tn.emergency(number); ok {
+		return tg.Routes
 	}
 	tg, err := tn.outside(d, resource.RecordInherit)
 	if err != nil {
@@ -425,8 +443,10 @@ func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	return tg, true
 }
 
-func (d *device) may(number Digits) bool {
-	return d.all || slices.ContainsFunc(d.rights, number.hasPrefix)
+// may tells whether one of the forms of a number is within the device's rights:
+// who may call 07 may call +407.
+func (d *device) may(forms []Digits) bool {
+	return d.all || slices.ContainsFunc(forms, func(n Digits) bool { return slices.ContainsFunc(d.rights, n.hasPrefix) })
 }
 
 // outside lists the trunks that carry a number: longest prefix, then highest
@@ -441,20 +461,20 @@ func (tn *tenant) outside(d Digits, origin resource.Record) (Target, error) {
 		number string
 	}
 	var found []candidate
+	known := map[string][]Digits{} // by region, mostly one
 	for _, tr := range tn.trunks {
-		length := -1
-		if tr.all {
-			length = 0
+		// People dial as in the tenant's country, wherever the trunk is at home.
+		region := cmp.Or(tn.spec.Region, tr.spec.Region)
+		all, ok := known[region]
+		if !ok {
+			all = forms(d, region)
+			known[region] = all
 		}
-		for _, p := range tr.prefixes {
-			if d.hasPrefix(p) {
-				length = max(length, len(p.Number))
-			}
-		}
+		length := tr.carries(all)
 		if tr.spec.Target == "" || length < 0 {
 			continue
 		}
-		if number, err := tr.sends(d); err == nil {
+		if number, err := tr.sends(d, region, tn.regionOf(tr)); err == nil {
 			found = append(found, candidate{tr, length, number})
 		}
 	}
@@ -467,9 +487,8 @@ func (tn *tenant) outside(d Digits, origin resource.Record) (Target, error) {
 	best := found[0]
 	tg := Target{Kind: Trunk, Tenant: tn.name, Name: best.name, Number: best.number, CallerID: best.spec.CallerID, Language: tn.spec.Language}
 	for _, c := range found {
-		r := TrunkRoute{c.name, c.number, c.spec.CallerID, c.spec.MaxCalls, cmp.Or(time.Duration(c.spec.RingTimeout), defaultTrunkRing)}
 		tg.Names = append(tg.Names, c.name)
-		tg.Routes = append(tg.Routes, r)
+		tg.Routes = append(tg.Routes, c.route(c.number, c.length))
 	}
 	tg.RingTimeout = tg.Routes[0].RingTimeout
 	tg.RecordBase = policy(best.spec.Record, origin, tn.spec.Record)
@@ -477,9 +496,15 @@ func (tn *tenant) outside(d Digits, origin resource.Record) (Target, error) {
 	return tg, nil
 }
 
-// sends is the number as a trunk wants it: digits stripped, prefix added. The +
+// sends is the number as a trunk wants it: in its format, digits stripped, prefix added. The +
 // of an international number stays only when nothing of that is done to it.
-func (tr *trunk) sends(d Digits) (string, error) {
+func (tr *trunk) sends(d Digits, dialledIn, region string) (string, error) {
+	if tr.spec.NumberFormat != e164.AsDialled {
+		if n, ok := e164.Parse(d.String(), dialledIn); ok {
+			s := n.Format(tr.spec.NumberFormat, region)
+			d = Digits{International: s[0] == '+', Number: strings.TrimPrefix(s, "+")}
+		}
+	}
 	if tr.spec.StripDigits <= 0 && tr.spec.AddPrefix == "" {
 		return d.String(), nil
 	}

@@ -94,6 +94,8 @@ type Target struct {
 	NumberName string
 	// Agent is the user of the device that dialled a Feature; "" = nobody's.
 	Agent string
+	// Emergency: the call passes whatever else would refuse it.
+	Emergency bool
 	// RingTimeout bounds the ringing of a Trunk target.
 	RingTimeout time.Duration
 }
@@ -105,4 +107,8 @@ type TrunkRoute struct {
 	CallerID    string
 	MaxCalls    int // 0 = no cap
 	RingTimeout time.Duration
+	// Length is how much of the number the trunk's prefix names, Priority and
+	// Weight as configured: Pick chooses by them.
+	Length, Priority, Weight int
+	Emergency                bool // the trunk is meant for emergency calls
 }
