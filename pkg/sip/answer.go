@@ -150,9 +150,9 @@ func (s *Stack) refuseMalformed(req *sip.Request, e *parseError, h hop) {
 
 // Methods we take, for Allow.
 const (
-	allowMethods = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+	allowMethods = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK, REFER, SUBSCRIBE"
 	acceptTypes  = "application/sdp"
-	supportedExt = "timer, path"
+	supportedExt = "100rel, norefersub, path, replaces, timer"
 )
 
 // option is a set of tags we understand outside a dialog; a dialog checks its own.

@@ -72,6 +72,7 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 	sh := s.shardOf(callID)
 	d := sh.newDialog(callID)
 	d.sink = sink
+	d.with = party{r.Kind, r.Tenant, r.Name}
 	if r.Target.Conn != 0 || r.Target.flow {
 		sh.do(func() { d.begin(r, &u) })
 		return d, nil

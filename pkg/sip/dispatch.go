@@ -49,13 +49,18 @@ func (sh *shard) request(req *sip.Request, h hop) {
 		s.answer(req, h, 483, "")
 		return
 	}
+	replaces, malformed := readReplaces(req)
+	if malformed != 0 {
+		s.answer(req, h, malformed, "")
+		return
+	}
 	if tag, ok := req.To().Params.Get("tag"); ok {
 		sh.inDialog(req, h, tag)
 		return
 	}
 	switch req.Method {
 	case sip.INVITE:
-		sh.invite(req, h)
+		sh.invite(req, h, replaces)
 	case sip.REGISTER:
 		if tags := unsupportedTags(req); tags != "" {
 			s.answer(req, h, 420, "", Header{Name: "Unsupported", Value: tags})
@@ -66,6 +71,14 @@ func (sh *shard) request(req *sip.Request, h hop) {
 		sh.options(req, h)
 	case sip.BYE, sip.INFO, sip.UPDATE, sip.PRACK:
 		s.answer(req, h, 481, "")
+	case sip.SUBSCRIBE:
+		sh.subscribe(req, h)
+	case sip.NOTIFY:
+		s.strayNotify(req, h)
+	case sip.REFER:
+		// Without a call there is nobody to transfer, and calls on order are a
+		// stranger's dream.
+		s.answer(req, h, 403, "")
 	default:
 		s.answer(req, h, 405, "", Header{Name: "Allow", Value: allowMethods})
 	}
@@ -167,6 +180,10 @@ func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
 			sh.options(req, h)
 			return
 		}
+		if req.Method == sip.SUBSCRIBE {
+			sh.subscribe(req, h)
+			return
+		}
 		sh.s.answer(req, h, 481, "")
 		return
 	}
@@ -189,7 +206,7 @@ func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
 }
 
 // invite takes a new call.
-func (sh *shard) invite(req *sip.Request, h hop) {
+func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 	s := sh.s
 	if s.draining.Load() {
 		s.answer(req, h, 503, "", s.retryAfter())
@@ -268,7 +285,8 @@ func (sh *shard) invite(req *sip.Request, h hop) {
 		}
 		return ""
 	}
-	s.deps.Handler.Invite(in)
+	d.with = party{who.kind, who.tenant, who.name}
+	d.invited(in, replaces)
 }
 
 // traceOf takes a peer's trace id where it is harmless text.

@@ -480,6 +480,16 @@ func TestDrainAndCaps(t *testing.T) {
 		b.send(text("BYE", "e", "nobody", 1))
 		b.want("SIP/2.0 481")
 		b.send(text("NOTIFY", "f", "", 1))
+		if m := b.want("SIP/2.0 489"); header(m, "Allow-Events") == "" {
+			t.Errorf("got %q", m)
+		}
+		b.send(text("NOTIFY", "f2", "", 1, "Event: presence", "Subscription-State: active"))
+		b.want("SIP/2.0 481")
+		b.send(text("REFER", "f3", "", 1, "Refer-To: <sip:200@192.0.2.1>"))
+		b.want("SIP/2.0 403")
+		b.send(text("BYE", "f4", "nobody", 1, "Replaces: a;to-tag=1;from-tag=2"))
+		b.want("SIP/2.0 400") // RFC 3891 3
+		b.send(text("MESSAGE", "f5", "", 1))
 		if m := b.want("SIP/2.0 405"); header(m, "Allow") == "" {
 			t.Errorf("got %q", m)
 		}

@@ -97,6 +97,7 @@ var headerNames = map[string]struct {
 	"www-authenticate": {"WWW-Authenticate", hOther}, "proxy-authenticate": {"Proxy-Authenticate", hOther},
 	"reason": {"Reason", hOther}, "retry-after": {"Retry-After", hOther}, "min-se": {"Min-SE", hOther},
 	"path": {"Path", hOther}, "p-asserted-identity": {"P-Asserted-Identity", hOther}, "privacy": {"Privacy", hOther},
+	"replaces": {"Replaces", hOther}, "refer-sub": {"Refer-Sub", hOther}, "subscription-state": {"Subscription-State", hOther},
 	"rseq": {"RSeq", hOther}, "rack": {"RAck", hOther}, "timestamp": {"Timestamp", hOther},
 }
 

@@ -42,6 +42,8 @@ type metrics struct {
 	transactions    prometheus.Gauge
 	connections     prometheus.Gauge
 	registrations   prometheus.Gauge
+	subscriptions   prometheus.Gauge
+	notifies        prometheus.Counter
 	bans            prometheus.Gauge
 	bansTotal       map[ban.Reason]prometheus.Counter
 	shed            [2]prometheus.Counter // by overload.Kind
@@ -71,6 +73,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		transactions:  gauge("transactions", "SIP transactions kept, those that only absorb retransmissions included."),
 		connections:   gauge("connections", "Connections open: TCP, TLS and WebSocket."),
 		registrations: gauge("registrations", "Registered contacts."),
+		subscriptions: gauge("subscriptions", "Subscriptions of phones to lamps and voice mail."),
+		notifies:      prometheus.NewCounter(prometheus.CounterOpts{Name: "centrala_sip_notifies_total", Help: "NOTIFYs sent to subscribers, repetitions not counted."}),
 		bans:          gauge("bans", "Sources that are not listened to."),
 		bansTotal:     map[ban.Reason]prometheus.Counter{},
 		shed:          [2]prometheus.Counter{overload.Call: shed.WithLabelValues("INVITE"), overload.Register: shed.WithLabelValues("REGISTER")},
@@ -103,7 +107,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.bans, bans, shed} {
+	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.subscriptions, m.notifies, m.bans, bans, shed} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,7 +27,8 @@ type Dialog struct {
 	mu     sync.Mutex
 	mail   []dialog.Event // commands, at most maxMail
 	queued bool           // the shard knows
-	ended  bool
+	ended  bool           // the call is over: few commands are taken
+	closed bool           // dropped: none
 	sink   func(DialogEvent)
 
 	// Owner only.
@@ -34,6 +36,7 @@ type Dialog struct {
 	key     string // in shard.dialogs
 	flow    hop    // where the peer's messages come from
 	peer    hop    // where its responses go
+	with    party  // whom the peer was proved to be
 	routed  bool   // a route set exists: its first hop decides
 	target  Target // that Dial was given
 	txs     map[*tx]struct{}
@@ -48,7 +51,7 @@ type Dialog struct {
 }
 
 // dialogTimers is the number of dialog.Timer values.
-const dialogTimers = 9
+const dialogTimers = dialog.NumTimers
 
 // maxMail bounds a dialog's commands: far more than a call has in a minute.
 const maxMail = 256
@@ -96,7 +99,7 @@ func (d *Dialog) drop() {
 	}
 	clear(d.txs)
 	d.mu.Lock()
-	d.ended, d.mail = true, nil
+	d.ended, d.closed, d.mail = true, true, nil
 	d.mu.Unlock()
 	sh.s.met.dialogs.Set(float64(sh.s.dialogCount.Add(-1)))
 }
@@ -145,7 +148,7 @@ func (d *Dialog) End(reason string, headers ...Header) {
 
 func (d *Dialog) post(ev dialog.Event) {
 	d.mu.Lock()
-	if d.ended {
+	if d.closed || d.ended && !afterEnd(ev) {
 		d.mu.Unlock()
 		return
 	}
@@ -274,7 +277,8 @@ func (d *Dialog) effect(e dialog.Effect) {
 		d.mu.Lock()
 		sink := d.sink
 		if _, end := e.Event.(dialog.Ended); end {
-			d.ended, d.mail = true, nil
+			d.ended = true
+			d.mail = slices.DeleteFunc(d.mail, func(ev dialog.Event) bool { return !afterEnd(ev) })
 		}
 		d.mu.Unlock()
 		if sink != nil {

@@ -213,6 +213,7 @@ func (s *Stack) keep() {
 		if s.deps.Bindings != nil {
 			s.persist(save, remove)
 		}
+		s.keepSubscriptions(now)
 		s.remember(last)
 		if last {
 			return

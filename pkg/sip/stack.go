@@ -51,6 +51,7 @@ type Stack struct {
 	net    network
 	seed   maphash.Seed
 	door   door
+	subs   reception
 	guard  guardian
 	secret []byte // of nonces
 
@@ -203,6 +204,7 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	}
 	s.guard.on, s.guard.list = !cfg.Defence.BansOff, ban.New(cfg.Defence.Bans)
 	s.guard.key = sha256.Sum256(append([]byte("names "), s.secret...))
+	s.initSubscriptions()
 	for range cfg.Shards {
 		r, err := newRNG(cfg.Rand)
 		if err != nil {
@@ -311,6 +313,10 @@ func (s *Stack) Start(ctx context.Context) error {
 		s.acmeHTTP = &http.Server{Handler: s.acme.HTTPHandler(http.NotFoundHandler()), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
 			MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0)}
 		s.goTrack(func() { _ = s.acmeHTTP.Serve(challenges) })
+	}
+	if err := s.restoreSubscriptions(ctx); err != nil {
+		// Phones subscribe again within the hour: no reason not to take calls.
+		s.log.Warn("subscriptions of the last run are lost", zap.Error(err))
 	}
 	return nil
 }
@@ -480,7 +486,8 @@ func (s *Stack) only6(c Listener) bool {
 }
 
 func (s *Stack) dialogConfig(sh *shard) dialog.Config {
-	return dialog.Config{T1: s.cfg.Timers.T1, T2: s.cfg.Timers.T2, UserAgent: s.cfg.UserAgent, Rand: sh.rand.Uint64}
+	return dialog.Config{T1: s.cfg.Timers.T1, T2: s.cfg.Timers.T2, UserAgent: s.cfg.UserAgent, Rand: sh.rand.Uint64,
+		SessionExpires: s.cfg.SessionExpires, MinSE: s.cfg.MinSE, Reliable: s.cfg.ReliableProvisionals}
 }
 
 // shardOf is the owner of a Call-ID.

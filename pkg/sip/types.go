@@ -25,7 +25,14 @@ type Config struct {
 	// MinExpires, DefaultExpires and MaxExpires bound a registration; zero: 60 s, 5 min, 1 h.
 	MinExpires, DefaultExpires, MaxExpires time.Duration
 
-	Defence   Defence
+	Defence Defence
+	// SessionExpires is the session timer asked for in calls both ways, and the
+	// longest taken (RFC 4028); 0: none asked, any taken. MinSE is the shortest; 0 = 90 s.
+	SessionExpires, MinSE time.Duration
+	// ReliableProvisionals sends early media reliably to peers that support it (RFC
+	// 3262); those that require it get it in any case.
+	ReliableProvisionals bool
+
 	ClientTLS ClientTLS // connections that we open
 	ACME      ACME      // no hosts: off
 	Keepalive Keepalive // zero fields: defaults
@@ -92,7 +99,9 @@ type Deps struct {
 	Accounts   Accounts
 	Trunks     TrunkMatcher    // nil: no trunks
 	Bindings   registrar.Store // nil: bindings do not outlive the process
-	Memory     Memory          // nil: bans, brakes and nonces do not either
+	// Subscriptions keeps who watches whom; nil: they do not outlive the process.
+	Subscriptions SubscriptionStore
+	Memory        Memory // nil: bans, brakes and nonces do not either
 	// Urgent reports a number that is called in need: such calls are taken when a
 	// busy node refuses others. nil: none. Fast, in memory.
 	Urgent  func(dialled string) bool
@@ -154,6 +163,10 @@ type DialRequest struct {
 	// TryTimeout bounds how long one address may say nothing at all: then the next
 	// address of the target is called, or Failed with 408. 0 = 64*T1 (timer B).
 	TryTimeout time.Duration
+	// Tenant and, by Kind, the device or trunk called: who in the same tenant may
+	// take over this call by Replaces. Tenant "" = nobody.
+	Tenant, Name string
+	Kind         IdentityKind
 }
 
 // Address is a display name and a SIP address without parameters.
@@ -202,6 +215,7 @@ type Invitation struct {
 	Transport    string
 	Trace        string // X-Trace-ID style id of the peer, "" none
 	Header       func(name string) string
+	Replaces     *ReplacedDialog // the call that this one shall take the place of, nil: none
 }
 
 // Events of a dialog, re-exported so that users need not import pkg/sip/dialog.

@@ -154,6 +154,15 @@ func (d *Dialog) CallID() string { return d.s.CallID }
 // LocalTag is our tag: with the Call-ID the key under which requests are routed here.
 func (d *Dialog) LocalTag() string { return d.s.LocalTag }
 
+// RemoteTag is the peer's tag: before a UAC's 2xx that of its only early dialog,
+// "" when there is none, or several.
+func (d *Dialog) RemoteTag() string {
+	if d.s.RemoteTag == "" && len(d.s.Forks) == 1 {
+		return d.s.Forks[0].Tag
+	}
+	return d.s.RemoteTag
+}
+
 // Phase is where the dialog stands.
 func (d *Dialog) Phase() Phase { return d.s.Phase }
 
