@@ -41,6 +41,7 @@ type cli struct {
 	Agent     agentCmd     `cmd:"" help:"Agents and their states."`
 	Queue     queueCmd     `cmd:"" help:"Queues and who waits."`
 	User      userCmd      `cmd:"" help:"People and their phones."`
+	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
 	Status    statusCmd    `cmd:"" help:"What the server is doing."`
 	Reload    reloadCmd    `cmd:"" help:"Have the server read its node file again."`

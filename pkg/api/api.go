@@ -45,6 +45,20 @@ type Server interface {
 	Apply(ctx context.Context, docs []resource.Document, o ApplyOptions) (ApplyResult, error)
 	Reload(ctx context.Context) (ReloadResult, error)
 	Drain(ctx context.Context) error
+	// Bans lists the addresses that signalling does not listen to, the newest first.
+	Bans(ctx context.Context) ([]Ban, error)
+	// AddBan bans an address for d; 0 is the longest ban of the node file.
+	AddBan(ctx context.Context, source string, d time.Duration) (Ban, error)
+	LiftBan(ctx context.Context, source string) error
+}
+
+// Ban is one source that is not listened to: an IPv4 address or an IPv6 /64.
+type Ban struct {
+	Source  string    `json:"source"`
+	Reason  string    `json:"reason"` // guessing, scanning, malformed, manual
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+	Strikes int       `json:"strikes"` // bans of this source in a row
 }
 
 // CallCommand is what a call can be asked, as an agent's phone could.

@@ -248,6 +248,29 @@ func (h *HTTP) routes() http.Handler {
 	}, "limit")
 	route(http.MethodPost, "/resources", h.handle(maxDocuments, h.apply), "name", "dry_run", "prune", "by")
 	post("/reload", func(r *http.Request) (any, error) { return h.app.Reload(r.Context()) })
+	get("/bans", func(r *http.Request) (any, error) { return wrap(h.app.Bans(r.Context())) })
+	post("/bans", func(r *http.Request) (any, error) {
+		var in struct {
+			Source  string `json:"source"`
+			Seconds int64  `json:"seconds"`
+		}
+		if err := decode(r, &in); err != nil {
+			return nil, err
+		}
+		if in.Seconds < 0 || in.Seconds > 10*365*24*3600 {
+			return nil, fmt.Errorf("%w: seconds %d: want 0 (the longest) to ten years", ErrInvalid, in.Seconds)
+		}
+		return h.app.AddBan(r.Context(), in.Source, time.Duration(in.Seconds)*time.Second)
+	})
+	post("/bans/lift", func(r *http.Request) (any, error) {
+		var in struct {
+			Source string `json:"source"`
+		}
+		if err := decode(r, &in); err != nil {
+			return nil, err
+		}
+		return struct{}{}, h.app.LiftBan(r.Context(), in.Source)
+	})
 	post("/drain", func(r *http.Request) (any, error) { return struct{}{}, h.app.Drain(r.Context()) })
 	route(http.MethodGet, "/resources", http.HandlerFunc(h.export), "secrets")
 	for path, allowed := range methods {

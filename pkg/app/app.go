@@ -250,7 +250,11 @@ func (a *App) startSIP(ctx context.Context) error {
 		}
 		return d.D()
 	}
-	stack, err := sip.New(sip.Config{Listeners: listeners, UserAgent: s.UserAgent, Realm: s.Realm,
+	defence, err := defenceOf(a.cfg)
+	if err != nil {
+		return err
+	}
+	stack, err := sip.New(sip.Config{Defence: defence, Listeners: listeners, UserAgent: s.UserAgent, Realm: s.Realm,
 		Timers:     transaction.Timers{T1: s.Timers.T1.D(), T2: s.Timers.T2.D(), T4: s.Timers.T4.D()},
 		MinExpires: s.Timers.MinExpires.D(), DefaultExpires: s.Timers.DefaultExpires.D(), MaxExpires: s.Timers.MaxExpires.D(),
 		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
@@ -260,7 +264,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		ACME:      acme,
 		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
 			UDP: off(s.Keepalive.UDP), UDPAll: s.Keepalive.UDPAll, Misses: s.Keepalive.UDPMisses},
-	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Handler: a})
+	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Handler: a})
 	if err != nil {
 		return err
 	}

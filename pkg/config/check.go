@@ -45,6 +45,7 @@ func (c *Config) check() Faults {
 		fault("sip.timers.default_expires", "%s; want it between min_expires %s and max_expires %s", t.DefaultExpires.D(), t.MinExpires.D(), t.MaxExpires.D())
 	}
 	c.checkListeners(fault)
+	c.checkDefence(fault)
 	c.checkMedia(fault)
 	if strings.Contains(c.Store.Path, "://") || c.Store.Path == "" {
 		fault("store.path", "%s; want the path of an SQLite file", strict.Quote(c.Store.Path))
@@ -156,6 +157,37 @@ func (c *Config) checkTLS(fault told) {
 			fault("sip.acme.http", `%s; want an IP address and port such as "0.0.0.0:80"`, strict.Quote(a.HTTP))
 		}
 	}
+}
+
+func (c *Config) checkDefence(fault told) {
+	for i, s := range c.SIP.Defence.Allow {
+		if _, err := ParseNet(s); err != nil {
+			fault(fmt.Sprintf("sip.defence.allow[%d]", i), "%s; want an IP address, or a net such as 192.0.2.0/24", strict.Quote(s))
+		}
+	}
+	if d := c.SIP.Defence; d.LongestBan < d.FirstBan {
+		fault("sip.defence.longest_ban", "%s is less than first_ban %s", d.LongestBan.D(), d.FirstBan.D())
+	}
+	other := c.Drain.OtherNode
+	if host, ok := strings.CutPrefix(other, "sip:"); other != "" && (!ok || !hostPort(host)) {
+		fault("drain.other_node", "%s; want sip:host or sip:host:port", strict.Quote(other))
+	}
+	if c.Drain.Registrations == "redirect" && other == "" {
+		fault("drain.other_node", "missing; registrations are to be redirected there")
+	}
+}
+
+// ParseNet reads an IP address, or a net in CIDR form whose host bits are 0.
+func ParseNet(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p != p.Masked() {
+		return netip.Prefix{}, fmt.Errorf("%q: want an IP address or a net", s)
+	}
+	return p, nil
 }
 
 // overlap: equal, or one of them is all addresses of the family.

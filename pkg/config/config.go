@@ -46,6 +46,7 @@ type SIP struct {
 	UserAgent string     `yaml:"user_agent" default:"Centrala" doc:"User-Agent and Server header. Empty sends none."`
 	Timers    SIPTimers  `yaml:"timers" doc:"Timers of RFC 3261 17."`
 	Limits    SIPLimits  `yaml:"limits" doc:"Caps that hold before anything is allocated."`
+	Defence   Defence    `yaml:"defence" doc:"What guards the node against strangers and against too much work."`
 	TLS       SIPTLS     `yaml:"tls" doc:"Connections that we open by TLS, to trunks. The far end must prove the host name of its target; there is no way to switch that off. The files are read again when they change and by SIGHUP."`
 	ACME      ACME       `yaml:"acme" doc:"Certificates by ACME (RFC 8555), for listeners with tls.acme. Whoever sets it agrees to the authority's terms."`
 	Keepalive Keepalive  `yaml:"keepalive" doc:"How connections and registrations are kept alive, and given up."`
@@ -111,6 +112,15 @@ type SIPTimers struct {
 	MinExpires     Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration taken (423 below)."`
 	DefaultExpires Duration `yaml:"default_expires" default:"1h" min:"1s" max:"24h" doc:"Registration time when the phone names none."`
 	MaxExpires     Duration `yaml:"max_expires" default:"2h" min:"1s" max:"24h" doc:"Longest registration given."`
+}
+
+// Defence is what guards the node against strangers.
+type Defence struct {
+	Bans       bool     `yaml:"bans" default:"true" doc:"Stop listening to addresses that guess passwords, try names that do not exist or send what is not SIP. Trunks and registered phones are heard all the same. centrala ban list shows who is banned."`
+	Allow      []string `yaml:"allow" doc:"Addresses and nets that are never banned, such as 192.0.2.7 or 198.51.100.0/24."`
+	FirstBan   Duration `yaml:"first_ban" default:"1m" min:"1s" max:"24h" doc:"Length of a first ban. Each further one is four times as long."`
+	LongestBan Duration `yaml:"longest_ban" default:"24h" min:"1s" max:"8760h" doc:"Longest ban. After so long without one the next is a first ban again."`
+	Overload   Duration `yaml:"overload" default:"10ms" min:"0s" max:"1s" doc:"New calls are refused with 503 and Retry-After, and then registrations, as long as every new request waits longer than this. Calls in progress and emergency calls go on. 0: never."`
 }
 
 // SIPLimits are caps on what strangers may send.
@@ -182,4 +192,7 @@ type Limits struct {
 // Drain configures stopping.
 type Drain struct {
 	Timeout Duration `yaml:"timeout" default:"30s" min:"0s" max:"24h" doc:"After SIGTERM running calls may go on for so long; then they are ended with BYE."`
+	// Registrations and OtherNode: what phones are told meanwhile.
+	Registrations string `yaml:"registrations" default:"serve" enum:"serve,refuse,redirect" doc:"What a REGISTER gets meanwhile: serve it; refuse it with 503 and Retry-After; or redirect it (302) to other_node. Takes effect at a restart."`
+	OtherNode     string `yaml:"other_node" default:"" doc:"SIP URI of the node that phones are sent to, such as sip:node2.example.com:5060. Takes effect at a restart."`
 }

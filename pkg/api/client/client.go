@@ -224,3 +224,26 @@ func (c *Client) Reload(ctx context.Context) (r api.ReloadResult, err error) {
 func (c *Client) Drain(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/drain", nil, nil, nil)
 }
+
+// Bans lists the addresses that are not listened to.
+func (c *Client) Bans(ctx context.Context) ([]api.Ban, error) {
+	return list[api.Ban](ctx, c, "/bans", nil)
+}
+
+// AddBan bans an address for d; 0 is the longest ban of the node file.
+func (c *Client) AddBan(ctx context.Context, source string, d time.Duration) (b api.Ban, err error) {
+	body, err := json.Marshal(map[string]any{"source": source, "seconds": int64(d / time.Second)})
+	if err != nil {
+		return b, err
+	}
+	return b, c.do(ctx, http.MethodPost, "/bans", nil, bytes.NewReader(body), &b)
+}
+
+// LiftBan ends a ban.
+func (c *Client) LiftBan(ctx context.Context, source string) error {
+	body, err := json.Marshal(map[string]string{"source": source})
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, http.MethodPost, "/bans/lift", nil, bytes.NewReader(body), nil)
+}
