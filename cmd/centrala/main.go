@@ -59,6 +59,15 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, out, errOut io.Writer) int {
 	c := cli{out: out, errOut: errOut}
 	code := -1
+	// Commands that run for a while ask for a context: an interrupt ends them in
+	// order. Made at their asking, so that an interrupt ends the others at once.
+	release := func() {}
+	defer func() { release() }()
+	interruptible := func() (context.Context, error) {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		release = stop
+		return ctx, nil
+	}
 	parser, err := kong.New(&c, kong.Name("centrala"),
 		kong.Description("Centrala: a call centre in one binary. `centrala COMMAND --help` has examples."),
 		kong.Writers(out, errOut), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -92,13 +101,6 @@ func run(args []string, out, errOut io.Writer) int {
 		return exitNoServer
 	}
 	return exitFailed
-}
-
-// interruptible is the context of commands that run for a while: an interrupt
-// ends them in order. Asked for by their Run alone, so that the others end at once.
-func interruptible() (context.Context, error) {
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	return ctx, nil
 }
 
 // saidError ends a command that has already told the user why.
