@@ -1,5 +1,17 @@
 package session
 
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/centrala/centrala/media"
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/jitter"
+	"github.com/centrala/centrala/media/mix"
+	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/rtp"
+)
+
 // Role is what a leg hears in a conference and who hears it. The zero value is
 // Talker's.
 type Role struct {
@@ -21,36 +33,351 @@ func Talker() Role { return Role{} }
 // Listener hears all and is heard by nobody (monitor; mute).
 func Listener() Role { return Role{mode: listener} }
 
-// Whisper hears all and is heard only by to.
+// Whisper hears all and is heard only by to, as long as that is in the conference.
 func Whisper(to *Leg) Role { return Role{mode: whisper, to: to} }
 
-// Conference mixes legs: each hears all others but itself. Its methods post
-// commands and return at once; they may be called from any goroutine.
+// Conference mixes legs: each hears all others but itself, as their roles allow.
+// Every member is sent a frame each 20 ms, also when all are silent. Its methods
+// post commands and return at once; they may be called from any goroutine.
 type Conference struct {
+	// Set at birth.
 	e     *Engine
+	w     *worker
 	group uint64
+
+	closed atomic.Uint64 // how often; an Add from before does nothing
+
+	// All below: worker only.
+	seat
+	members []*member
+	reel    reel
+
+	sum mix.Sum
+	pcm [media.FrameSamples]int16
+	// The mix of all who talk, for those who say nothing: made once a frame, and
+	// encoded once for each law.
+	limiter mix.Limiter
+	before  mix.Limiter // limiter as it was at the frame's beginning
+	limited bool
+	all     [media.FrameSamples]int16
+	octets  [2][media.FrameSamples]byte
+	encoded [2]bool
 }
+
+// member is a leg in a conference.
+type member struct {
+	c     *Conference
+	l     *Leg
+	role  Role
+	index int
+	in    jitter.Buffer
+	pcm   [media.FrameSamples]int16
+	heard bool // pcm holds something to be heard
+	out   mix.Limiter
+
+	countedLate, countedConcealed uint64
+}
+
+// quiet: what A-law makes of silence is +-8.
+const quiet = 8
 
 // NewConference makes a conference that lives on group's worker. It costs nothing
 // while nobody is in it and needs no end.
-func (e *Engine) NewConference(group uint64) *Conference { return &Conference{e: e, group: group} }
+func (e *Engine) NewConference(group uint64) *Conference {
+	return &Conference{e: e, w: e.worker(group), group: group, seat: seat{slot: -1}}
+}
 
-// Add takes l into the conference, from a bridge, an echo or another conference.
-// A leg of another group moves to the conference's.
-func (c *Conference) Add(l *Leg, r Role) {}
+// Add takes l into the conference, from a bridge, an echo or another conference,
+// and ends what plays on it. A leg of another group moves to the conference's.
+// Adding a member sets its role.
+func (c *Conference) Add(l *Leg, r Role) {
+	if l == nil || l.e != c.e {
+		return
+	}
+	closed := c.closed.Load()
+	l.route.mu.Lock()
+	defer l.route.mu.Unlock()
+	l.moveLocked(c.group)
+	l.queue(command{run: func(now time.Time) {
+		if !l.closed && l.w == c.w && c.closed.Load() == closed {
+			c.add(now, l, r)
+		}
+	}}, false)
+}
 
 // Remove takes l out; it is silent until something else is asked of it.
-func (c *Conference) Remove(l *Leg) {}
+func (c *Conference) Remove(l *Leg) {
+	c.do(l, func() { c.remove(l) })
+}
 
 // SetRole changes l's role without a gap.
-func (c *Conference) SetRole(l *Leg, r Role) {}
+func (c *Conference) SetRole(l *Leg, r Role) {
+	c.do(l, func() { l.member.set(r) })
+}
+
+// do runs f on the worker if l is a member then.
+func (c *Conference) do(l *Leg, f func()) {
+	if l == nil || l.e != c.e {
+		return
+	}
+	l.post(func(time.Time) {
+		if l.member != nil && l.member.c == c {
+			f()
+		}
+	})
+}
 
 // Play plays p to all, mixed with what they hear, in the place of what plays.
 // done, which may be nil, is called with p.ID on the worker when it ended by itself.
-func (c *Conference) Play(p Play, done func(id uint64)) {}
+// A looped Play waits while nobody is in.
+func (c *Conference) Play(p Play, done func(id uint64)) {
+	c.w.post(func(now time.Time) {
+		c.reel = newReel(p, done)
+		c.w.activate(c, now)
+	}, false)
+}
 
 // StopPlay ends what plays to all.
-func (c *Conference) StopPlay() {}
+func (c *Conference) StopPlay() {
+	c.w.post(func(time.Time) { c.reel = reel{} }, false)
+}
 
-// Close takes all legs out and ends what plays.
-func (c *Conference) Close() {}
+// Close takes all legs out and ends what plays. The conference can be used again.
+func (c *Conference) Close() {
+	c.closed.Add(1)
+	c.w.post(func(time.Time) {
+		c.reel = reel{}
+		for len(c.members) > 0 {
+			c.remove(c.members[len(c.members)-1].l)
+		}
+	}, true)
+}
+
+func (c *Conference) add(now time.Time, l *Leg, r Role) {
+	if l.member != nil && l.member.c == c {
+		l.member.set(r)
+		return
+	}
+	l.part()
+	l.player = player{}
+	l.line.Cut()
+	m := &member{c: c, l: l, role: r, index: len(c.members)}
+	m.in.Init(jitter.Config{})
+	c.members = append(c.members, m)
+	l.member = m
+	c.w.count.members++
+	c.w.activate(c, now)
+}
+
+func (c *Conference) remove(l *Leg) {
+	m := l.member
+	m.count()
+	last := len(c.members) - 1
+	c.members[m.index] = c.members[last]
+	c.members[m.index].index = m.index
+	c.members[last] = nil
+	c.members = c.members[:last]
+	l.member = nil
+	l.line.Cut()
+	c.w.count.members--
+}
+
+func (m *member) set(r Role) {
+	if m.role.mode == listener && r.mode != listener {
+		m.in.Init(jitter.Config{}) // it was not fed
+	}
+	m.role = r
+}
+
+// receive takes a packet of the member's sound.
+func (m *member) receive(now time.Time, law codec.Law, p *rtp.Packet, payload []byte) {
+	if m.role.mode != listener {
+		m.in.Put(now, law, p.SSRC, p.TS, payload)
+	}
+}
+
+// hears tells whether d hears m.
+func (m *member) hears(d *member) bool {
+	switch {
+	case d == m || m.role.mode == listener:
+		return false
+	case m.role.mode == whisper:
+		return m.role.to == d.l
+	}
+	return true
+}
+
+// key passes a key that m pressed on to those who hear m: as an event of our own,
+// for each has a line and perhaps a tone instead.
+func (m *member) key(now time.Time, key byte) {
+	for _, d := range m.c.members {
+		if m.hears(d) && d.l.digits.Push(string(rune(key))) > 0 {
+			m.c.w.activate(d.l, now)
+		}
+	}
+}
+
+// count brings the worker's counters up to date.
+func (m *member) count() {
+	s := m.in.Stats()
+	if s.Late < m.countedLate || s.Concealed < m.countedConcealed { // begun anew
+		m.countedLate, m.countedConcealed = 0, 0
+	}
+	m.c.w.count.late += s.Late - m.countedLate
+	m.c.w.count.concealed += s.Concealed - m.countedConcealed
+	m.countedLate, m.countedConcealed = s.Late, s.Concealed
+}
+
+// tick makes the frames that are due.
+func (c *Conference) tick(now time.Time, frames int) {
+	if missed := frames - maxCatchUp; missed > 0 {
+		for _, m := range c.members {
+			m.in.Skip(now, missed)
+			m.l.line.Cut()
+		}
+		frames = maxCatchUp
+	}
+	for range frames {
+		c.frame(now)
+	}
+	if len(c.members) == 0 && (!c.reel.active || c.reel.loop) {
+		c.w.deactivate(c)
+	}
+}
+
+func (c *Conference) frame(now time.Time) {
+	c.sum.Reset()
+	for _, m := range c.members {
+		m.heard = m.role.mode != listener && m.in.Get(now, m.pcm[:]) != jitter.Silent && loud(&m.pcm)
+		if m.heard && m.role.mode == talker {
+			c.sum.Add(m.pcm[:])
+		}
+	}
+	var done func()
+	if c.reel.active {
+		if c.reel.fill(c.pcm[:]) == 0 {
+			if r := c.reel; r.done != nil {
+				done = func() { r.done(r.id) }
+			}
+			c.reel = reel{}
+		} else {
+			c.sum.Add(c.pcm[:])
+		}
+	}
+	c.before, c.limited, c.encoded = c.limiter, false, [2]bool{}
+	for _, m := range c.members {
+		c.send(now, m)
+	}
+	if done != nil {
+		done()
+	}
+}
+
+// send sends m its mix of this frame.
+func (c *Conference) send(now time.Time, m *member) {
+	l := m.l
+	if l.player.active || l.digits.Active() || l.tone.active {
+		return // heard instead; the leg's own tick sends it
+	}
+	if !l.canSend {
+		l.line.Cut()
+		return
+	}
+	own := m.heard && m.role.mode == talker
+	special := own
+	sum := &c.sum
+	for _, x := range c.members {
+		if x.heard && x.role.mode == whisper && x.role.to == l {
+			if sum == &c.sum {
+				c.w.sum = c.sum
+				sum = &c.w.sum
+			}
+			sum.Add(x.pcm[:])
+			special = true
+		}
+	}
+	// Who was held down on his own is let go before he joins the others.
+	if !special && m.out == c.before {
+		copy(c.w.out[rtp.HeaderSize:], c.shared(l.p.Law))
+		m.out = c.limiter
+		l.frame(now)
+		return
+	}
+	if own {
+		if sum == &c.sum {
+			c.w.sum = c.sum
+			sum = &c.w.sum
+		}
+		sum.Sub(m.pcm[:])
+	}
+	m.out.Apply(c.w.pcm[:], sum)
+	codec.Encode(l.p.Law, c.w.out[rtp.HeaderSize:], c.w.pcm[:])
+	l.frame(now)
+}
+
+// shared is the mix of all talkers in law.
+func (c *Conference) shared(law codec.Law) []byte {
+	if !c.limited {
+		c.limiter.Apply(c.all[:], &c.sum)
+		c.limited = true
+	}
+	i := 0
+	if law == codec.PCMA {
+		i = 1
+	}
+	if !c.encoded[i] {
+		codec.Encode(law, c.octets[i][:], c.all[:])
+		c.encoded[i] = true
+		c.w.count.encodings++
+	}
+	return c.octets[i][:]
+}
+
+// loud tells a frame from digital silence, which many phones send when muted.
+func loud(pcm *[media.FrameSamples]int16) bool {
+	for _, v := range pcm {
+		if v > quiet || v < -quiet {
+			return true
+		}
+	}
+	return false
+}
+
+// reel is a Play as linear sound.
+type reel struct {
+	active bool
+	loop   bool
+	id     uint64
+	done   func(id uint64)
+	clips  []*play.Clip
+	clip   int
+	off    int // samples of it already heard
+}
+
+func newReel(p Play, done func(id uint64)) reel {
+	clip, off, loop := p.start()
+	return reel{active: true, loop: loop, id: p.ID, done: done, clips: p.Clips, clip: clip, off: off}
+}
+
+// fill writes the next frame and returns how much of it is sound; 0 = the end.
+func (r *reel) fill(dst []int16) int {
+	n, turned := 0, false
+	for n < len(dst) {
+		if r.clip == len(r.clips) {
+			if !r.loop || turned && n == 0 {
+				break
+			}
+			turned, r.clip, r.off = true, 0, 0
+		}
+		pcm := r.clips[r.clip].PCM()
+		if r.off >= len(pcm) {
+			r.clip, r.off = r.clip+1, 0
+			continue
+		}
+		c := copy(dst[n:], pcm[r.off:])
+		n += c
+		r.off += c
+	}
+	clear(dst[n:])
+	return n
+}

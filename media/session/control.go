@@ -56,6 +56,9 @@ func (r *reports) interval(l *Leg, d time.Duration) time.Duration {
 func (l *Leg) sweep(now time.Time) {
 	r := &l.reports
 	r.budget = maxRTCP
+	if l.member != nil {
+		l.member.count()
+	}
 	if r.on && !now.Before(r.next) {
 		r.next = now.Add(r.interval(l, reportEvery))
 		l.report(now, false)

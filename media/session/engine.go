@@ -2,8 +2,9 @@
 // clips, take and send digits, are bridged, echoed and recorded.
 //
 // An Engine owns a few workers, each one goroutine with its own loop over the
-// sockets of its legs. A leg lives on one worker, chosen by its Group, and only
-// that worker touches its state; the methods of Leg post commands and return.
+// sockets of its legs. A leg lives on one worker, chosen by its Group, until it is
+// moved, and only that worker touches its state; the methods of Leg post commands
+// and return.
 // Nothing is shared between calls on the way of a packet: no lock, no goroutine
 // for each socket, no allocation.
 //
@@ -20,6 +21,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,6 +45,7 @@ type Engine struct {
 	ports   *port.Pool
 	workers []*worker
 	metrics *metrics
+	legs    atomic.Uint64 // opened so far
 
 	mu      sync.Mutex
 	started bool
@@ -182,21 +185,25 @@ func (e *Engine) Open(o LegOptions) (*Leg, error) {
 	}
 	var r [10 + 12]byte
 	_, _ = rand.Read(r[:]) // never fails since Go 1.24
+	w := e.worker(o.Group)
 	l := &Leg{
-		w:    e.worker(o.Group),
-		addr: netip.AddrPortFrom(e.cfg.AdvertisedIP, number),
-		port: number,
-		sink: o.Sink,
-		line: rtp.NewLine(binary.NativeEndian.Uint32(r[0:]), binary.NativeEndian.Uint16(r[4:]), binary.NativeEndian.Uint32(r[6:])),
+		e:     e,
+		id:    e.legs.Add(1),
+		w:     w,
+		route: route{home: w, group: o.Group},
+		addr:  netip.AddrPortFrom(e.cfg.AdvertisedIP, number),
+		port:  number,
+		sink:  o.Sink,
+		line:  rtp.NewLine(binary.NativeEndian.Uint32(r[0:]), binary.NativeEndian.Uint16(r[4:]), binary.NativeEndian.Uint32(r[6:])),
 		// RFC 7022 4.2: a short-term CNAME is 96 random bits.
 		cname:      base64.StdEncoding.EncodeToString(r[10:]),
 		rtp:        rtpSocket,
 		rtcp:       rtcpSocket,
-		slot:       -1,
+		seat:       seat{slot: -1},
 		rtpSocket:  rtpSocket,
 		rtcpSocket: rtcpSocket,
 	}
-	if !l.w.post(l.open, true) {
+	if !w.post(l.open, true) {
 		rtpSocket.Close()
 		rtcpSocket.Close()
 		e.ports.Give(number, time.Now())

@@ -35,7 +35,8 @@ type conn interface {
 // goroutine and do nothing after Close.
 type Leg struct {
 	// Set at birth.
-	w                     *worker
+	e                     *Engine
+	id                    uint64 // of all legs of the engine, for the order of locks
 	addr                  netip.AddrPort
 	port                  uint16
 	sink                  func(Event)
@@ -43,11 +44,14 @@ type Leg struct {
 	rtp, rtcp             conn
 	rtpSocket, rtcpSocket *port.Socket // nil in tests
 
+	route route // in: commands
+
 	// All below: worker only.
-	closed    bool
-	index     int // in worker.legs
-	slot      int // in worker.slots, -1 when not ticked
-	slotIndex int
+	w      *worker
+	closed bool
+	index  int // in worker.legs
+	seat       // in worker.slots
+	skip   int // ticks that another worker has done already
 
 	p       Params
 	remote  netip.AddrPort // the last usable Params.Remote: hold by 0.0.0.0 does not change it
@@ -66,7 +70,8 @@ type Leg struct {
 	digits  dtmf.Sender
 	player  player
 	tone    tone
-	peer    *Leg // bridged to; itself = echo
+	peer    *Leg    // bridged to; itself = echo
+	member  *member // in a conference
 	rec     *record.Recording
 	channel record.Channel
 
@@ -113,23 +118,34 @@ func (l *Leg) StopPlay() {
 }
 
 // Bridge lets l and peer hear each other and ends what plays on both. A bridge
-// either had is undone. Both must be of one Group.
+// or conference either was in is left. Both must be of one Group; a leg that is
+// moving to it is waited for.
 func (l *Leg) Bridge(peer *Leg) {
-	l.post(func(time.Time) {
-		if peer == nil || peer == l || peer.closed {
-			return
-		}
-		if peer.w != l.w {
-			l.w.e.log.Error("legs of different groups cannot be bridged", zap.Stringer("leg", l.addr), zap.Stringer("peer", peer.addr))
-			return
-		}
-		l.unbridge()
-		peer.unbridge()
-		l.player, peer.player = player{}, player{}
-		l.peer, peer.peer = peer, l
-		l.line.Cut()
-		peer.line.Cut()
-	})
+	if peer == nil || peer == l || peer.e != l.e {
+		return
+	}
+	meet(l, peer)
+}
+
+// bridge is Bridge, when both live on l's worker.
+func (l *Leg) bridge(peer *Leg) {
+	if l.closed || peer.closed {
+		return
+	}
+	l.part()
+	peer.part()
+	l.player, peer.player = player{}, player{}
+	l.peer, peer.peer = peer, l
+	l.line.Cut()
+	peer.line.Cut()
+}
+
+// part takes the leg out of its bridge, echo or conference.
+func (l *Leg) part() {
+	l.unbridge()
+	if l.member != nil {
+		l.member.c.remove(l)
+	}
 }
 
 // Unbridge parts the leg from its peer; both fall silent.
@@ -150,7 +166,8 @@ func (l *Leg) unbridge() {
 	}
 }
 
-// Echo sends back what comes, through the leg's own stream. It ends a bridge.
+// Echo sends back what comes, through the leg's own stream. It ends a bridge and
+// leaves a conference.
 func (l *Leg) Echo(on bool) {
 	l.post(func(time.Time) {
 		if on == (l.peer == l) {
@@ -160,7 +177,7 @@ func (l *Leg) Echo(on bool) {
 			l.unbridge()
 			return
 		}
-		l.unbridge()
+		l.part()
 		l.player = player{}
 		l.peer = l
 		l.line.Cut()
@@ -185,26 +202,18 @@ func (l *Leg) Record(r *record.Recording, ch record.Channel) {
 
 // Stats tells what the leg has measured so far; reply runs on the worker.
 func (l *Leg) Stats(reply func(Stats)) {
-	l.w.do(func(time.Time) { reply(l.stats()) })
+	l.do(func(time.Time) { reply(l.stats()) })
 }
 
 // Close says BYE by RTCP, ends the leg and gives its ports back after a rest.
 // reply, which may be nil, gets the last figures. Closing twice only replies.
 func (l *Leg) Close(reply func(Stats)) {
-	l.w.do(func(now time.Time) {
+	l.do(func(now time.Time) {
 		l.close(now)
 		if reply != nil {
 			reply(l.stats())
 		}
 	})
-}
-
-func (l *Leg) post(f func(now time.Time)) {
-	l.w.post(func(now time.Time) {
-		if !l.closed {
-			f(now)
-		}
-	}, false)
 }
 
 func (l *Leg) tell(e Event) {
@@ -214,8 +223,11 @@ func (l *Leg) tell(e Event) {
 }
 
 // open is the first command of every leg.
-func (l *Leg) open(now time.Time) {
-	w := l.w
+func (l *Leg) open(now time.Time) { l.settleOn(l.w, now) }
+
+// settleOn makes w serve the leg.
+func (l *Leg) settleOn(w *worker, now time.Time) {
+	l.w = w
 	for _, s := range []*port.Socket{l.rtpSocket, l.rtcpSocket} {
 		if s == nil {
 			continue
@@ -231,12 +243,22 @@ func (l *Leg) open(now time.Time) {
 	w.legs = append(w.legs, l)
 }
 
+// unlist takes the leg from its worker's list.
+func (l *Leg) unlist() {
+	w := l.w
+	last := len(w.legs) - 1
+	w.legs[l.index] = w.legs[last]
+	w.legs[l.index].index = l.index
+	w.legs[last] = nil
+	w.legs = w.legs[:last]
+}
+
 func (l *Leg) close(now time.Time) {
 	if l.closed {
 		return
 	}
 	w := l.w
-	l.unbridge()
+	l.part()
 	l.bye(now)
 	l.reports.countLost(l)
 	w.deactivate(l)
@@ -247,11 +269,7 @@ func (l *Leg) close(now time.Time) {
 			w.loop.Remove(s)
 		}
 	}
-	last := len(w.legs) - 1
-	w.legs[l.index] = w.legs[last]
-	w.legs[l.index].index = l.index
-	w.legs[last] = nil
-	w.legs = w.legs[:last]
+	l.unlist()
 	w.e.ports.Give(l.port, now)
 	w.publish()
 }
@@ -345,7 +363,7 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	if ssrc, ok := l.in.SSRC(); ok && ssrc != p.SSRC {
 		if press, ok := l.keys.Reset(); ok {
-			l.tell(Digit{press.Key, press.Duration})
+			l.pressed(now, press)
 		}
 	}
 	isEvent := l.p.EventRecvPT != 0 && p.PT == l.p.EventRecvPT
@@ -370,6 +388,10 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	if l.rec != nil {
 		l.rec.Write(l.channel, law, now, p.SSRC, p.TS, payload)
+	}
+	if l.member != nil {
+		l.member.receive(now, law, &p, payload)
+		return
 	}
 	if d := l.peer; d != nil {
 		if law != d.p.Law && d.canSend {
@@ -478,8 +500,16 @@ func (l *Leg) receiveEvent(now time.Time, b []byte, p *rtp.Packet) {
 		}
 	}
 	for _, press := range ended[:n] {
-		l.tell(Digit{press.Key, press.Duration})
+		l.pressed(now, press)
 	}
+}
+
+// pressed tells of a key that was let go.
+func (l *Leg) pressed(now time.Time, p dtmf.Press) {
+	if l.member != nil {
+		l.member.key(now, p.Key)
+	}
+	l.tell(Digit{p.Key, p.Duration})
 }
 
 // sound makes a key of from audible on l.

@@ -22,6 +22,7 @@ type score struct {
 	t   testing.TB
 	w   *worker
 	now time.Time
+	id  uint64
 }
 
 func newScore(t testing.TB) *score {
@@ -31,7 +32,7 @@ func newScore(t testing.TB) *score {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Stop(t.Context()) })
-	return &score{t, e.workers[0], time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	return &score{t: t, w: e.workers[0], now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 }
 
 // fakeConn keeps what is sent.
@@ -74,7 +75,8 @@ func (s *score) leg(from netip.AddrPort, law codec.Law) *part {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p.Leg = &Leg{w: s.w, port: number, slot: -1, rtp: p.out, rtcp: p.ctl, cname: "abcdefghijklmnop",
+	s.id++
+	p.Leg = &Leg{e: s.w.e, id: s.id, w: s.w, route: route{home: s.w}, port: number, seat: seat{slot: -1}, rtp: p.out, rtcp: p.ctl, cname: "abcdefghijklmnop",
 		line: rtp.NewLine(0xAA0000+uint32(from.Port()), 65530, 1<<32-1000),
 		sink: func(e Event) { p.events = append(p.events, e) }}
 	p.open(s.now)

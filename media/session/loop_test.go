@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,12 +18,33 @@ import (
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// freePorts is a range that the kernel says is free now; the tests bind only in it.
-func newEngine(t testing.TB, cfg Config) *Engine {
+// freePorts finds pairs of ports in a row that are free now, below those that the
+// system gives to sockets which ask for any: nobody's phone can sit there.
+func freePorts(t testing.TB, pairs int) (first, last uint16) {
+	t.Helper()
+	for range 100 {
+		first := 2 * (5000 + rand.IntN(16000-5000-pairs))
+		free := true
+		for p := first; p < first+2*pairs && free; p++ {
+			c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p})
+			if free = err == nil; free {
+				c.Close()
+			}
+		}
+		if free {
+			return uint16(first), uint16(first + 2*pairs - 1)
+		}
+	}
+	t.Fatal("no ports are free")
+	return 0, 0
+}
+
+// newEngine starts an engine with ports of its own, as many pairs as asked for, else 64.
+func newEngine(t testing.TB, cfg Config, pairs ...int) *Engine {
 	t.Helper()
 	cfg.BindIP = loopback
 	if cfg.PortMin == 0 {
-		cfg.PortMin, cfg.PortMax = 40000, 59999
+		cfg.PortMin, cfg.PortMax = freePorts(t, append(pairs, 64)[0])
 	}
 	e, err := New(cfg)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/centrala/centrala/media"
 )
 
 // metrics sums the workers' counters when scraped: a packet touches none of them.
@@ -12,8 +14,8 @@ type metrics struct {
 	reg  prometheus.Registerer
 	tick prometheus.Histogram
 
-	packets, lost, strangers, invalid, ignored, sendErrors, dropped *prometheus.Desc
-	legs, portsInUse, portsDraining, portsLimit                     *prometheus.Desc
+	packets, lost, strangers, invalid, ignored, sendErrors, dropped, latePackets, concealed *prometheus.Desc
+	legs, members, portsInUse, portsDraining, portsLimit                                    *prometheus.Desc
 }
 
 func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
@@ -35,7 +37,10 @@ func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
 		ignored:       d("ignored_packets_total", "Packets dropped on purpose: on hold, or of a payload type that was not negotiated."),
 		sendErrors:    d("send_errors_total", "Packets that the system did not take for sending."),
 		dropped:       d("commands_dropped_total", "Commands dropped because a worker was stuck."),
+		latePackets:   d("late_packets_total", "Packets of conference members that came after their sound was due."),
+		concealed:     d("concealed_seconds_total", "Sound of conference members that did not come and was made up."),
 		legs:          d("legs", "Legs that are open."),
+		members:       d("conference_members", "Legs that are in a conference."),
 		portsInUse:    d("ports_in_use", "Port pairs taken by legs."),
 		portsDraining: d("ports_draining", "Port pairs that rest before they are used again."),
 		portsLimit:    d("ports_limit", "Port pairs configured."),
@@ -59,8 +64,8 @@ func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped,
-		m.legs, m.portsInUse, m.portsDraining, m.portsLimit} {
+	for _, d := range []*prometheus.Desc{m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
+		m.legs, m.members, m.portsInUse, m.portsDraining, m.portsLimit} {
 		ch <- d
 	}
 	m.tick.Describe(ch)
@@ -69,7 +74,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	var c counts
-	var legs int64
+	var legs, members int64
 	var dropped uint64
 	for _, w := range m.e.workers {
 		p := &w.published
@@ -81,7 +86,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		c.invalid += p.invalid.Load()
 		c.ignored += p.ignored.Load()
 		c.sendErrors += p.sendErrors.Load()
+		c.late += p.late.Load()
+		c.concealed += p.concealed.Load()
 		legs += p.legs.Load()
+		members += p.members.Load()
 		dropped += w.dropped.Load()
 	}
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
@@ -99,8 +107,11 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.ignored, c.ignored)
 	counter(m.sendErrors, c.sendErrors)
 	counter(m.dropped, dropped)
+	counter(m.latePackets, c.late)
+	ch <- prometheus.MustNewConstMetric(m.concealed, prometheus.CounterValue, float64(c.concealed)/media.ClockRate)
 	inUse, draining, limit := m.e.ports.Usage()
 	gauge(m.legs, int(legs))
+	gauge(m.members, int(members))
 	gauge(m.portsInUse, inUse)
 	gauge(m.portsDraining, draining)
 	gauge(m.portsLimit, limit)

@@ -23,29 +23,32 @@ type player struct {
 
 // play is Play.
 func (l *Leg) play(now time.Time, p Play) {
-	l.player = player{active: true, loop: p.Loop, id: p.ID, clips: p.Clips}
+	clip, off, loop := p.start()
+	l.player = player{active: true, loop: loop, id: p.ID, clips: p.Clips, clip: clip, off: off}
+	l.line.Cut()
+	l.w.activate(l, now)
+}
+
+// start is where p begins, and whether it can turn at all.
+func (p *Play) start() (clip, off int, loop bool) {
 	total := int64(0)
 	for _, c := range p.Clips {
 		total += media.Samples(c.Duration())
 	}
-	if total == 0 {
-		l.player.loop = false // else it would turn for ever without a sound
-	}
+	loop = p.Loop && total > 0 // else it would turn for ever without a sound
 	skip := media.Samples(max(p.Offset, 0))
-	if l.player.loop {
+	if loop {
 		skip %= total
 	}
-	for l.player.clip < len(p.Clips) {
-		n := media.Samples(p.Clips[l.player.clip].Duration())
+	for clip < len(p.Clips) {
+		n := media.Samples(p.Clips[clip].Duration())
 		if skip < n {
 			break
 		}
 		skip -= n
-		l.player.clip++
+		clip++
 	}
-	l.player.off = int(skip)
-	l.line.Cut()
-	l.w.activate(l, now)
+	return clip, int(skip), loop
 }
 
 // fill writes the next frame in law and returns how much of it is sound; the rest
@@ -86,9 +89,11 @@ func (l *Leg) tick(now time.Time, frames int) {
 		if d := l.peer; d != nil {
 			d.tone.held = false
 		}
-		l.tell(Digit{press.Key, press.Duration})
+		l.pressed(now, press)
 	}
-	for range frames {
+	skip := min(l.skip, frames)
+	l.skip -= skip
+	for range min(frames-skip, maxCatchUp) {
 		switch {
 		case l.digits.Active():
 			l.tickDigits(now)
@@ -101,6 +106,7 @@ func (l *Leg) tick(now time.Time, frames int) {
 	_, down := l.keys.Active()
 	if !down && !l.digits.Active() && !l.tone.active && !l.player.active {
 		l.w.deactivate(l)
+		l.skip = 0
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/centrala/centrala/media"
 	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/mix"
 	"github.com/centrala/centrala/media/port"
 	"github.com/centrala/centrala/media/rtp"
 )
@@ -49,6 +50,7 @@ type worker struct {
 	rand  *rand.Rand
 	out   [rtp.HeaderSize + media.FrameSamples]byte
 	pcm   [media.FrameSamples]int16
+	sum   mix.Sum
 	rtcp  [rtp.MaxReport]byte
 	count counts
 
@@ -58,20 +60,37 @@ type worker struct {
 	done      chan struct{}
 }
 
-// slot is one of the phases in which playing legs are ticked.
+// slot is one of the phases in which playing legs and conferences are ticked.
 type slot struct {
-	legs []*Leg
-	next time.Time
+	tickers []ticker
+	next    time.Time
 }
+
+// ticker is what has something to do every 20 ms.
+type ticker interface {
+	tick(now time.Time, frames int)
+	seating() *seat
+}
+
+// seat is where a ticker sits in its worker's slots.
+type seat struct {
+	slot  int // -1 = nowhere
+	index int
+}
+
+func (s *seat) seating() *seat { return s }
 
 // counts are a worker's own; published after each sweep.
 type counts struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors uint64
+	late, concealed, encodings                                        uint64
+	members                                                           int64
 }
 
 type published struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors atomic.Uint64
-	legs                                                              atomic.Int64
+	late, concealed                                                   atomic.Uint64
+	legs, members                                                     atomic.Int64
 }
 
 func newWorker(e *Engine) (*worker, error) {
@@ -191,7 +210,7 @@ func (w *worker) due() time.Time {
 	}
 	due := w.sweep
 	for i := range w.slots {
-		if s := &w.slots[i]; len(s.legs) > 0 && s.next.Before(due) {
+		if s := &w.slots[i]; len(s.tickers) > 0 && s.next.Before(due) {
 			due = s.next
 		}
 	}
@@ -205,7 +224,7 @@ func (w *worker) advance(now time.Time) {
 	}
 	for i := range w.slots {
 		s := &w.slots[i]
-		if len(s.legs) == 0 || now.Before(s.next) {
+		if len(s.tickers) == 0 || now.Before(s.next) {
 			continue
 		}
 		late := now.Sub(s.next)
@@ -213,9 +232,9 @@ func (w *worker) advance(now time.Time) {
 		frames := 1 + int(late/media.FrameDuration)
 		// From the planned time, not from now: the pace does not drift.
 		s.next = s.next.Add(time.Duration(frames) * media.FrameDuration)
-		// Backwards: a leg that is through takes itself out.
-		for j := len(s.legs) - 1; j >= 0; j-- {
-			s.legs[j].tick(now, min(frames, maxCatchUp))
+		// Backwards: who is through takes itself out.
+		for j := len(s.tickers) - 1; j >= 0; j-- {
+			s.tickers[j].tick(now, frames)
 		}
 	}
 	if !now.Before(w.sweep) {
@@ -227,22 +246,27 @@ func (w *worker) advance(now time.Time) {
 	}
 }
 
-// activate has l ticked from now on.
-func (w *worker) activate(l *Leg, now time.Time) {
-	if l.slot >= 0 || l.closed {
-		return
-	}
+// activate has t ticked from now on.
+func (w *worker) activate(t ticker, now time.Time) {
 	best := 0
 	for i := range w.slots {
-		if len(w.slots[i].legs) < len(w.slots[best].legs) {
+		if len(w.slots[i].tickers) < len(w.slots[best].tickers) {
 			best = i
 		}
 	}
-	s := &w.slots[best]
-	if len(s.legs) == 0 {
+	w.activateIn(best, t, now)
+}
+
+func (w *worker) activateIn(i int, t ticker, now time.Time) {
+	seat := t.seating()
+	if seat.slot >= 0 {
+		return
+	}
+	s := &w.slots[i]
+	if len(s.tickers) == 0 {
 		// The next point of this slot's grid. The grids hang on the wall clock
 		// so that the slots stay 5 ms apart.
-		phase := time.Duration(best) * media.FrameDuration / slots
+		phase := time.Duration(i) * media.FrameDuration / slots
 		s.next = now.Truncate(media.FrameDuration).Add(phase)
 		// Truncate strips the monotonic clock; put the point back on it.
 		s.next = now.Add(s.next.Sub(now.Round(0)))
@@ -250,22 +274,23 @@ func (w *worker) activate(l *Leg, now time.Time) {
 			s.next = s.next.Add(media.FrameDuration)
 		}
 	}
-	l.slot, l.slotIndex = best, len(s.legs)
-	s.legs = append(s.legs, l)
+	seat.slot, seat.index = i, len(s.tickers)
+	s.tickers = append(s.tickers, t)
 }
 
-// deactivate takes l out of the ticks.
-func (w *worker) deactivate(l *Leg) {
-	if l.slot < 0 {
+// deactivate takes t out of the ticks.
+func (w *worker) deactivate(t ticker) {
+	seat := t.seating()
+	if seat.slot < 0 {
 		return
 	}
-	s := &w.slots[l.slot]
-	last := len(s.legs) - 1
-	s.legs[l.slotIndex] = s.legs[last]
-	s.legs[l.slotIndex].slotIndex = l.slotIndex
-	s.legs[last] = nil
-	s.legs = s.legs[:last]
-	l.slot = -1
+	s := &w.slots[seat.slot]
+	last := len(s.tickers) - 1
+	s.tickers[seat.index] = s.tickers[last]
+	s.tickers[seat.index].seating().index = seat.index
+	s.tickers[last] = nil
+	s.tickers = s.tickers[:last]
+	seat.slot = -1
 }
 
 func (w *worker) publish() {
@@ -278,7 +303,10 @@ func (w *worker) publish() {
 	p.invalid.Store(c.invalid)
 	p.ignored.Store(c.ignored)
 	p.sendErrors.Store(c.sendErrors)
+	p.late.Store(c.late)
+	p.concealed.Store(c.concealed)
 	p.legs.Store(int64(len(w.legs)))
+	p.members.Store(c.members)
 }
 
 // silence fills b with law's silence.
