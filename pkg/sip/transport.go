@@ -344,14 +344,14 @@ func (c *conn) close() {
 		close(c.opened)
 	}
 	c.mu.Unlock()
-	if ws != nil {
-		_ = ws.CloseNow()
-	}
 	if nc != nil {
 		_ = nc.Close()
 	}
 	if raw != nil {
 		_ = raw.Close()
+	}
+	if ws != nil { // behind the socket: it waits for its reader to let go
+		_ = ws.CloseNow()
 	}
 	c.s.forget(c)
 }

@@ -44,7 +44,18 @@ type wsSocket struct {
 	c *conn
 }
 
-func (w *wsSocket) Close() error { w.c.close(); return nil }
+// Close is called by net/http before the upgrade and by the WebSocket after it,
+// whose lock is held then: the reader does the rest.
+func (w *wsSocket) Close() error {
+	w.c.mu.Lock()
+	upgraded := w.c.ws != nil
+	w.c.mu.Unlock()
+	if upgraded {
+		return w.Conn.Close()
+	}
+	w.c.close()
+	return nil
+}
 
 func (d *wsDoor) Accept() (net.Conn, error) {
 	for {
