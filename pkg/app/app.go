@@ -256,6 +256,7 @@ func (a *App) startSIP(ctx context.Context) error {
 	}
 	stack, err := sip.New(sip.Config{Defence: defence, Listeners: listeners, UserAgent: s.UserAgent, Realm: s.Realm,
 		Timers:     transaction.Timers{T1: s.Timers.T1.D(), T2: s.Timers.T2.D(), T4: s.Timers.T4.D()},
+		SessionExpires: s.SessionTimer.Expires.D(), MinSE: s.SessionTimer.MinSE.D(), ReliableProvisionals: s.ReliableProvisionals,
 		MinExpires: s.Timers.MinExpires.D(), DefaultExpires: s.Timers.DefaultExpires.D(), MaxExpires: s.Timers.MaxExpires.D(),
 		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
 			MaxConnections: s.Limits.MaxConnections, MaxConnectionsPerIP: s.Limits.MaxConnectionsPerIP,
@@ -264,7 +265,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		ACME:      acme,
 		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
 			UDP: off(s.Keepalive.UDP), UDPAll: s.Keepalive.UDPAll, Misses: s.Keepalive.UDPMisses},
-	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Handler: a})
+	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Subscriptions: a.store, Handler: a})
 	if err != nil {
 		return err
 	}
@@ -356,6 +357,15 @@ func (a *App) Account(username, _ string) (sip.Account, bool) {
 // StaticContact implements sip.StaticContacts.
 func (a *App) StaticContact(tenant, device string) string {
 	return a.dir.Load().contacts[resource.Key{Tenant: tenant, Name: device}]
+}
+
+// DeviceOf implements sip.Watchables: the lamps of phones are set to extensions.
+func (a *App) DeviceOf(tenant, dialled string) (string, bool) {
+	h := a.dir.Load().houses[tenant]
+	if h == nil {
+		return "", false
+	}
+	return h.routes.Extension(tenant, dialled)
 }
 
 // MatchTrunk implements sip.TrunkMatcher.

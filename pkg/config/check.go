@@ -44,6 +44,9 @@ func (c *Config) check() Faults {
 	if t := c.SIP.Timers; t.MinExpires > t.DefaultExpires || t.DefaultExpires > t.MaxExpires {
 		fault("sip.timers.default_expires", "%s; want it between min_expires %s and max_expires %s", t.DefaultExpires.D(), t.MinExpires.D(), t.MaxExpires.D())
 	}
+	if t := c.SIP.SessionTimer; t.Expires != 0 && t.Expires < t.MinSE {
+		fault("sip.session_timer.expires", "%s is less than min_se %s; want that at least, or 0 for no session timer", t.Expires.D(), t.MinSE.D())
+	}
 	c.checkListeners(fault)
 	c.checkDefence(fault)
 	c.checkMedia(fault)

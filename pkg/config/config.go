@@ -41,15 +41,17 @@ type Node struct {
 
 // SIP configures signalling.
 type SIP struct {
-	Listeners []Listener `yaml:"listeners" doc:"Addresses to listen on. Default: UDP and TCP on 0.0.0.0:5060."`
-	Realm     string     `yaml:"realm" default:"centrala" doc:"Digest realm of our devices. Changing it makes passwords that the store keeps as digests useless; apply the devices again."`
-	UserAgent string     `yaml:"user_agent" default:"Centrala" doc:"User-Agent and Server header. Empty sends none."`
-	Timers    SIPTimers  `yaml:"timers" doc:"Timers of RFC 3261 17."`
-	Limits    SIPLimits  `yaml:"limits" doc:"Caps that hold before anything is allocated."`
-	Defence   Defence    `yaml:"defence" doc:"What guards the node against strangers and against too much work."`
-	TLS       SIPTLS     `yaml:"tls" doc:"Connections that we open by TLS, to trunks. The far end must prove the host name of its target; there is no way to switch that off. The files are read again when they change and by SIGHUP."`
-	ACME      ACME       `yaml:"acme" doc:"Certificates by ACME (RFC 8555), for listeners with tls.acme. Whoever sets it agrees to the authority's terms."`
-	Keepalive Keepalive  `yaml:"keepalive" doc:"How connections and registrations are kept alive, and given up."`
+	Listeners            []Listener      `yaml:"listeners" doc:"Addresses to listen on. Default: UDP and TCP on 0.0.0.0:5060."`
+	Realm                string          `yaml:"realm" default:"centrala" doc:"Digest realm of our devices. Changing it makes passwords that the store keeps as digests useless; apply the devices again."`
+	UserAgent            string          `yaml:"user_agent" default:"Centrala" doc:"User-Agent and Server header. Empty sends none."`
+	Timers               SIPTimers       `yaml:"timers" doc:"Timers of RFC 3261 17."`
+	SessionTimer         SIPSessionTimer `yaml:"session_timer" doc:"Session timers (RFC 4028): calls whose far end vanished without a BYE come to an end."`
+	ReliableProvisionals bool            `yaml:"reliable_provisionals" default:"false" doc:"Send early media reliably (100rel, RFC 3262) to every peer that supports it. To peers that require it, it is always sent so."`
+	Limits               SIPLimits       `yaml:"limits" doc:"Caps that hold before anything is allocated."`
+	Defence              Defence         `yaml:"defence" doc:"What guards the node against strangers and against too much work."`
+	TLS                  SIPTLS          `yaml:"tls" doc:"Connections that we open by TLS, to trunks. The far end must prove the host name of its target; there is no way to switch that off. The files are read again when they change and by SIGHUP."`
+	ACME                 ACME            `yaml:"acme" doc:"Certificates by ACME (RFC 8555), for listeners with tls.acme. Whoever sets it agrees to the authority's terms."`
+	Keepalive            Keepalive       `yaml:"keepalive" doc:"How connections and registrations are kept alive, and given up."`
 }
 
 // Listener is one SIP address.
@@ -58,7 +60,7 @@ type Listener struct {
 	Address    string      `yaml:"address" default:"0.0.0.0:5060" doc:"IP address and port to bind. Port 0 takes a free one. 0.0.0.0 is IPv4 alone, [::] is both unless another listener has the IPv4 side."`
 	TLS        ListenerTLS `yaml:"tls" doc:"What a tls or wss listener shows and wants to see. The files are read again when they change and by SIGHUP; connections stay up."`
 	WebSocket  WebSocket   `yaml:"websocket" doc:"What a ws or wss listener lets in."`
-	Advertised string `yaml:"advertised" default:"" doc:"host or host:port written in Via and Contact, when it differs from the bound address (NAT). Empty: the address the peer is reached from."`
+	Advertised string      `yaml:"advertised" default:"" doc:"host or host:port written in Via and Contact, when it differs from the bound address (NAT). Empty: the address the peer is reached from."`
 }
 
 // ListenerTLS is the certificate of a listener. Paths are relative to the node file.
@@ -112,6 +114,12 @@ type SIPTimers struct {
 	MinExpires     Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration taken (423 below)."`
 	DefaultExpires Duration `yaml:"default_expires" default:"1h" min:"1s" max:"24h" doc:"Registration time when the phone names none."`
 	MaxExpires     Duration `yaml:"max_expires" default:"2h" min:"1s" max:"24h" doc:"Longest registration given."`
+}
+
+// SIPSessionTimer is RFC 4028.
+type SIPSessionTimer struct {
+	Expires Duration `yaml:"expires" default:"30m" min:"0s" max:"24h" doc:"Session interval asked for in calls in and out, and the longest taken; half-way the session is refreshed, by the peer where it can. 0: none is asked for, and what a peer asks for is taken."`
+	MinSE   Duration `yaml:"min_se" default:"90s" min:"90s" max:"2h" doc:"Shortest session interval taken (422 below)."`
 }
 
 // Defence is what guards the node against strangers.

@@ -106,10 +106,18 @@ CREATE TABLE node_values (
 	dnd    INTEGER NOT NULL, -- 1: takes no calls
 	PRIMARY KEY (tenant, device)
 ) WITHOUT ROWID;`,
+	`CREATE TABLE subscriptions (
+	tenant       TEXT NOT NULL,
+	call_id      TEXT NOT NULL,
+	tag          TEXT NOT NULL,
+	expires      INTEGER NOT NULL,
+	subscription TEXT NOT NULL,
+	PRIMARY KEY (tenant, call_id, tag)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "resources", "resource_history"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "resources", "resource_history"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int
