@@ -387,3 +387,109 @@ func TestMoveKeepsTheTap(t *testing.T) {
 		}
 	}
 }
+
+// TestConferencesDoNotCross: two conferences on two workers, whose members come,
+// go, move, are bridged and come back while all speak. Nobody ever hears a voice
+// of the other conference, and all lines stay whole.
+func TestConferencesDoNotCross(t *testing.T) {
+	e := newEngine(t, Config{Workers: 2})
+	other := elsewhere(e, 1)
+	voices := [2][3]float64{{300, 500, 700}, {1100, 1300, 1700}}
+	var phones [2][3]*phone
+	var legs [2][3]*Leg
+	var confs [2]*Conference
+	for i := range confs {
+		confs[i] = e.NewConference([]uint64{1, other}[i])
+		for j, hz := range voices[i] {
+			phones[i][j] = newPhone(t, []codec.Law{codec.PCMA, codec.PCMU, codec.PCMA}[j], hz)
+			legs[i][j] = openLeg(t, e, LegOptions{Group: uint64(10*i + j)})
+			legs[i][j].Set(phones[i][j].params())
+			confs[i].Add(legs[i][j], Talker())
+			statsOf(legs[i][j])
+		}
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range confs {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(i), 3))
+			for {
+				select {
+				case <-stop:
+					for _, l := range legs[i] {
+						confs[i].Add(l, Talker())
+					}
+					return
+				case <-time.After(time.Duration(rng.IntN(15)) * time.Millisecond):
+				}
+				a, b := legs[i][rng.IntN(3)], legs[i][rng.IntN(3)]
+				switch rng.IntN(7) {
+				case 0:
+					confs[i].Remove(a)
+				case 1:
+					a.Move(uint64(rng.IntN(6)))
+				case 2:
+					confs[i].Add(a, Whisper(b))
+				case 3:
+					g := uint64(rng.IntN(6))
+					a.Move(g)
+					b.Move(g)
+					a.Bridge(b)
+				default:
+					confs[i].Add(a, Talker())
+				}
+			}
+		})
+	}
+	speak := func(n int) {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for range n {
+			<-tick.C
+			for i := range legs {
+				for j, l := range legs[i] {
+					phones[i][j].speak(l.Addr())
+				}
+			}
+		}
+	}
+	speak(100)
+	close(stop)
+	wg.Wait()
+	for i := range phones {
+		for j, p := range phones[i] {
+			statsOf(legs[i][j])
+			p.mu.Lock()
+			for k, h := range p.pkts[1:] {
+				a := p.pkts[k]
+				if h.SSRC != a.SSRC || h.SequenceNumber != a.SequenceNumber+1 || int32(h.Timestamp-a.Timestamp) < 0 {
+					t.Errorf("phone %d/%d: packet %d breaks the line: %v after %v", i, j, k+1, h, a)
+				}
+			}
+			for _, hz := range voices[1-i] {
+				for at := 0; at+1600 <= len(p.heard); at += 1600 {
+					if x := p.heard[at : at+1600]; level(x, hz)*meanSquare(x) > 6000*6000/2*.01 {
+						t.Errorf("phone %d/%d hears %v Hz of the other conference", i, j, hz)
+					}
+				}
+			}
+			p.heard = nil
+			p.mu.Unlock()
+		}
+	}
+	speak(60)
+	for i := range phones {
+		for j, p := range phones[i] {
+			p.mu.Lock()
+			x := p.heard[len(p.heard)/2:]
+			for k, hz := range voices[i] {
+				// A tone of peak 8000. A busy machine may cost a frame or two.
+				got := level(x, hz) * meanSquare(x) / 32e6
+				if k != j && got < .5 || k == j && got > .02 {
+					t.Errorf("in the end phone %d/%d hears %v Hz at %.3f", i, j, hz, got)
+				}
+			}
+			p.mu.Unlock()
+		}
+	}
+}
