@@ -102,8 +102,10 @@ func (m *Machine) referrerThere(t *Transfer) bool {
 	return m.S.Legs[t.Referrer].State == LegAnswered
 }
 
+// notify tells a referrer how it goes, also one who has hung up: the
+// subscription of a REFER outlives its call (RFC 3515 2.4.7).
 func (m *Machine) notify(t *Transfer, code int) {
-	if t.Refer && m.referrerThere(t) {
+	if t.Refer {
 		m.do(NotifyTransfer{t.Referrer, code})
 	}
 }

@@ -119,7 +119,7 @@ func TestReferrerHangsUpAfter202(t *testing.T) {
 	}
 	s.do(LegPickedUp{Leg: 2})
 	s.pair(0, 2)
-	s.told(202) // nobody is there to be notified
+	s.told(202, 200) // the subscription outlives the call
 }
 
 func TestFailedTransferComesBack(t *testing.T) {

@@ -142,8 +142,8 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	now := time.Now()
 	var target route.Target
 	var err error
-	if v := in.Header("Replaces"); v != "" {
-		target, err = m.replaced(in, v)
+	if in.Replaces != nil {
+		target, err = m.replaced(in)
 	} else if in.Kind == sip.IdentityTrunk {
 		target, err = house.Inbound(now, in.Name, in.Dialled, s.From)
 	} else {

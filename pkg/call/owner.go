@@ -153,6 +153,12 @@ func (o *owner) handle(v any) {
 			return
 		}
 		o.mediaEvent(v.leg.index, v.ev)
+	case replacedFound:
+		if v.leg.owner.Load() != o {
+			v.leg.post(v)
+			return
+		}
+		o.replacedFound(v)
 	case wantLeg:
 		o.wanted(v)
 	case handedLeg:

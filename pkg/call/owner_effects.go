@@ -81,9 +81,7 @@ func (o *owner) carryOut(e Effect) {
 	case AnswerTransfer:
 		o.answerTransfer(e)
 	case NotifyTransfer:
-		if d, ok := any(o.legs[e.Leg].dialog).(transferor); ok {
-			d.NotifyRefer(e.Code, "")
-		}
+		o.legs[e.Leg].dialog.NotifyRefer(e.Code, "")
 	case WantLeg:
 		o.wantLeg(e)
 	case GiveLeg:
@@ -135,7 +133,7 @@ func retryAfter(code int) []sip.Header {
 func reasonHeader(why string) string {
 	switch why {
 	case "answered elsewhere":
-		return `SIP;cause=200;text="Call completed elsewhere"`
+		return sip.Elsewhere
 	case "normal", "abandoned", "left_menu":
 		return `Q.850;cause=16;text="Normal call clearing"`
 	}

@@ -3,7 +3,6 @@ package call
 import (
 	"errors"
 	"net/url"
-	"reflect"
 	"strings"
 	"time"
 
@@ -32,6 +31,12 @@ type (
 		info LegInfo
 		held bool
 	}
+	// replacedFound is the dialog that a REFER's Replaces names, nil = none.
+	replacedFound struct {
+		leg    *legHandle
+		to     string
+		dialog *sip.Dialog
+	}
 	// joinRequest asks to be a party: see JoinAsked. next are further calls to
 	// ask when this one refuses.
 	joinRequest struct {
@@ -43,13 +48,6 @@ type (
 		next   []*owner
 	}
 )
-
-// transferor is the part of a dialog that answers REFER (RFC 3515).
-type transferor interface {
-	AcceptRefer()
-	RefuseRefer(code int)
-	NotifyRefer(code int, reason string)
-}
 
 // errNoDialog: Replaces names no dialog of ours that may be replaced.
 var errNoDialog = errors.New("call: no such dialog")
@@ -75,19 +73,6 @@ func dialledOf(uri string) string {
 	return u
 }
 
-// callIDOf is the Call-ID that a Replaces names, "" when there is none.
-func callIDOf(replaces any) string {
-	v := reflect.ValueOf(replaces)
-	if v.Kind() == reflect.Pointer && !v.IsNil() {
-		v = v.Elem().FieldByName("CallID")
-	}
-	if v.Kind() != reflect.String {
-		return ""
-	}
-	id, _, _ := strings.Cut(v.String(), ";")
-	return strings.TrimSpace(id)
-}
-
 // refused is the SIP status of a routing error.
 func refused(err error) int {
 	switch {
@@ -104,18 +89,14 @@ func refused(err error) int {
 func (o *owner) referred(i int, ev sip.Referred) {
 	device := o.m.S.Legs[i].Device
 	to := dialledOf(ev.To)
-	if replaces := callIDOf(ev.Replaces); replaces != "" {
-		ask := AttendedAsked{Leg: i, To: to, By: "phone", Refer: true, SIPCallID: replaces}
-		other := o.mgr.dialog(o.tenant, ask.SIPCallID)
-		switch {
-		case device == "":
-			ask.Refuse = 403
-		case other == nil || other.owner.Load() == o:
-			ask.Refuse = 404 // a dialog of another server is not ours to join
-		default:
-			ask.Call = other.owner.Load().id
+	if ev.Replaces != nil {
+		if device == "" {
+			o.step(AttendedAsked{Leg: i, To: to, By: "phone", Refer: true, Refuse: 403})
+			return
 		}
-		o.step(ask)
+		// The dialog that is named is looked up with its tags by its own owner.
+		l := o.legs[i]
+		o.mgr.deps.SIP.FindReplaced(o.tenant, *ev.Replaces, func(d *sip.Dialog, _ bool) { l.post(replacedFound{l, to, d}) })
 		return
 	}
 	ask := TransferAsked{Leg: i, To: to, By: "phone", Refer: true}
@@ -126,6 +107,18 @@ func (o *owner) referred(i int, ev sip.Referred) {
 	}
 	if ask.Refuse != 0 {
 		o.log.Warn("transfer refused", zap.Int("leg", i), zap.String("device", device), zap.String("to", to), zap.Int("code", ask.Refuse))
+	}
+	o.step(ask)
+}
+
+// replacedFound goes on with a REFER that names another dialog.
+func (o *owner) replacedFound(f replacedFound) {
+	ask := AttendedAsked{Leg: f.leg.index, To: f.to, By: "phone", Refer: true, Refuse: 404} // of another server: not ours to join
+	if f.dialog != nil {
+		ask.SIPCallID = f.dialog.SIPCallID()
+		if other := o.mgr.dialog(o.tenant, ask.SIPCallID); other != nil && other.owner.Load() != o {
+			ask.Call, ask.Refuse = other.owner.Load().id, 0
+		}
 	}
 	o.step(ask)
 }
@@ -148,12 +141,9 @@ func (o *owner) answerTransfer(e AnswerTransfer) {
 		}
 		return
 	}
-	d, ok := any(o.legs[e.Leg].dialog).(transferor)
-	switch {
-	case !ok:
-	case e.Code == 202:
+	if d := o.legs[e.Leg].dialog; e.Code == 202 {
 		d.AcceptRefer()
-	default:
+	} else {
 		d.RefuseRefer(e.Code)
 	}
 }
@@ -461,13 +451,11 @@ func (m *Manager) callsAt(tenant, device string, but *owner) []*owner {
 	return out
 }
 
-// replaced routes an INVITE with Replaces (RFC 3891): it must name a dialog of
-// the same tenant, and one of the same person or one that rings.
-func (m *Manager) replaced(in *sip.Invitation, value string) (route.Target, error) {
-	id, _, _ := strings.Cut(value, ";")
-	id = strings.TrimSpace(id)
-	l := m.dialog(in.Tenant, id)
-	if l == nil || in.Kind != sip.IdentityDevice {
+// replaced routes an INVITE with Replaces (RFC 3891); the stack has checked that
+// the dialog exists and is of the same tenant.
+func (m *Manager) replaced(in *sip.Invitation) (route.Target, error) {
+	id := in.Replaces.Dialog.SIPCallID()
+	if m.dialog(in.Tenant, id) == nil || in.Kind != sip.IdentityDevice {
 		return route.Target{}, errNoDialog
 	}
 	return route.Target{Kind: route.Feature, Tenant: in.Tenant, Feature: featureReplaces, Arg: id}, nil

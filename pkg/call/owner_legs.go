@@ -197,7 +197,8 @@ func (o *owner) dialDevice(e DialDevice) {
 		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device, agent: e.Agent}
 		from := sip.Address{Display: o.callerName(), User: o.m.S.From}
 		if o.startLeg(l, sip.DialRequest{Target: t, From: from, To: sip.Address{User: d.Username}, RingTimeout: e.Ring + 2*time.Second,
-			Headers: []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}}) {
+			Headers: []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}},
+			Tenant:  o.m.S.Tenant, Name: e.Device, Kind: sip.IdentityDevice}) {
 			infos = append(infos, LegInfo{Device: e.Device, Agent: e.Agent, SIPCallID: l.dialog.SIPCallID()})
 		}
 	}
@@ -235,7 +236,8 @@ func (o *owner) dialTrunk(trunk, number string) {
 	}
 	l := &legHandle{policy: t.Codecs, source: target, trunk: trunk}
 	ok := o.startLeg(l, sip.DialRequest{Target: target, From: sip.Address{User: caller}, To: sip.Address{User: number, Host: t.Host},
-		AuthUser: t.AuthUser, AuthPassword: t.AuthPassword, RingTimeout: t.RingTimeout})
+		AuthUser: t.AuthUser, AuthPassword: t.AuthPassword, RingTimeout: t.RingTimeout,
+		Tenant: o.m.S.Tenant, Name: trunk, Kind: sip.IdentityTrunk})
 	if !ok {
 		o.mgr.release(o.m.S.Tenant, l)
 		o.then(DialFailed{event.ReasonUnreachable, "trunk could not be dialled"})

@@ -124,7 +124,8 @@ type Call struct {
 	pending    Direction // direction our ACK to a late-offer re-INVITE will say
 	reoffers   int       // answered re-INVITEs of the peer
 	byeCode    int
-	cancel     bool // hang up as soon as the INVITE has a provisional answer
+	referred   []int // answer to our REFER and its NOTIFYs
+	cancel     bool  // hang up as soon as the INVITE has a provisional answer
 	cancelSent bool
 	changed    chan struct{}
 }

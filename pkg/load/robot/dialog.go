@@ -127,7 +127,10 @@ func (c *Call) request(m *Message, from netip.AddrPort) {
 	case "INFO":
 		c.e.respond(m, from, 200, "OK", tag, nil, "")
 		c.tell(Event{Kind: EvInfo, Text: string(m.Body)})
-	case "OPTIONS", "NOTIFY":
+	case "NOTIFY":
+		c.e.respond(m, from, 200, "OK", tag, nil, "")
+		c.notified(m)
+	case "OPTIONS":
 		c.e.respond(m, from, 200, "OK", tag, nil, "")
 	default:
 		c.e.respond(m, from, 405, "Method Not Allowed", tag, nil, "")

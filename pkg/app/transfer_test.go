@@ -1,0 +1,530 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/cdr"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/load/robot"
+)
+
+const moreDocs = `
+{kind: device, name: carol, spec: {password: pw-carol, extension: "202", max_calls: 1}}
+---
+{kind: user, name: carol, spec: {roles: [agent], device: carol}}
+---
+{kind: device, name: dan, spec: {password: pw-dan, extension: "203", record: always}}
+---
+{kind: tenant, name: default, spec: {language: en, record: always}}
+`
+
+// The tone that each of them says.
+const (
+	annaTone, bobTone, carolTone, danTone = 400, 700, 1000, 1300
+)
+
+var (
+	carol = robot.Account{User: "carol", Password: "pw-carol"}
+	dan   = robot.Account{User: "dan", Password: "pw-dan"}
+)
+
+// desk is a phone with sound.
+type desk struct {
+	*robot.Endpoint
+	robot.Account
+	tone  int
+	rings chan *robot.Call
+}
+
+// office is a node with four people at their phones.
+type office struct {
+	*node
+	media                 *robot.Media
+	anna, bob, carol, dan *desk
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	o := &office{node: up(t)}
+	if _, err := o.apply(moreDocs, api.ApplyOptions{By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if o.media, err = robot.NewMedia(robot.MediaConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.media.Close)
+	o.anna, o.bob, o.carol, o.dan = o.desk(anna, annaTone), o.desk(bob, bobTone), o.desk(carol, carolTone), o.desk(dan, danTone)
+	return o
+}
+
+func (o *office) desk(a robot.Account, tone int) *desk {
+	o.t.Helper()
+	d := &desk{Account: a, tone: tone, rings: make(chan *robot.Call, 8)}
+	var err error
+	d.Endpoint, err = robot.Listen(robot.Config{Bind: netip.MustParseAddrPort("127.0.0.1:0"), Server: o.sip(), Media: o.media, Incoming: func(c *robot.Call) {
+		c.Leg().Listen()
+		c.Ring()
+		d.rings <- c
+	}})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(d.Close)
+	o.register(d.Endpoint, a)
+	return d
+}
+
+// call dials and waits for the answer.
+func (o *office) call(d *desk, to string, headers ...string) *robot.Call {
+	o.t.Helper()
+	c, err := d.Invite(robot.Options{To: to, From: d.Account, Headers: headers})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	c.Leg().Listen()
+	o.t.Cleanup(func() { hangUp(c) })
+	return c
+}
+
+func (o *office) isUp(c *robot.Call, d *desk) *robot.Call {
+	o.t.Helper()
+	if err := c.WaitState(within(o.t), robot.Up); err != nil {
+		o.t.Fatalf("%s: %v", d.User, err)
+	}
+	c.Leg().PlayTone(d.tone)
+	return c
+}
+
+// answers takes the next call that rings at a desk.
+func (o *office) answers(d *desk) *robot.Call {
+	o.t.Helper()
+	return o.isUp(o.ring(d.rings), d)
+}
+
+func (o *office) over(c *robot.Call) {
+	o.t.Helper()
+	if err := c.WaitState(within(o.t), robot.Ended); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// hears wants these tones and no other of the four, in the last fifth of a second.
+func (o *office) hears(c *robot.Call, tones ...int) {
+	o.t.Helper()
+	o.eventually(fmt.Sprintf("%s hears %v", c.SIPCallID(), tones), func() bool {
+		pcm := c.Leg().Since(max(0, c.Leg().Mark()-1600))
+		if len(pcm) < 1600 {
+			return false
+		}
+		for _, f := range []int{annaTone, bobTone, carolTone, danTone} {
+			want := slices.Contains(tones, f)
+			if want && !robot.Hears(pcm, float64(f)) || !want && !robot.Quiet(pcm, float64(f)) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// talk wants two to hear each other and nobody else, long enough for the
+// recording to hold a tone that its reader finds.
+func (o *office) talk(a *robot.Call, ad *desk, b *robot.Call, bd *desk) {
+	o.t.Helper()
+	o.hears(a, bd.tone)
+	o.hears(b, ad.tone)
+	mark := a.Leg().Mark()
+	o.eventually("another fifth of a second", func() bool { return a.Leg().Mark() >= mark+1600 })
+}
+
+// live is the id of the running call that a phone began.
+func (o *office) live(c *robot.Call) string {
+	o.t.Helper()
+	var id string
+	o.eventually("the call is listed", func() bool {
+		page, err := o.Calls(context.Background(), "default", api.CallFilter{Live: true})
+		if err != nil {
+			return false
+		}
+		for _, r := range page.Calls {
+			if r.SIPCallID == c.SIPCallID() {
+				id = r.ID
+			}
+		}
+		return id != ""
+	})
+	return id
+}
+
+func (o *office) command(c *robot.Call, action, target string) {
+	o.t.Helper()
+	if err := o.CommandCall(context.Background(), "default", o.live(c), api.CallCommand{Action: action, Leg: -1, Target: target, By: "test"}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// ended is the record of a call with its events.
+func (o *office) ended(c *robot.Call) (cdr.Call, []string) {
+	o.t.Helper()
+	r := o.record("default", c)
+	d, err := o.Call(context.Background(), "default", r.ID)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var kinds []string
+	for _, e := range d.Events {
+		kinds = append(kinds, e.Kind)
+	}
+	return r, kinds
+}
+
+// recorded wants tones in the channels of a call's one recording.
+func (o *office) recorded(r cdr.Call, left, right []int) {
+	o.t.Helper()
+	if len(r.Recordings) != 1 {
+		o.t.Fatalf("%d recordings: %+v", len(r.Recordings), r.Recordings)
+	}
+	f, err := os.Open(filepath.Join(o.cfg.RecordingsDir(), r.Recordings[0].Path))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := robot.ReadWAV(f)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for ch, want := range [][]int{left, right} {
+		for _, f := range []int{annaTone, bobTone, carolTone, danTone} {
+			heard := false
+			for at := 0; at+1600 <= len(w.Channels[ch]); at += 800 {
+				heard = heard || robot.Hears(w.Channels[ch][at:at+1600], float64(f))
+			}
+			if heard != slices.Contains(want, f) {
+				o.t.Errorf("channel %d, %d Hz: %v, want %v", ch, f, heard, want)
+			}
+		}
+	}
+}
+
+func TestTransferByAPI(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.talk(a, o.anna, b, o.bob)
+	o.command(a, "transfer", "202")
+	c := o.answers(o.carol)
+	o.over(b)
+	o.talk(a, o.anna, c, o.carol)
+	hangUp(c)
+	o.over(a)
+	r, kinds := o.ended(a)
+	if r.Result != event.ResultAgent || r.Agent != "carol" || !slices.Contains(kinds, "transfer.ended") {
+		t.Errorf("%+v %v", r, kinds)
+	}
+	o.recorded(r, []int{annaTone}, []int{bobTone, carolTone})
+}
+
+func TestTransferByAPIWithoutRight(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "202")
+	c := o.answers(o.carol)
+	o.isUp(a, o.anna)
+	for target, want := range map[string]error{"0900123456": api.ErrInvalid, "999": api.ErrInvalid, "queue:none": api.ErrInvalid, "*41": api.ErrInvalid} {
+		err := o.CommandCall(context.Background(), "default", o.live(a), api.CallCommand{Action: "transfer", Leg: -1, Target: target})
+		if err == nil || !errors.Is(err, want) {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	if err := o.CommandCall(context.Background(), "acme", o.live(a), api.CallCommand{Action: "transfer", Leg: -1, Target: "201"}); !errors.Is(err, api.ErrNotFound) {
+		t.Errorf("another company: %v", err)
+	}
+	o.talk(a, o.anna, c, o.carol) // nothing has changed
+}
+
+func TestConferenceByAPI(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.command(a, "conference", "agent:carol")
+	c := o.answers(o.carol)
+	o.hears(a, bobTone, carolTone)
+	o.hears(b, annaTone, carolTone)
+	o.hears(c, annaTone, bobTone)
+	hangUp(b)
+	o.talk(a, o.anna, c, o.carol)
+	hangUp(a)
+	o.over(c)
+	if r, _ := o.ended(a); r.Result != event.ResultCaller {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestHoldByAPI(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.talk(a, o.anna, b, o.bob)
+	o.command(a, "hold", "")
+	o.hears(a) // music, and nobody's tone
+	o.command(a, "resume", "")
+	o.talk(a, o.anna, b, o.bob)
+}
+
+// A call parked by one phone is fetched by another: the leg goes from the call
+// that dialled the slot to the call that was parked, on whichever worker it is.
+func TestParkAndFetch(t *testing.T) {
+	o := newOffice(t)
+	for range 4 { // worker by call id: some of these meet across workers
+		a := o.call(o.anna, "201")
+		b := o.answers(o.bob)
+		o.isUp(a, o.anna)
+		o.talk(a, o.anna, b, o.bob)
+		o.command(a, "park", "07")
+		o.over(b)
+		d := o.isUp(o.call(o.dan, "*7007"), o.dan)
+		o.talk(a, o.anna, d, o.dan)
+		hangUp(d)
+		o.over(a)
+		r, _ := o.ended(a)
+		if r.Peer != "dan" || r.Result != event.ResultAgent {
+			t.Errorf("%+v", r)
+		}
+		o.recorded(r, []int{annaTone}, []int{bobTone, danTone})
+		if f, _ := o.ended(d); f.Result != event.ResultSuccess || f.Reason != event.ReasonTransferred {
+			t.Errorf("the call that fetched: %s/%s", f.Result, f.Reason)
+		}
+	}
+	if nothing := o.isUp(o.call(o.dan, "*7008"), o.dan); nothing != nil {
+		o.over(nothing) // told that nobody is there
+	}
+}
+
+func TestDirectedPickUp(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	var b *robot.Call
+	select {
+	case b = <-o.bob.rings:
+	case <-time.After(5 * time.Second):
+		t.Fatal("bob's phone does not ring")
+	}
+	d := o.isUp(o.call(o.dan, "*8201"), o.dan)
+	o.isUp(a, o.anna)
+	o.over(b)
+	o.talk(a, o.anna, d, o.dan)
+	hangUp(a)
+	o.over(d)
+}
+
+func TestDoNotDisturbAndBusy(t *testing.T) {
+	o := newOffice(t)
+	o.over(o.isUp(o.call(o.bob, "*78"), o.bob))
+	if _, code := o.dial(o.anna.Endpoint, anna, "201"); code != 603 {
+		t.Errorf("bob does not want to be disturbed: %d", code)
+	}
+	o.restart()
+	for _, d := range []*desk{o.anna, o.bob} {
+		d.Close()
+	}
+	o.bob, o.anna = o.desk(bob, bobTone), o.desk(anna, annaTone)
+	if _, code := o.dial(o.anna.Endpoint, anna, "201"); code != 603 {
+		t.Errorf("after a restart: %d", code)
+	}
+	o.over(o.isUp(o.call(o.bob, "*79"), o.bob))
+	a := o.call(o.anna, "201")
+	o.answers(o.bob)
+	o.isUp(a, o.anna)
+}
+
+func TestDeviceWithAllItsCalls(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "202")
+	o.answers(o.carol)
+	o.isUp(a, o.anna)
+	if _, code := o.dial(o.dan.Endpoint, dan, "202"); code != 486 {
+		t.Errorf("carol may have one call: %d", code)
+	}
+	if _, code := o.dial(o.carol.Endpoint, carol, "203"); code != 486 {
+		t.Errorf("and begins no second: %d", code)
+	}
+}
+
+// refers has a phone's call transferred and returns what the phone was told.
+func (o *office) refers(c *robot.Call, to, replaces string, last int) []int {
+	o.t.Helper()
+	c.Refer("sip:"+to+"@centrala.example", replaces)
+	o.eventually(fmt.Sprintf("the referrer is told %d", last), func() bool {
+		got := c.Referred()
+		return len(got) > 0 && got[len(got)-1] == last
+	})
+	return c.Referred()
+}
+
+func TestBlindTransferByREFER(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.talk(a, o.anna, b, o.bob)
+	b.Refer("sip:202@centrala.example", "")
+	c := o.answers(o.carol)
+	o.over(b)
+	o.talk(a, o.anna, c, o.carol)
+	o.eventually("bob's phone is told", func() bool { return slices.Equal(b.Referred(), []int{202, 100, 180, 200}) })
+	hangUp(a)
+	o.over(c)
+	r, _ := o.ended(a)
+	if r.Result != event.ResultCaller || r.Agent != "carol" {
+		t.Errorf("%+v", r)
+	}
+	o.recorded(r, []int{annaTone}, []int{bobTone, carolTone})
+}
+
+func TestReferrerHangsUpBehindIts202(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.refers(b, "202", "", 180)
+	hangUp(b)
+	c := o.answers(o.carol)
+	o.talk(a, o.anna, c, o.carol)
+}
+
+func TestBlindTransferToNobodyComesBack(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	b.Refer("sip:202@centrala.example", "")
+	select {
+	case c := <-o.carol.rings:
+		c.Reject(486, "Busy Here")
+	case <-time.After(5 * time.Second):
+		t.Fatal("carol's phone does not ring")
+	}
+	o.talk(a, o.anna, b, o.bob)
+	if got := b.Referred(); got[0] != 202 || got[len(got)-1] != 486 {
+		t.Errorf("bob's phone was told %v", got)
+	}
+}
+
+func TestTransferToTheQueue(t *testing.T) {
+	o := newOffice(t)
+	if err := o.SetAgentState(context.Background(), "default", "bob", "ready", ""); err != nil {
+		t.Fatal(err)
+	}
+	a := o.call(o.anna, "203")
+	d := o.answers(o.dan)
+	o.isUp(a, o.anna)
+	o.refers(d, "1001", "", 200)
+	o.over(d)
+	b := o.answers(o.bob)
+	o.talk(a, o.anna, b, o.bob)
+	hangUp(a)
+	if r, _ := o.ended(a); r.Queue != "sales" || r.QueueOutcome != "answered" || r.Agent != "bob" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestTollFraudByREFER(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "202")
+	c := o.answers(o.carol)
+	o.isUp(a, o.anna)
+	if got := o.refers(c, "0900123456", "", 403); !slices.Equal(got, []int{403}) {
+		t.Errorf("carol may not call out, and transferred there: %v", got)
+	}
+	if got := o.refers(c, "nobody", "", 404); !slices.Equal(got, []int{403, 404}) {
+		t.Errorf("%v", got)
+	}
+	o.talk(a, o.anna, c, o.carol)
+	// The carrier's own REFER leads nowhere at all.
+	out := o.call(o.bob, "0721000000")
+	far := o.ring(o.node.rings)
+	if err := out.WaitState(within(t), robot.Up); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.refers(far, "201", "", 403); !slices.Equal(got, []int{403}) {
+		t.Errorf("the carrier was told %v", got)
+	}
+}
+
+// bob consults carol in a call of his own and then joins anna with her.
+func TestAttendedTransferByREFER(t *testing.T) {
+	o := newOffice(t)
+	for range 3 { // over workers and shards
+		a := o.call(o.anna, "201")
+		b := o.answers(o.bob)
+		o.isUp(a, o.anna)
+		o.talk(a, o.anna, b, o.bob)
+		b.HoldPeer(robot.HoldSendOnly)
+		b2 := o.call(o.bob, "202")
+		c := o.answers(o.carol)
+		o.isUp(b2, o.bob)
+		o.talk(b2, o.bob, c, o.carol)
+		got := o.refers(b, "202", b2.Replaces(), 200)
+		if got[0] != 202 {
+			t.Fatalf("%v", got)
+		}
+		o.over(b)
+		o.over(b2)
+		o.talk(a, o.anna, c, o.carol)
+		hangUp(c)
+		o.over(a)
+		r, kinds := o.ended(a)
+		if r.Result != event.ResultAgent || r.Agent != "carol" || !slices.Contains(kinds, "leg.transferred") {
+			t.Errorf("%+v %v", r, kinds)
+		}
+		o.recorded(r, []int{annaTone}, []int{bobTone, carolTone})
+		r2, kinds2 := o.ended(b2)
+		if r2.Result != event.ResultSuccess || r2.Reason != event.ReasonTransferred || !slices.Contains(kinds2, "leg.transferred") {
+			t.Errorf("%+v %v", r2, kinds2)
+		}
+		o.recorded(r2, []int{bobTone}, []int{carolTone})
+	}
+}
+
+// Somebody else's call cannot be joined with one's own.
+func TestAttendedTransferOfAnothersCall(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	d := o.call(o.dan, "202")
+	c := o.answers(o.carol)
+	o.isUp(d, o.dan)
+	o.refers(b, "202", d.Replaces(), 481)
+	o.talk(a, o.anna, b, o.bob)
+	o.talk(d, o.dan, c, o.carol)
+	if got := o.refers(b, "202", "nothing;to-tag=a;from-tag=b", 404); got[len(got)-1] != 404 {
+		t.Errorf("%v", got)
+	}
+}
+
+// bob's second phone takes the place of his first (RFC 3891).
+func TestINVITEWithReplaces(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	second := o.isUp(o.call(o.bob, "201", "Replaces: "+b.Replaces()), o.bob)
+	o.over(b)
+	o.talk(a, o.anna, second, o.bob)
+	// Carol may not take bob's place.
+	thief := o.isUp(o.call(o.carol, "201", "Replaces: "+second.Replaces()), o.carol)
+	o.over(thief)
+	o.talk(a, o.anna, second, o.bob)
+}
