@@ -1,0 +1,192 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/subscription"
+)
+
+// signed sends a request of user1 with the answer to the challenge it gets.
+func (b *bench) signed(f func(branch string, cseq int, extra ...string) string, branch string, cseq int, extra ...string) string {
+	b.t.Helper()
+	b.send(f(branch+"0", cseq, extra...))
+	m := b.want("SIP/2.0 401")
+	c, err := digest.Choose([]string{header(m, "WWW-Authenticate")})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(f("x", 1), " SIP/2.0")
+	method, uri, _ := strings.Cut(line, " ")
+	b.send(f(branch+"1", cseq+1, append(extra, "Authorization: "+c.Answer("user1", "secret1", method, uri, "cn", 1))...))
+	m = b.w.read(time.Minute)
+	return m
+}
+
+// watch makes SUBSCRIBEs to a name; tag is ours once it is known.
+func watching(name string, tag *string, callID string) func(string, int, ...string) string {
+	return func(branch string, cseq int, extra ...string) string {
+		m := text("SUBSCRIBE", branch, *tag, cseq, extra...)
+		m = strings.Replace(m, "sip:1000@192.0.2.1 SIP", "sip:"+name+"@192.0.2.1 SIP", 1)
+		return strings.Replace(m, "call1@peer", callID, 1)
+	}
+}
+
+// notified reads a NOTIFY and answers it.
+func (b *bench) notified(code string) string {
+	b.t.Helper()
+	m := b.want("NOTIFY ")
+	b.send("SIP/2.0 " + code + "\r\nVia: " + header(m, "Via") + "\r\nFrom: " + header(m, "From") + "\r\nTo: " + header(m, "To") +
+		"\r\nCall-ID: " + header(m, "Call-ID") + "\r\nCSeq: " + header(m, "CSeq") + "\r\nContent-Length: 0\r\n\r\n")
+	return m
+}
+
+func TestLamp(t *testing.T) {
+	run(t, false, func(b *bench) {
+		tag := ""
+		f := watching("user2", &tag, "lamp1")
+		m := b.signed(f, "a", 1, "Event: dialog", "Accept: application/dialog-info+xml")
+		if !strings.HasPrefix(m, "SIP/2.0 200") || header(m, "Expires") != "3600" || header(m, "Contact") == "" {
+			t.Fatal(m)
+		}
+		tag = tagOf(m)
+		n := b.notified("200 OK")
+		if header(n, "Event") != "dialog" || !strings.HasPrefix(header(n, "Subscription-State"), "active;expires=3600") ||
+			!strings.Contains(header(n, "From"), ";tag="+tag) || !strings.Contains(header(n, "To"), ";tag=ft") || !strings.Contains(n, `state="full" entity="sip:user2@192.0.2.1"`) {
+			t.Error(n)
+		}
+		b.s.SetDeviceState("default", "user3", []DialogInfo{{ID: "x", State: DialogEarly}})
+		b.s.SetDeviceState("other", "user2", []DialogInfo{{ID: "x", State: DialogEarly}})
+		b.silence(time.Second)
+		b.s.SetDeviceState("default", "user2", []DialogInfo{{ID: "x", State: DialogEarly, RemoteURI: "sip:0722@h"}})
+		if n = b.notified("200 OK"); !strings.Contains(n, "<state>early</state>") || header(n, "CSeq") != "2 NOTIFY" || header(n, "Content-Type") != "application/dialog-info+xml" {
+			t.Error(n)
+		}
+		// Unsubscribed; the last NOTIFY says so.
+		if m = b.signed(f, "b", 5, "Event: dialog", "Expires: 0"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		if n = b.notified("200 OK"); header(n, "Subscription-State") != "terminated;reason=timeout" {
+			t.Error(n)
+		}
+		b.s.SetDeviceState("default", "user2", nil)
+		b.silence(time.Second)
+		b.empty()
+	})
+}
+
+func TestSubscribeRefused(t *testing.T) {
+	run(t, false, func(b *bench) {
+		none := ""
+		for i, c := range []struct {
+			code, name string
+			hs         []string
+		}{
+			{"489", "user2", []string{"Event: presence"}},
+			{"489", "user2", nil},
+			{"404", "stranger", []string{"Event: dialog"}},
+			{"423", "user2", []string{"Event: dialog", "Expires: 5"}},
+			{"406", "user2", []string{"Event: dialog", "Accept: text/html"}},
+		} {
+			m := b.signed(watching(c.name, &none, fmt.Sprint("r", i)), fmt.Sprint("r", i), 1, c.hs...)
+			if !strings.HasPrefix(m, "SIP/2.0 "+c.code) {
+				t.Errorf("%v: %q", c, m)
+			}
+		}
+		gone := "gone"
+		if m := b.signed(watching("user2", &gone, "r9"), "r9", 1, "Event: dialog"); !strings.HasPrefix(m, "SIP/2.0 481") {
+			t.Error(m)
+		}
+		b.silence(time.Minute)
+		b.empty()
+	})
+}
+
+func TestWatcherGone(t *testing.T) {
+	run(t, false, func(b *bench) {
+		tag := ""
+		if m := b.signed(watching("user1", &tag, "w"), "a", 1, "Event: message-summary"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		if n := b.notified("481 Gone"); !strings.Contains(n, "Messages-Waiting: no") {
+			t.Error(n)
+		}
+		b.s.SetMessageWaiting("default", "user1", 3, 1)
+		b.silence(time.Second)
+		b.empty()
+	})
+}
+
+// memSubs is a store in memory.
+type memSubs struct {
+	mu  sync.Mutex
+	all map[subscription.ID]subscription.Subscription
+}
+
+func (m *memSubs) SaveSubscriptions(_ context.Context, list []subscription.Subscription) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range list {
+		m.all[s.ID] = s
+	}
+	return nil
+}
+
+func (m *memSubs) DeleteSubscriptions(_ context.Context, list []subscription.Subscription) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range list {
+		delete(m.all, s.ID)
+	}
+	return nil
+}
+
+func (m *memSubs) LoadSubscriptions(context.Context) (out []subscription.Subscription, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.all {
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func TestSubscriptionsOverRestart(t *testing.T) {
+	st := &memSubs{all: map[subscription.ID]subscription.Subscription{}}
+	with := func(_ *Config, d *Deps) { d.Subscriptions = st }
+	tag := ""
+	run(t, false, func(b *bench) {
+		m := b.signed(watching("user2", &tag, "w"), "a", 1, "Event: dialog")
+		tag = tagOf(m)
+		b.notified("200 OK")
+	}, with)
+	if len(st.all) != 1 {
+		t.Fatal(st.all)
+	}
+	for id, s := range st.all { // each bubble has its own clock
+		s.Expires = time.Date(2000, 1, 1, 0, 10, 0, 0, time.UTC)
+		st.all[id] = s
+	}
+	run(t, false, func(b *bench) {
+		n := b.notified("200 OK") // told anew without asking
+		if !strings.Contains(n, `state="full"`) || !strings.Contains(header(n, "From"), tag) {
+			t.Error(n)
+		}
+		if m := b.signed(watching("user2", &tag, "w"), "b", 10, "Event: dialog", "Expires: 60"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		b.notified("200 OK")
+		time.Sleep(62 * time.Second)
+		if n = b.notified("200 OK"); header(n, "Subscription-State") != "terminated;reason=timeout" {
+			t.Error(n)
+		}
+		time.Sleep(2 * time.Second)
+		if len(st.all) != 0 {
+			t.Error(st.all)
+		}
+	}, with)
+}
