@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -527,4 +529,61 @@ func TestINVITEWithReplaces(t *testing.T) {
 	thief := o.isUp(o.call(o.carol, "201", "Replaces: "+second.Replaces()), o.carol)
 	o.over(thief)
 	o.talk(a, o.anna, second, o.bob)
+}
+
+// Carol's key lights while bob's phone rings, and takes the call by what the lamp
+// was told (RFC 4235, RFC 3891).
+func TestLampAndPickUp(t *testing.T) {
+	o := newOffice(t)
+	var mu sync.Mutex
+	var heard []string
+	code := make(chan int, 1)
+	o.carol.Watch(o.carol.Account, "201", "dialog", func(c int) { code <- c }, func(b []byte) {
+		mu.Lock()
+		heard = append(heard, string(b))
+		mu.Unlock()
+	})
+	if c := <-code; c != 200 {
+		t.Fatalf("SUBSCRIBE: %d", c)
+	}
+	lamp := func(want ...string) (body string) {
+		t.Helper()
+		o.eventually(fmt.Sprint("the lamp says ", want), func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(heard) == 0 {
+				return false
+			}
+			body = heard[len(heard)-1]
+			for _, w := range want {
+				if !strings.Contains(body, w) {
+					return false
+				}
+			}
+			return true
+		})
+		return body
+	}
+	a := o.call(o.anna, "201")
+	var b *robot.Call
+	select {
+	case b = <-o.bob.rings:
+	case <-time.After(5 * time.Second):
+		t.Fatal("bob's phone does not ring")
+	}
+	body := lamp(">early<", `direction="recipient"`, "sip:101", "local-tag", "remote-tag")
+	attr := func(name string) string {
+		_, v, _ := strings.Cut(body, name+`="`)
+		v, _, _ = strings.Cut(v, `"`)
+		return v
+	}
+	// The phone's own tag is the one that it gave: to-tag of a Replaces that we get.
+	replaces := attr("call-id") + ";to-tag=" + attr("remote-tag") + ";from-tag=" + attr("local-tag")
+	c := o.isUp(o.call(o.carol, "201", "Replaces: "+replaces), o.carol)
+	o.isUp(a, o.anna)
+	o.over(b)
+	o.talk(a, o.anna, c, o.carol)
+	lamp(">terminated<")
+	hangUp(a)
+	o.over(c)
 }

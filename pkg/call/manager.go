@@ -68,6 +68,7 @@ type Manager struct {
 	dialogs  map[string]*legHandle   // legs by the Call-ID of their dialog, for Replaces
 	slots    map[string]*owner       // who is parked, per tenant/slot
 	turn     map[string]int          // where each hunt list goes on
+	lampMu   sync.Mutex              // above mu
 	draining bool
 	idle     chan struct{} // closed and remade when the last call ends
 }
@@ -174,11 +175,14 @@ func (m *Manager) Invite(in *sip.Invitation) {
 		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", s.Tenant)), m: NewMachine(s, house), legs: []*legHandle{l}}
 	l.owner.Store(o)
 	l.agent = s.Legs[0].Agent
+	l.lamp = lampOf(l, true, "", s.Dialled)
+	l.lamp.RemoteTag, l.lamp.LocalTag = in.Dialog.Tags()
 	if reason := m.admit(o, l); reason != "" {
 		m.refuse(in, statusOf(reason), reason)
 		return
 	}
 	in.Dialog.SetSink(l.fromSIP)
+	m.tellLamps(s.Tenant, l.device)
 	go o.run(Invited{Target: target, SIPCallID: in.SIPCallID})
 }
 
@@ -302,11 +306,12 @@ func (m *Manager) takeTrunk(tenant, trunk string, most int) bool {
 // use counts a leg that was dialled out.
 func (m *Manager) use(tenant string, l *legHandle) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.dialogs[l.dialog.SIPCallID()] = l
 	if l.device != "" {
 		m.devices[tenant+"/"+l.device] = append(m.devices[tenant+"/"+l.device], l)
 	}
+	m.mu.Unlock()
+	m.tellLamps(tenant, l.device)
 }
 
 // inUse is the number of legs of a device.
@@ -318,6 +323,8 @@ func (m *Manager) inUse(tenant, device string) int {
 
 // release gives back what a leg counted for; the second time does nothing.
 func (m *Manager) release(tenant string, l *legHandle) {
+	device := l.device
+	defer func() { m.tellLamps(tenant, device) }() // behind the unlock
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	down := func(counts map[string]int, name *string) {

@@ -65,11 +65,14 @@ type legHandle struct {
 	// stream say goes there. index is the leg's number in that call (owner only).
 	owner atomic.Pointer[owner]
 	index int
+
+	lamp       sip.DialogInfo             // what is shown of it; under Manager.mu
+	lampDialog atomic.Pointer[sip.Dialog] // of an outgoing leg, for its sink
 }
 
 // fromSIP and fromMedia are the sinks of a leg's dialog and stream. A leg that
 // is given away in this moment is found again at its new owner.
-func (l *legHandle) fromSIP(ev sip.DialogEvent) { l.post(fromSIP{l, ev}) }
+func (l *legHandle) fromSIP(ev sip.DialogEvent) { l.post(fromSIP{l, ev, l.tagsOf(ev)}) }
 func (l *legHandle) fromMedia(ev session.Event) { l.post(fromMedia{l, ev}) }
 func (l *legHandle) post(v any) {
 	for {
@@ -88,8 +91,9 @@ type timerEntry struct {
 // What reaches the mailbox besides Event.
 type (
 	fromSIP struct {
-		leg *legHandle
-		ev  sip.DialogEvent
+		leg  *legHandle
+		ev   sip.DialogEvent
+		tags lit
 	}
 	fromMedia struct {
 		leg *legHandle
@@ -146,6 +150,7 @@ func (o *owner) handle(v any) {
 			v.leg.post(v) // it was given away while this waited
 			return
 		}
+		o.show(v.leg, v.ev, v.tags)
 		o.sipEvent(v.leg.index, v.ev)
 	case fromMedia:
 		if v.leg.owner.Load() != o {

@@ -272,6 +272,8 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 		return false
 	}
 	l.dialog = d
+	l.lampDialog.Store(d)
+	l.lamp = lampOf(l, false, o.callerName(), o.m.S.From)
 	o.mgr.use(o.m.S.Tenant, l)
 	return true
 }

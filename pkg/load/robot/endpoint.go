@@ -65,6 +65,7 @@ type Endpoint struct {
 	serial atomic.Uint64
 
 	mu      sync.Mutex
+	watches map[string]func([]byte) // bodies of NOTIFYs by the Call-ID of a SUBSCRIBE
 	calls   map[string]*Call
 	txs     map[string]*tx
 	linger  []lingering
@@ -279,6 +280,12 @@ func (e *Endpoint) handle(b []byte, from netip.AddrPort) {
 		case c != nil:
 			c.strayResponse(m)
 		}
+		return
+	}
+	if heard := e.watches[id]; heard != nil && m.Method == "NOTIFY" {
+		e.mu.Unlock()
+		e.respond(m, from, 200, "OK", "", nil, "")
+		heard(m.Body)
 		return
 	}
 	if c == nil && m.Method == "INVITE" && param(m.Get("to"), "tag") == "" && e.cfg.Incoming != nil {

@@ -66,3 +66,48 @@ func tagOf(v string) string {
 	tag, _, _ = strings.Cut(tag, ";")
 	return tag
 }
+
+// Watch subscribes to what a device of the server does (event "dialog",
+// RFC 4235) for an account; done gets the SUBSCRIBE's final status, heard the body
+// of every NOTIFY, in order, on the reader.
+func (e *Endpoint) Watch(a Account, who, event string, done func(code int), heard func(body []byte)) {
+	callID, tag := e.unique("watch")+"@robot", e.unique("t")
+	e.mu.Lock()
+	if e.watches == nil {
+		e.watches = map[string]func([]byte){}
+	}
+	e.watches[callID] = heard
+	e.mu.Unlock()
+	uri := "sip:" + who + "@" + e.domain(a)
+	var send func(cseq int, auth string)
+	send = func(cseq int, auth string) {
+		branch := e.branch()
+		b := append(make([]byte, 0, 768), "SUBSCRIBE "+uri+" SIP/2.0\r\n"...)
+		b = e.via(b, branch)
+		b = header(b, "From", "<sip:"+a.User+"@"+e.domain(a)+">;tag="+tag)
+		b = header(b, "To", "<"+uri+">")
+		b = header(b, "Call-ID", callID)
+		b = header(b, "CSeq", strconv.Itoa(cseq)+" SUBSCRIBE")
+		b = header(b, "Contact", e.contact(a.User))
+		b = header(b, "Event", event)
+		b = header(b, "Expires", "600")
+		b = append(b, auth...)
+		e.do(branch, finish(b, e.cfg.UserAgent, nil), e.cfg.Server, false, func(m *Message) {
+			switch {
+			case m == nil:
+				done(0)
+			case m.Status < 200:
+			case (m.Status == 401 || m.Status == 407) && auth == "":
+				line, err := authorize(m, a, "SUBSCRIBE", uri)
+				if err != nil {
+					done(m.Status)
+					return
+				}
+				send(cseq+1, line)
+			default:
+				done(m.Status)
+			}
+		})
+	}
+	send(1, "")
+}
