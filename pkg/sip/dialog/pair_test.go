@@ -13,20 +13,26 @@ import (
 
 // Two machines talk over a network that delays and reorders everything, and
 // loses what the transaction layer does not repeat: 1xx, 2xx to INVITE and ACK.
-// Their users answer, re-offer, send INFO and hang up at random. Whatever
-// happens: no fault, no time-out, one Ended each, both machines end; and after a quiet time
-// both sides hold the same session.
+// Half of the calls use 100rel, with offers and answers in 183, PRACK and UPDATE
+// before the call is answered. Their users answer, re-offer, send INFO, transfer
+// and hang up at random. Whatever happens: no fault, no time-out, one Ended each,
+// every request answered once, both machines end; and after a quiet time both
+// sides hold the same session.
 func TestPairs(t *testing.T) {
 	n := 3000
 	if testing.Short() {
 		n = 300
 	}
 	quiet := 0
+	seen := map[string]int{}
 	for seed := range n {
 		p := newPair(t, uint64(seed))
 		p.run()
 		if p.agreed {
 			quiet++
+		}
+		for k := range p.seen {
+			seen[k]++
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d\n%s", seed, strings.Join(p.log, "\n"))
@@ -34,6 +40,11 @@ func TestPairs(t *testing.T) {
 	}
 	if quiet < n/4 {
 		t.Errorf("only %d of %d runs reached a quiet call: the test tests little", quiet, n)
+	}
+	for what, least := range map[string]int{"PRACK": n / 4, "PRACK with answer": n / 50, "UPDATE early": n / 50, "UPDATE early by b": n / 100, "REFER": n / 10, "NOTIFY after the end": n / 100} {
+		if seen[what] < least {
+			t.Errorf("%s in %d of %d runs only", what, seen[what], n)
+		}
 	}
 }
 
@@ -47,6 +58,8 @@ type side struct {
 	offers int
 	ended  bool
 	over   bool
+	early  bool          // has given or got its first answer reliably
+	finals map[TxKey]int // final answers but 2xx to INVITE
 }
 
 type moment struct {
@@ -75,13 +88,16 @@ type pair struct {
 	a, b   *side
 	log    []string
 	agreed bool
+	rel    bool
+	seen   map[string]bool
 }
 
 func newPair(t *testing.T, seed uint64) *pair {
-	p := &pair{t: t, rnd: rand.New(rand.NewPCG(seed, 9))}
-	p.cfg = Config{Rand: p.rnd.Uint64}
-	p.a = &side{name: "a", reqs: map[TxKey]*sip.Request{}, sent: map[uint32]*sip.Request{}}
-	p.b = &side{name: "b", reqs: map[TxKey]*sip.Request{}, sent: map[uint32]*sip.Request{}}
+	p := &pair{t: t, rnd: rand.New(rand.NewPCG(seed, 9)), seen: map[string]bool{}}
+	p.cfg = Config{Rand: p.rnd.Uint64, Reliable: p.chance(50)}
+	p.rel = p.cfg.Reliable
+	p.a = &side{finals: map[TxKey]int{}, name: "a", reqs: map[TxKey]*sip.Request{}, sent: map[uint32]*sip.Request{}}
+	p.b = &side{finals: map[TxKey]int{}, name: "b", reqs: map[TxKey]*sip.Request{}, sent: map[uint32]*sip.Request{}}
 	return p
 }
 
@@ -141,6 +157,10 @@ func (p *pair) run() {
 				p.step(s, Reoffer{s.offer()})
 			case r < 7:
 				p.step(s, Reoffer{nil})
+			case r == 8 && s.d != nil && s.d.Phase() == Established:
+				// A machine that can be referred cannot refer: this is a user's REFER.
+				s.d.request(sip.REFER, "", nil, []Header{{"Refer-To", "<sip:c@h>"}, {"Contact", "<sip:x@h>"}})
+				p.carry(s, s.d.take())
 			case r < 9:
 				p.step(s, Info{"application/dtmf-relay", []byte("Signal=1")})
 			case p.chance(40):
@@ -180,6 +200,9 @@ func (p *pair) compare() {
 		return
 	}
 	for _, s := range []State{a, b} {
+		if len(s.Out) > 0 || s.Refer != nil && s.Refer.Tx != "" {
+			p.t.Errorf("after 80 s of quiet a request is open: %+v", s)
+		}
 		if s.Cli != nil || s.Srv != nil || s.Upd != nil || s.Queued != nil || s.Next != nil || s.Glare {
 			p.t.Errorf("after 80 s of quiet something is open: %+v", s)
 		}
@@ -228,9 +251,20 @@ func (p *pair) carry(s *side, eff []Effect) {
 			p.tx++
 			e.Request.PrependHeader(&sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: "UDP", Host: s.name,
 				Params: sip.HeaderParams{{K: "branch", V: fmt.Sprint("z9hG4bK", p.tx)}}})
-			if e.Request.Method == sip.INVITE {
+			switch m := e.Request.Method; {
+			case m == sip.INVITE:
 				s.sent[e.Request.CSeq().SeqNo] = e.Request
+			case m == sip.UPDATE && len(e.Request.Body()) > 0 && s.d.Phase() < Established:
+				p.seen["UPDATE early"] = true
+				if s == p.b {
+					p.seen["UPDATE early by b"] = true
+				}
+			case m == sip.NOTIFY && s.ended:
+				p.seen["NOTIFY after the end"] = true
+			case m == sip.PRACK && len(e.Request.Body()) > 0:
+				p.seen["PRACK with answer"] = true
 			}
+			p.seen[string(e.Request.Method)] = true
 			p.request(s, o, wire(p, e.Request))
 		case SendCancel:
 			p.tx++
@@ -244,7 +278,15 @@ func (p *pair) carry(s *side, eff []Effect) {
 			if req == nil {
 				p.t.Fatalf("%s answers %q, which nobody asked", s.name, e.Tx)
 			}
+			if req.Method == sip.NOTIFY && p.chance(80) {
+				e.Code, e.Reason = 200, "OK" // a referrer knows its subscription
+			}
 			res := wire(p, e.Message(req))
+			if e.Code >= 300 || e.Code >= 200 && req.Method != sip.INVITE {
+				if s.finals[e.Tx]++; s.finals[e.Tx] > 1 {
+					p.t.Errorf("%s: second final %d to %s", s.name, e.Code, req.Method)
+				}
+			}
 			if req.Method == sip.CANCEL || p.chance(15) && req.Method == sip.INVITE && e.Code < 300 {
 				continue
 			}
@@ -279,7 +321,11 @@ func (p *pair) request(from, to *side, req *sip.Request) {
 		to.reqs[tx] = req
 		switch {
 		case to.over: // what the stack answers for a dialog it does not know
-			res := wire(p, SendResponse{Tx: tx, Code: 481, Reason: Phrase(481)}.Message(req))
+			code := 481
+			if req.Method == sip.NOTIFY && p.chance(80) {
+				code = 200
+			}
+			res := wire(p, SendResponse{Tx: tx, Code: code, Reason: Phrase(code)}.Message(req))
 			p.after(p.delay(), func() { p.step(from, RecvResponse{res}) })
 		case to.d == nil && req.Method == sip.INVITE:
 			d, eff := NewUAS(p.cfg, time.Time{}, "sip:b@192.0.2.2", req, tx)
@@ -304,11 +350,34 @@ func (p *pair) ring(s *side, req *sip.Request) {
 			}
 		})
 	}
+	if p.rel {
+		answer := []byte("to-" + string(req.Body()))
+		if len(req.Body()) == 0 {
+			answer = s.offer()
+		}
+		s.early = true
+		p.after(p.think()/4, func() {
+			if s.d.Phase() == Incoming {
+				p.step(s, Progress{183, answer})
+			}
+		})
+		for _, who := range []*side{p.a, s} {
+			if p.chance(40) {
+				p.after(p.think(), func() {
+					if f := who.d.Phase(); f == Incoming || f == Proceeding {
+						p.step(who, Reoffer{who.offer()})
+					}
+				})
+			}
+		}
+	}
 	p.after(p.think(), func() {
 		switch {
 		case s.over || s.d.Phase() != Incoming:
 		case p.chance(5):
 			p.step(s, Reject{Code: 486})
+		case s.early && s.d.s.ProgressSDP != nil:
+			p.step(s, Accept{nil})
 		case len(req.Body()) == 0:
 			p.step(s, Accept{s.offer()})
 		default:
@@ -345,6 +414,29 @@ func (p *pair) user(s *side, ev DialogEvent) {
 		s.ended = true
 		if e.By == EndTimeout { // the losses are within what retransmissions mend
 			p.t.Errorf("%s: %+v", s.name, e)
+		}
+	case Progressed:
+		if e.NeedAnswer {
+			reply(e.SDP)
+		} else if e.SDP != nil {
+			answers(e.SDP)
+		}
+	case Referred:
+		switch r := p.rnd.IntN(4); r {
+		case 0: // forgotten
+		case 1:
+			p.after(p.think(), func() { p.step(s, RefuseRefer{403}) })
+		default:
+			p.after(p.think(), func() {
+				p.step(s, AcceptRefer{})
+				p.after(p.think(), func() { p.step(s, NotifyRefer{180, ""}) })
+				if r == 3 {
+					p.after(2*p.think(), func() { p.step(s, NotifyRefer{200, ""}) })
+				}
+				if p.chance(50) { // the referrer hangs up behind the 202
+					p.after(p.think()/2, func() { p.step(p.other(s), End{}) })
+				}
+			})
 		}
 	case RemoteOffer:
 		if p.chance(15) {

@@ -207,12 +207,12 @@ func (d *Dialog) heardProgress(f *Fork, res *sip.Response, p *Progressed) bool {
 		return true
 	case f.RSeq == 0 || rseq == f.RSeq+1:
 	case rseq == f.RSeq && f.Prack == 0 && !f.Pracked && !f.OweAnswer:
-		d.prack(f, nil) // ours was refused or lost
+		d.prack(f, f.Answer) // ours was refused or lost
 		return false
 	default:
 		return false // RFC 3262 4: known, or one before it is missing
 	}
-	f.RSeq, f.Prack, f.Pracked = rseq, 0, false
+	f.RSeq, f.Prack, f.Pracked, f.Answer = rseq, 0, false, nil
 	if u := contactURI(res); u != "" {
 		f.Target = u
 	}

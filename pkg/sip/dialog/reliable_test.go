@@ -289,6 +289,8 @@ func TestReliableClient(t *testing.T) {
 			s.do(s.inv(183, 1, "a", "their offer", r(1)...), "Progressed 183 their offer (a) NeedAnswer")
 			s.do(s.inv(183, 1, "a", "their offer", r(1)...))
 			s.do(Answer{[]byte("our answer")}, "PRACK 2 our answer")
+			s.do(s.res(500, "PRACK", 2, "a", "")) // overtaken by another request
+			s.do(s.inv(183, 1, "a", "their offer", r(1)...), "PRACK 3 our answer")
 			s.do(s.inv(200, 1, "a", ""), "ACK 1", "Answered")
 			if string(s.d.s.LocalSDP) != "our answer" || string(s.d.s.RemoteSDP) != "their offer" {
 				t.Errorf("%s %s", s.d.s.LocalSDP, s.d.s.RemoteSDP)
@@ -349,7 +351,8 @@ func TestReliableClient(t *testing.T) {
 			s := dial(t, nil)
 			s.got = nil
 			s.do(s.inv(183, 1, "a", "early", r(1)...), "PRACK 2", "Progressed 183 early (a)")
-			s.do(Reoffer{[]byte("b")}, "UPDATE 3 b")
+			s.do(Reoffer{[]byte("b")}) // not before the 2xx to the PRACK
+			s.do(s.res(200, "PRACK", 2, "a", ""), "UPDATE 3 b")
 			s.do(s.req("UPDATE", 1, "u", "x", "From: <sip:bob@them.example>;tag=a"), "491 u")
 			s.do(s.res(200, "UPDATE", 3, "a", "ab"), "ReofferAnswered ab")
 			s.do(s.inv(183, 1, "z", "other", r(5)...), "PRACK 4", "Progressed 183 other (z)")
@@ -360,7 +363,8 @@ func TestReliableClient(t *testing.T) {
 			s := dial(t, nil)
 			s.got = nil
 			s.do(s.inv(183, 1, "a", "early", r(1)...), "PRACK 2", "Progressed 183 early (a)")
-			s.do(Reoffer{[]byte("b")}, "UPDATE 3 b")
+			s.do(Reoffer{[]byte("b")}) // not before the 2xx to the PRACK
+			s.do(s.res(200, "PRACK", 2, "a", ""), "UPDATE 3 b")
 			s.do(s.inv(200, 1, "z", "x"), "ACK 1", "Answered x", "INVITE 4 b")
 			s.do(s.res(200, "UPDATE", 3, "a", "ab"))
 		}},
@@ -368,7 +372,8 @@ func TestReliableClient(t *testing.T) {
 			s := dial(t, nil)
 			s.got = nil
 			s.do(s.inv(183, 1, "a", "early", r(1)...), "PRACK 2", "Progressed 183 early (a)")
-			s.do(Reoffer{[]byte("b")}, "UPDATE 3 b")
+			s.do(Reoffer{[]byte("b")}) // not before the 2xx to the PRACK
+			s.do(s.res(200, "PRACK", 2, "a", ""), "UPDATE 3 b")
 			s.do(s.inv(200, 1, "a", ""), "ACK 1", "Answered early")
 			s.do(Reoffer{[]byte("c")}) // waits for the answer
 			s.do(s.res(200, "UPDATE", 3, "a", "ab"), "ReofferAnswered ab", "INVITE 4 c")

@@ -110,6 +110,7 @@ type Fork struct {
 	RSeq       uint32   // last reliable provisional taken in order, 0 none (RFC 3262 4)
 	Prack      uint32   // CSeq of the PRACK on its way
 	Pracked    bool     // RSeq was acknowledged with 2xx
+	Answer     []byte   // that PRACK carries
 	OweAnswer  bool     // its offer waits for our answer in the PRACK
 	Agreed     bool     // offer and answer are done, reliably
 	Updated    bool     // and an UPDATE changed them

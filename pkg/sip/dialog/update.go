@@ -32,8 +32,9 @@ func (d *Dialog) nextEarly() {
 			return
 		}
 	case Calling, Proceeding:
-		// With several forks nobody knows which session is meant.
-		if len(s.Forks) != 1 || !s.Forks[0].Agreed || s.Forks[0].OweAnswer {
+		// With several forks nobody knows which session is meant. Without the 2xx to
+		// the PRACK the other side may not know that all is settled (RFC 3311 5.1).
+		if len(s.Forks) != 1 || !s.Forks[0].Agreed || !s.Forks[0].Pracked {
 			return
 		}
 		fork = s.Forks[0].Tag
@@ -202,7 +203,7 @@ func (d *Dialog) onAnswerEarly(ev Event) {
 	}
 	for i := range s.Forks {
 		if f := &s.Forks[i]; f.OweAnswer {
-			f.OweAnswer, f.Agreed, f.Local = false, true, sdp
+			f.OweAnswer, f.Agreed, f.Local, f.Answer = false, true, sdp, sdp
 			d.prack(f, sdp)
 			return
 		}
