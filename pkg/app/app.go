@@ -31,6 +31,7 @@ import (
 	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
 	"github.com/centrala/centrala/pkg/sip/transaction"
+	"github.com/centrala/centrala/pkg/spend"
 	"github.com/centrala/centrala/pkg/store"
 )
 
@@ -63,6 +64,7 @@ type App struct {
 	routes   *routes // nil when the advertised address is configured
 	sip      *sip.Stack
 	calls    *call.Manager
+	outside  *outside
 	api      *api.HTTP
 
 	dir atomic.Pointer[directory]
@@ -130,6 +132,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"recorder", a.startRecorder},
 		{"media", a.startMedia},
 		{"resources", a.startResources},
+		{"outside calls", a.loadOutside},
 		{"calls", a.startCalls},
 		{"sip", a.startSIP},
 		{"api", a.startAPI},
@@ -152,6 +155,7 @@ func (a *App) startStore(ctx context.Context) error {
 	}
 	a.store = s
 	a.onStop("store", s.Close)
+	a.outside = a.newOutside()
 	// Calls that a killed process left open in the journal have ended.
 	n, err := s.CloseOrphans()
 	if err != nil {
@@ -219,7 +223,7 @@ func (a *App) startCalls(context.Context) error {
 	if a.routes != nil {
 		mediaIP = a.routes.towards
 	}
-	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: a.store, DND: a.store, MediaIP: mediaIP,
+	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP,
 		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	return nil
 }
@@ -411,7 +415,7 @@ func (a *App) listeners() []string {
 // newDirectory builds everything that one revision of the resources means.
 func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 	routes, faults := route.Build(s)
-	d := &directory{set: s, houses: map[string]*house{}, accounts: map[string]sip.Account{}, contacts: map[resource.Key]string{}, subjects: map[string]trunkSubject{}}
+	d := &directory{set: s, routes: routes, houses: map[string]*house{}, accounts: map[string]sip.Account{}, contacts: map[resource.Key]string{}, subjects: map[string]trunkSubject{}}
 	for tenant := range s.Tenants {
 		disp, err := a.dispatcher(tenant)
 		if err != nil {
@@ -422,6 +426,7 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 			faults = append(faults, fmt.Errorf("tenant %q: %w", tenant, err))
 			continue
 		}
+		h.outside = a.outside
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {

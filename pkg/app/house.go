@@ -41,6 +41,7 @@ type house struct {
 	prompts   *prompt.Set
 	library   *play.Library
 	acd       *dispatch.Dispatcher
+	outside   *outside // who may call whom outside; nil in tests: all may
 
 	clips sync.Map // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
 }
@@ -182,11 +183,27 @@ func (h *house) Inbound(now time.Time, trunk, dialled, from string) (route.Targe
 
 // FromDevice routes a call of a device.
 func (h *house) FromDevice(now time.Time, device, dialled string) (route.Target, error) {
-	return h.routes.FromDevice(now, h.tenant, device, dialled)
+	tg, err := h.routes.FromDevice(now, h.tenant, device, dialled)
+	switch {
+	case h.outside == nil:
+	case errors.Is(err, route.ErrForbidden):
+		h.outside.refuse(h, now, device, dialled, err)
+	case err == nil && tg.Kind == route.Trunk && !tg.Emergency:
+		if err := h.outside.permit(h, now, device, dialled); err != nil {
+			return route.Target{}, err
+		}
+	}
+	return tg, err
 }
 
 // Outside lists the trunks for a number that a flow dials.
-func (h *house) Outside(number string) []route.TrunkRoute { return h.routes.Outside(h.tenant, number) }
+func (h *house) Outside(number string) []route.TrunkRoute {
+	list := h.routes.Outside(h.tenant, number)
+	if h.outside != nil && len(list) > 0 && !h.routes.Emergency(number) && h.outside.permit(h, time.Now(), "", number) != nil {
+		return nil
+	}
+	return list
+}
 
 // Named finds a target that the API names: queue, flow, device or agent.
 func (h *house) Named(kind, name string) (route.Target, int) {
@@ -289,6 +306,7 @@ func (h *house) acdConfig() acd.Configure {
 // and trunks by address. It never changes.
 type directory struct {
 	set      *resource.Set
+	routes   *route.Table
 	houses   map[string]*house
 	accounts map[string]sip.Account // by username
 	contacts map[resource.Key]string

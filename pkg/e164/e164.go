@@ -74,6 +74,16 @@ func (n Number) Region() string {
 	return ""
 }
 
+// Premium reports a number whose caller pays for more than the call: premium rate,
+// shared cost and the like, as the country's plan has it.
+func (n Number) Premium() bool {
+	switch phonenumbers.GetNumberType(n.n) {
+	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST:
+		return true
+	}
+	return false
+}
+
 // Format writes the number for somebody who dials from region.
 func (n Number) Format(format, region string) string {
 	switch format {

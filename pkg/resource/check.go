@@ -148,6 +148,8 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			c.fault(r, "default_target", `%s; want "queue:NAME", "device:NAME" or "flow:NAME"`, strict.Quote(t.DefaultTarget))
 		}
 	}
+	c.outsideCalls(r, t.OutsideCalls)
+	c.rates(r, t.Rates)
 	c.region(r, t.Region)
 	for i, n := range t.EmergencyNumbers {
 		if !emergencyPattern.MatchString(n) {
@@ -214,6 +216,43 @@ func (c *checker) outside(r ref, got []string) {
 	}
 }
 
+// outsideCalls checks the bounds of calls to the outside.
+func (c *checker) outsideCalls(r ref, s *OutsideSpec) {
+	if s == nil {
+		return
+	}
+	for name, list := range map[string][]string{"allow": s.Allow, "deny": s.Deny} {
+		for i, p := range list {
+			if !(p == "*" && name == "allow") && !numberPattern.MatchString(p) {
+				c.fault(r, fmt.Sprintf("outside_calls.%s[%d]", name, i), `%s; want the first digits of numbers, such as "+40"`, strict.Quote(p))
+			}
+		}
+	}
+	if s.Schedule != "" {
+		exists(c, r, "outside_calls.schedule", KindSchedule, c.s.Schedules, s.Schedule)
+	}
+	for name, n := range map[string]int{"max_calls": s.MaxCalls, "minutes_per_day": s.MinutesPerDay, "spend_per_day": s.SpendPerDay} {
+		if n < 0 {
+			c.fault(r, "outside_calls."+name, "%d; want 0 (no cap) or more", n)
+		}
+	}
+}
+
+func (c *checker) rates(r ref, list []RateSpec) {
+	for i, s := range list {
+		path := fmt.Sprintf("rates[%d]", i)
+		if s.Prefix != "*" && !numberPattern.MatchString(s.Prefix) {
+			c.fault(r, path+".prefix", `%s; want the first digits of numbers, such as "+40", or "*" for all others`, strict.Quote(s.Prefix))
+		}
+		if s.PerMinute < 0 || s.Setup < 0 || s.PerMinute > 1e9 || s.Setup > 1e9 {
+			c.fault(r, path, "want per_minute and setup from 0 to 1000000000 thousandths")
+		}
+		if s.Step != 0 {
+			c.must(r, path+".step", badDuration(s.Step, "1s", "1h"))
+		}
+	}
+}
+
 func (c *checker) user(k Key, u *UserSpec) {
 	r := ref{KindUser, k}
 	c.words(r, "roles", u.Roles, Roles)
@@ -225,6 +264,7 @@ func (c *checker) user(k Key, u *UserSpec) {
 	}
 	c.skills(r, u.Skills)
 	c.outside(r, u.Outside)
+	c.outsideCalls(r, u.OutsideCalls)
 	if u.WrapUp != nil {
 		c.must(r, "wrap_up", badDuration(*u.WrapUp, "0s", "1h"))
 	}
@@ -261,6 +301,7 @@ func (c *checker) device(k Key, d *DeviceSpec) {
 	}
 	c.words(r, "codecs", d.Codecs, Codecs)
 	c.outside(r, d.Outside)
+	c.outsideCalls(r, d.OutsideCalls)
 	if d.MaxContacts < 0 || d.MaxContacts > 100 {
 		c.fault(r, "max_contacts", "%d; want from 1 to 100, or 0 for the default of 5", d.MaxContacts)
 	}

@@ -63,8 +63,42 @@ type TenantSpec struct {
 	// EmergencyNumbers are dialled through whatever else forbids: rights, caps,
 	// drain, overload. Default 112 and 911; those of Region always count too.
 	EmergencyNumbers []string `yaml:"emergency_numbers,omitempty"`
+	// OutsideCalls bounds the calls of the whole tenant to the outside.
+	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
+	// Rates are what calls to the outside cost, for spend_per_day.
+	Rates []RateSpec `yaml:"rates,omitempty"`
 	// NotReadyReasons maps the digits after the not_ready code to a reason word.
 	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
+}
+
+// OutsideSpec bounds calls to the outside, of a tenant, a user or a device. It
+// gives nobody a right: that is what outside is for. Emergency calls are never bound.
+type OutsideSpec struct {
+	// Allow: only numbers with one of these prefixes. Empty or "*" = all. Premium
+	// numbers (as the country's plan has them) and satellites are allowed by a
+	// prefix alone, never by "*".
+	Allow []string `yaml:"allow,omitempty"`
+	// Deny: no numbers with one of these prefixes, unless a longer one of Allow has it.
+	Deny []string `yaml:"deny,omitempty"`
+	// Schedule: only while it is open.
+	Schedule string `yaml:"schedule,omitempty"`
+	// MaxCalls at a time; 0 = no cap.
+	MaxCalls int `yaml:"max_calls,omitempty"`
+	// MinutesPerDay of conversation, in the tenant's time zone; 0 = no cap. A call
+	// in progress is not cut.
+	MinutesPerDay int `yaml:"minutes_per_day,omitempty"`
+	// SpendPerDay by the tenant's rates, thousandths of the currency; 0 = no cap.
+	SpendPerDay int `yaml:"spend_per_day,omitempty"`
+}
+
+// RateSpec is the price of calls to numbers with a prefix, in thousandths of the
+// currency. Of several the longest prefix counts.
+type RateSpec struct {
+	Prefix    string `yaml:"prefix"` // "*" = all others
+	PerMinute int    `yaml:"per_minute,omitempty"`
+	Setup     int    `yaml:"setup,omitempty"` // for each call answered
+	// Step that is charged as a whole; default 1s.
+	Step Duration `yaml:"step,omitempty"`
 }
 
 // UserSpec: a person.
@@ -77,6 +111,8 @@ type UserSpec struct {
 	AlwaysReady bool `yaml:"always_ready,omitempty"`
 	// Outside: may call outside numbers through a trunk; prefixes of the dialled number ("" list = none; "*" = all).
 	Outside []string `yaml:"outside,omitempty"`
+	// OutsideCalls bounds what Outside allows.
+	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
 	// WrapUp overrides the queue's wrap-up for this agent.
 	WrapUp *Duration `yaml:"wrap_up,omitempty"`
 }
@@ -94,8 +130,10 @@ type DeviceSpec struct {
 	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
 	Record    Record   `yaml:"record,omitempty" enum:",always,never"`
 	// Outside as in UserSpec, for a phone that belongs to nobody.
-	Outside     []string `yaml:"outside,omitempty"`
-	MaxContacts int      `yaml:"max_contacts,omitempty"` // default 5
+	Outside []string `yaml:"outside,omitempty"`
+	// OutsideCalls bounds what Outside allows, its own and its users'.
+	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
+	MaxContacts  int          `yaml:"max_contacts,omitempty"` // default 5
 	// MaxCalls at a time on this device, dialled and received; more are answered 486 Busy Here. 0 = no cap.
 	MaxCalls int `yaml:"max_calls,omitempty"`
 }

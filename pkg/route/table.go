@@ -35,6 +35,7 @@ const defaultTrunkRing = 60 * time.Second
 // It is never changed and may be asked by all calls at once.
 type Table struct {
 	tenants map[string]*tenant
+	rights  map[string]*rights
 }
 
 type tenant struct {
@@ -91,6 +92,7 @@ func Build(r *resource.Set) (*Table, []error) {
 	each(r.Users, b.user)
 	each(r.Trunks, b.trunk)
 	each(r.Numbers, b.number)
+	b.limits(r)
 	return b.t, b.errs
 }
 

@@ -1,0 +1,125 @@
+package spend
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/centrala/centrala/pkg/cdr"
+	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
+)
+
+var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func rules() Rules {
+	return Rules{
+		Price: func(_, _ string, d time.Duration) int64 { return int64(d / time.Second) },
+		Day:   func(_ string, now time.Time) time.Time { return now.Truncate(24 * time.Hour) },
+		User: func(_, device string) string {
+			if device == "desk" {
+				return "ana"
+			}
+			return ""
+		},
+	}
+}
+
+func say(l *Ledger, at time.Time, call string, b event.Body) {
+	l.Note(event.Event{At: at, Tenant: "default", CallID: call, Body: b})
+}
+
+func check(t *testing.T, l *Ledger, at time.Time, who string, want route.Use) {
+	t.Helper()
+	if got := l.Use(at, "default", who); got != want {
+		t.Errorf("%s used %+v, want %+v", who, got, want)
+	}
+}
+
+func TestLedger(t *testing.T) {
+	l := New(rules())
+	say(l, t0, "c1", event.CallStarted{Device: "desk"})
+	say(l, t0, "c1", event.LegStarted{Leg: 1, Device: "other"}) // not outside
+	say(l, t0, "c1", event.LegStarted{Leg: 2, Trunk: "north", Number: "1"})
+	for _, who := range []string{"tenant", "user/ana", "device/desk"} {
+		check(t, l, t0, who, route.Use{Calls: 1})
+	}
+	check(t, l, t0, "device/other", route.Use{})
+	say(l, t0.Add(10*time.Second), "c1", event.LegAnswered{Leg: 2})
+	check(t, l, t0.Add(40*time.Second), "user/ana", route.Use{Calls: 1, Talked: 30 * time.Second, Spent: 30})
+	say(l, t0.Add(70*time.Second), "c1", event.LegEnded{Leg: 2})
+	say(l, t0.Add(70*time.Second), "c1", event.LegEnded{Leg: 2})
+	say(l, t0.Add(80*time.Second), "c1", event.CallEnded{})
+	check(t, l, t0.Add(time.Hour), "user/ana", route.Use{Talked: time.Minute, Spent: 60})
+	// A second one that never answers, and ends with its call.
+	say(l, t0, "c2", event.CallStarted{Device: "desk"})
+	say(l, t0, "c2", event.LegStarted{Leg: 1, Trunk: "north", Number: "1"})
+	say(l, t0.Add(time.Minute), "c2", event.CallEnded{})
+	check(t, l, t0.Add(time.Hour), "tenant", route.Use{Talked: time.Minute, Spent: 60})
+	check(t, l, t0.Add(13*time.Hour), "tenant", route.Use{}) // tomorrow
+	if len(l.calls) != 0 {
+		t.Errorf("%d calls kept", len(l.calls))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, a := range l.who {
+		if len(a.legs) != 0 || len(a.pending) != 0 {
+			t.Errorf("%v keeps %d legs", k, len(a.legs))
+		}
+	}
+}
+
+// A call over midnight counts for today from midnight on.
+func TestMidnight(t *testing.T) {
+	l := New(rules())
+	night := time.Date(2026, 11, 23, 23, 59, 0, 0, time.UTC)
+	say(l, night, "c1", event.CallStarted{Device: "desk"})
+	say(l, night, "c1", event.LegStarted{Leg: 1, Trunk: "north"})
+	say(l, night, "c1", event.LegAnswered{Leg: 1})
+	check(t, l, night.Add(30*time.Second), "tenant", route.Use{Calls: 1, Talked: 30 * time.Second, Spent: 30})
+	check(t, l, night.Add(3*time.Minute), "tenant", route.Use{Calls: 1, Talked: 2 * time.Minute, Spent: 120})
+	say(l, night.Add(4*time.Minute), "c1", event.CallEnded{})
+	check(t, l, night.Add(4*time.Minute), "tenant", route.Use{Talked: 3 * time.Minute, Spent: 180})
+}
+
+// Two calls at one moment cannot have the same last place.
+func TestPermitCounts(t *testing.T) {
+	l := New(rules())
+	full := errors.New("full")
+	may := func(use func(string) route.Use) error {
+		if use("user/ana").Calls >= 1 {
+			return full
+		}
+		return nil
+	}
+	if err := l.Permit(t0, "default", "desk", may); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Permit(t0, "default", "desk", may); err != full {
+		t.Errorf("two calls have the last place: %v", err)
+	}
+	say(l, t0, "c1", event.CallStarted{Device: "desk"})
+	say(l, t0.Add(time.Second), "c1", event.LegStarted{Leg: 1, Trunk: "north"})
+	check(t, l, t0.Add(time.Second), "user/ana", route.Use{Calls: 1}) // not twice
+	say(l, t0.Add(2*time.Second), "c1", event.CallEnded{})
+	if err := l.Permit(t0.Add(2*time.Second), "default", "desk", may); err != nil {
+		t.Error("the place is free again")
+	}
+	if err := l.Permit(t0.Add(6*time.Second), "default", "desk", may); err != nil {
+		t.Error("a permission that nobody used still counts")
+	}
+}
+
+// After a restart the records of today give the same figures.
+func TestLoad(t *testing.T) {
+	l := New(rules())
+	l.Load(t0, cdr.Call{Tenant: "default", Device: "desk", Started: t0.Add(-time.Hour), Legs: []cdr.Leg{
+		{Leg: 0, Trunk: "", Answered: true, AnswerMs: 1, EndedMs: 99000},
+		{Leg: 1, Trunk: "north", Number: "1", AtMs: 1000, AnswerMs: 5000, EndedMs: 65000, Answered: true},
+		{Leg: 2, Trunk: "north", Number: "1", AtMs: 1000, EndedMs: 65000},
+	}})
+	check(t, l, t0, "user/ana", route.Use{Talked: time.Minute, Spent: 60})
+	l.Load(t0, cdr.Call{Tenant: "default", Device: "desk", Started: t0.Add(-24 * time.Hour), Legs: []cdr.Leg{
+		{Leg: 1, Trunk: "north", AnswerMs: 0, EndedMs: int64(13 * time.Hour / time.Millisecond), Answered: true}}}) // an hour of it today
+	check(t, l, t0, "tenant", route.Use{Talked: time.Hour + time.Minute, Spent: 3660})
+}
