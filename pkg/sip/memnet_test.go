@@ -18,13 +18,14 @@ import (
 // memNet is a network in memory, so that tests in a synctest bubble have
 // sockets that block durably. Loss is a function of the test.
 type memNet struct {
-	mu   sync.Mutex
-	udp  map[netip.AddrPort]*memUDP
-	tcp  map[netip.AddrPort]*memListener
-	port uint16
-	lose func(from, to netip.AddrPort, b []byte) bool
-	host map[string]netip.Addr
-	zone []string // records: "a.example. 60 IN A 192.0.2.1"
+	mu      sync.Mutex
+	udp     map[netip.AddrPort]*memUDP
+	tcp     map[netip.AddrPort]*memListener
+	port    uint16
+	lose    func(from, to netip.AddrPort, b []byte) bool
+	host    map[string]netip.Addr
+	zone    []string // records: "a.example. 60 IN A 192.0.2.1"
+	swallow bool     // TCP connections are neither taken nor refused
 }
 
 func newMemNet() *memNet {
@@ -152,7 +153,14 @@ func (n *memNet) dialFrom(from netip.Addr, addr netip.AddrPort) (net.Conn, error
 	}
 }
 
-func (n *memNet) dialTCP(_ context.Context, addr netip.AddrPort) (net.Conn, error) {
+func (n *memNet) dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	if n.swallow { // a firewall that drops
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+		}
+		return nil, errors.New("timed out")
+	}
 	return n.dialFrom(netip.MustParseAddr("192.0.2.200"), addr)
 }
 

@@ -36,6 +36,7 @@ type metrics struct {
 	parseErrors     map[string]*[len(protos)]prometheus.Counter
 	dropped         [numDrops]prometheus.Counter
 	retransmissions prometheus.Counter
+	switched        prometheus.Counter
 	authFailures    prometheus.Counter
 	faults          prometheus.Counter
 	dialogs         prometheus.Gauge
@@ -61,6 +62,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	perr := counter("parse_errors_total", "SIP messages refused for their form.", "transport", "reason")
 	drop := counter("dropped_total", "SIP messages and connections dropped without an answer.", "reason")
 	ret := counter("retransmissions_total", "SIP messages sent again.")
+	switched := counter("tcp_switches_total", "Requests too large for UDP that went by TCP (RFC 3261 18.1.1).")
 	auth := counter("auth_failures_total", "Requests with wrong credentials.")
 	bans := counter("bans_total", "Sources banned.", "reason")
 	shed := counter("shed_total", "New requests refused with 503 because the node is busy.", "method")
@@ -68,7 +70,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: map[string]*[len(protos)]prometheus.Counter{}, responses: map[string]*[6]prometheus.Counter{},
 		parseErrors:     map[string]*[len(protos)]prometheus.Counter{},
-		retransmissions: ret.WithLabelValues(), authFailures: auth.WithLabelValues(), faults: fault.WithLabelValues(),
+		retransmissions: ret.WithLabelValues(), switched: switched.WithLabelValues(), authFailures: auth.WithLabelValues(), faults: fault.WithLabelValues(),
 		dialogs:       gauge("dialogs", "SIP dialogs alive."),
 		transactions:  gauge("transactions", "SIP transactions kept, those that only absorb retransmissions included."),
 		connections:   gauge("connections", "Connections open: TCP, TLS and WebSocket."),
@@ -107,7 +109,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.subscriptions, m.notifies, m.bans, bans, shed} {
+	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, switched, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.subscriptions, m.notifies, m.bans, bans, shed} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

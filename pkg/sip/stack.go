@@ -92,6 +92,8 @@ type Stack struct {
 	byRemote map[connKey]*conn
 	lastConn uint64
 
+	noTCP tcpless
+
 	faceMu sync.Mutex
 	face   map[netip.Addr]netip.Addr
 

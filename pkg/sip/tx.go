@@ -28,6 +28,7 @@ type tx struct {
 	merged string // INVITE server: key in shard.calls
 	cseq   uint32
 	timers [2]timer
+	again  bool                                    // server: its connection was gone, the response went by another
 	done   func(res *sip.Response, transport bool) // client, no dialog: told the final answer or its absence, once
 }
 
@@ -159,6 +160,8 @@ func (sh *shard) sendFailed(t *tx, err error) {
 				sh.stepTx(t, transaction.TransportFailed)
 			}
 		})
+	} else if t.hop.conn != nil && sh.answerAgain(t, err) {
+		return
 	} else if t.hop.conn != nil && t.d != nil {
 		d := t.d
 		sh.do(func() { d.step(dialog.TransportFailed{}) })
@@ -182,15 +185,28 @@ func (sh *shard) failed(t *tx, transport bool) {
 // connClosed fails the client transactions that wait on a connection.
 func (sh *shard) connClosed(c *conn) {
 	for _, t := range sh.txs {
-		if t.hop.conn == c && !t.m.Final() && (t.m.Kind == transaction.InviteClient || t.m.Kind == transaction.OtherClient) {
+		switch {
+		case t.hop.conn != c:
+		case !t.m.Final() && (t.m.Kind == transaction.InviteClient || t.m.Kind == transaction.OtherClient):
 			sh.stepTx(t, transaction.TransportFailed)
+		case t.again && t.d != nil && t.m.Kind == transaction.InviteServer:
+			t.d.step(dialog.TransportFailed{}) // the second connection failed as well
 		}
 	}
 }
 
 // start sends a request in a new client transaction.
+// nil: it goes by TCP in place of UDP, and by another transaction (see size.go);
+// only where there is a dialog.
 func (sh *shard) start(d *Dialog, req *sip.Request, h hop, branch string) *tx {
 	method := string(req.Method)
+	text := sh.write(req)
+	if len(text) > maxDatagram && h.conn == nil && d != nil {
+		if sh.fit(d, req, h, branch) {
+			return nil
+		}
+		text = sh.write(req)
+	}
 	kind := transaction.OtherClient
 	if method == "INVITE" {
 		kind = transaction.InviteClient
@@ -198,7 +214,7 @@ func (sh *shard) start(d *Dialog, req *sip.Request, h hop, branch string) *tx {
 	sh.key = clientKey(sh.key, branch, method)
 	t := sh.addTx(kind, sh.key, h, method, req.CSeq().SeqNo)
 	t.d, t.req = d, req
-	t.bytes = append([]byte(nil), sh.write(req)...)
+	t.bytes = append([]byte(nil), text...)
 	if d != nil {
 		d.txs[t] = struct{}{}
 	}
@@ -297,7 +313,11 @@ func (sh *shard) reply(t *tx, res *sip.Response) {
 	if t.m.Final() && !(t.m.State == transaction.Accepted && in == transaction.SendSuccess) {
 		return // a second final: the first one stands
 	}
-	t.bytes = append([]byte(nil), sh.write(res)...)
+	text := sh.write(res)
+	if len(text) > maxDatagram && t.hop.conn == nil && trimMessage(res) {
+		text = sh.write(res)
+	}
+	t.bytes = append([]byte(nil), text...)
 	sh.s.met.response(t.method, res.StatusCode)
 	sh.stepTx(t, in)
 	if in != transaction.SendProvisional {
