@@ -172,7 +172,7 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	s.MaxDuration = m.cfg.MaxDuration
 	m.mu.Unlock()
 	o := &owner{mgr: m, house: house, tenant: s.Tenant, id: s.ID, group: groupOf(s.ID), box: newMailbox(), done: make(chan struct{}),
-		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", s.Tenant)), m: NewMachine(s, house), legs: []*legHandle{l}}
+		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", s.Tenant)), m: NewMachine(s, house), legs: []*legHandle{l}, urgent: target.Emergency}
 	l.owner.Store(o)
 	l.agent = s.Legs[0].Agent
 	l.lamp = lampOf(l, true, "", s.Dialled)
@@ -247,7 +247,7 @@ func (m *Manager) admit(o *owner, l *legHandle) event.Reason {
 	}
 	if l.device != "" {
 		key := o.tenant + "/" + l.device
-		if most := o.house.Device(l.device).MaxCalls; most > 0 && len(m.devices[key]) >= most {
+		if most := o.house.Device(l.device).MaxCalls; most > 0 && !o.urgent && len(m.devices[key]) >= most {
 			return event.ReasonBusy
 		}
 		m.devices[key] = append(m.devices[key], l)

@@ -27,6 +27,7 @@ type owner struct {
 	group  uint64
 	box    *mailbox
 	done   chan struct{}
+	urgent bool // an emergency call passes what would refuse others
 
 	// owner only
 	m       *Machine
