@@ -32,8 +32,16 @@ func FuzzStep(f *testing.F) {
 	add(true, out.inv(183, 1, "a", "e").Response, out.inv(200, 1, "b", "x", "Contact: <sip:z@z;lr?a=b>").Response, out.inv(200, 1, "a", "x").Response,
 		req("INVITE", 7, out.d.LocalTag(), "q"), out.inv(491, 2, "b", "").Response)
 	add(true, out.inv(401, 1, "a", "", `WWW-Authenticate: Digest realm="r", nonce="n"`).Response, out.inv(302, 2, "a", "").Response)
+	add(false, req("INVITE", 1, "", "o", "Require: 100rel", "Allow: UPDATE"), req("PRACK", 2, tag, "", "RAck: 1 1 INVITE"), req("PRACK", 3, tag, "q", "RAck: 517766970 1 INVITE"),
+		req("UPDATE", 4, tag, "y"), req("ACK", 1, tag, ""), req("REFER", 5, tag, "", "Refer-To: <sip:a@b?Replaces=x%3Bto-tag%3Da%3Bfrom-tag%3Db>"),
+		req("SUBSCRIBE", 6, tag, "", "Event: refer", "Expires: 9"), req("BYE", 7, tag, ""), req("SUBSCRIBE", 8, tag, "", "Event: refer", "Expires: 0"))
+	add(false, req("INVITE", 1, "", "", "Supported: 100rel"), req("PRACK", 2, tag, "x", "RAck: 517766970 1 INVITE"), req("CANCEL", 1, tag, ""))
+	add(true, out.inv(183, 1, "a", "e", "Require: 100rel", "RSeq: 1", "Allow: UPDATE", "Record-Route: <sip:p;lr>").Response, out.res(200, "PRACK", 2, "a", "").Response,
+		out.inv(183, 1, "a", "e", "Require: 100rel", "RSeq: 2").Response, req("UPDATE", 3, out.d.LocalTag(), "z", "From: <sip:x@y>;tag=a"),
+		out.res(491, "UPDATE", 3, "a", "").Response, out.inv(200, 1, "a", "").Response)
 	f.Fuzz(func(t *testing.T, uac bool, text string) {
 		s := newScore(t)
+		s.cfg.Reliable = true
 		finals := map[TxKey]int{}
 		note := func(eff []Effect) {
 			for _, e := range eff {
@@ -100,16 +108,25 @@ func FuzzStep(f *testing.F) {
 					s.d = d
 					note(eff)
 					if d.Phase() == Incoming && i == 0 {
+						if len(text)%3 == 0 {
+							note(d.Step(time.Time{}, Progress{183, []byte("e")}))
+						}
 						note(d.Step(time.Time{}, Accept{[]byte("a")}))
 					}
 					continue
 				}
 				note(s.d.Step(time.Time{}, RecvRequest{m, tx}))
+				note(s.d.Step(time.Time{}, AcceptRefer{}))
+				note(s.d.Step(time.Time{}, NotifyRefer{100 + 100*(i%3), ""}))
 			case *sip.Response:
 				if s.d == nil {
 					continue
 				}
 				note(s.d.Step(time.Time{}, RecvResponse{m}))
+			}
+			if s.d.Phase() == Proceeding {
+				note(s.d.Step(time.Time{}, Reoffer{[]byte("w")}))
+				note(s.d.Step(time.Time{}, Answer{[]byte("v")}))
 			}
 			if s.d.Phase() == Established && i%2 == 1 {
 				note(s.d.Step(time.Time{}, Answer{[]byte("x")}))
@@ -122,6 +139,29 @@ func FuzzStep(f *testing.F) {
 		note(s.d.Step(time.Time{}, End{}))
 		if !s.d.s.EndTold {
 			t.Fatalf("End does not end: %+v", s.d.s)
+		}
+	})
+}
+
+// Law: a REFER that is passed on names a URI that can stand in a request line,
+// and a dialog that can be looked up.
+func FuzzRefer(f *testing.F) {
+	for _, v := range []string{"<sip:a@b?Replaces=x%3Bto-tag%3Da%3Bfrom-tag%3Db&Require=replaces>;x=y", `"a\"<" <sips:+4072@[2001:db8::1]:5061;transport=tls>`, "sip:a@b;method=INVITE", "<tel:1>"} {
+		f.Add(v, "<sip:r@h>;cid=1")
+	}
+	f.Fuzz(func(t *testing.T, to, by string) {
+		req := sip.NewRequest(sip.REFER, sip.Uri{Scheme: "sip", Host: "h"})
+		req.AppendHeader(sip.NewHeader("Refer-To", to))
+		req.AppendHeader(sip.NewHeader("Referred-By", by))
+		r, _, code := readRefer(req)
+		if code != 0 {
+			return
+		}
+		if !goodURI(r.To) || r.ReferredBy != "" && !goodURI(r.ReferredBy) || strings.Contains(r.To, "?") {
+			t.Fatalf("%+v", r)
+		}
+		if p := r.Replaces; p != nil && (!token(p.ToTag) || !token(p.FromTag) || p.CallID == "" || !safe(p.CallID)) {
+			t.Fatalf("%+v", *p)
 		}
 	})
 }
