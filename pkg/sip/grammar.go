@@ -229,8 +229,28 @@ func splitHostPort(s string) (host string, port int, ok bool) {
 	return host, int(n), ok && n > 0
 }
 
+// threeColons mends the one form of an IPv6 reference that the grammar of RFC 3261
+// makes and no address has: RFC 5118 4.10 wants [2001:db8:::192.0.2.1] taken for
+// [2001:db8::192.0.2.1]. Only right before an IPv4 address.
+func threeColons(s string) string {
+	i := strings.Index(s, ":::")
+	if i < 0 || strings.IndexByte(s[:i], '[') < 0 {
+		return s
+	}
+	rest := s[i+3:]
+	end := strings.IndexByte(rest, ']')
+	if end < 0 {
+		return s
+	}
+	if a, err := netip.ParseAddr(rest[:end]); err != nil || !a.Is4() {
+		return s
+	}
+	return s[:i+2] + rest
+}
+
 // parseURI reads a URI; of a scheme other than sip and sips only the shape.
 func parseURI(s string) (uri sip.Uri, ok bool) {
+	s = threeColons(s)
 	if !all(s, &uriTable) {
 		return uri, false
 	}

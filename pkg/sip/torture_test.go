@@ -17,7 +17,7 @@ var torture = map[string]struct{ udp, tcp string }{
 	"badaspec":   {"400", "400"}, // blanks inside < >
 	"badbranch":  {"200", "200"}, // treated as RFC 2543
 	"baddate":    {"486", "486"}, // dates are not read
-	"baddn":      {"400", ""},    // no empty line in the file: TCP waits
+	"baddn":      {"400", "400"}, // a comma in a display name without quotes
 	"badinv01":   {"400", "400"}, // empty Via and Contact parameters
 	"badvers":    {"505", "505"},
 	"bcast":      {"", ""}, // a response without a request
