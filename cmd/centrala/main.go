@@ -41,6 +41,7 @@ type cli struct {
 	Agent     agentCmd     `cmd:"" help:"Agents and their states."`
 	Queue     queueCmd     `cmd:"" help:"Queues and who waits."`
 	User      userCmd      `cmd:"" help:"People and their phones."`
+	Trunk     trunkCmd     `cmd:"" help:"Lines to carriers."`
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
 	Status    statusCmd    `cmd:"" help:"What the server is doing."`

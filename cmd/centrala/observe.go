@@ -350,6 +350,40 @@ func (k userListCmd) Run(c *cli) error {
 	})
 }
 
+type trunkCmd struct {
+	List trunkListCmd `cmd:"" help:"Lines to carriers: registered, up, calls, last error." default:"withargs"`
+}
+
+type trunkListCmd struct{ target }
+
+func (k trunkListCmd) Run(c *cli) error {
+	trunks, err := k.client().Trunks(context.Background())
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		return c.printJSON(trunks)
+	}
+	return c.table("TRUNK\tREGISTRATION\tUP\tRTT\tCALLS\tADDRESS\tLAST ERROR", func(w io.Writer) {
+		for _, t := range trunks {
+			up, rtt, calls, last := "-", "-", fmt.Sprint(t.Calls), "-"
+			if t.Probed {
+				up = map[bool]string{true: "yes", false: "no"}[t.Up]
+				if t.RTTMs > 0 {
+					rtt = fmt.Sprintf("%.1f ms", t.RTTMs)
+				}
+			}
+			if t.MaxCalls > 0 {
+				calls += fmt.Sprintf("/%d", t.MaxCalls)
+			}
+			if t.LastError != "" {
+				last = time.Since(t.LastErrorAt).Round(time.Second).String() + " ago: " + t.LastError
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Registration, up, rtt, calls, dash(t.Address), last)
+		}
+	})
+}
+
 type recordingCmd struct {
 	List recordingListCmd `cmd:"" help:"Recordings, newest first." default:"withargs"`
 	Path recordingPathCmd `cmd:"" help:"Print the file of a call's recording, for a player."`

@@ -38,6 +38,7 @@ type Server interface {
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	Devices(ctx context.Context, tenant string) ([]Device, error)
+	Trunks(ctx context.Context, tenant string) ([]Trunk, error)
 	// Export writes all resources; secrets says whether with passwords.
 	Export(ctx context.Context, secrets bool) ([]resource.Document, error)
 	// Apply checks the documents against the live state and, unless dry, makes
@@ -142,6 +143,25 @@ type Recording struct {
 	SizeBytes  int64     `json:"size_bytes"`
 	Fault      string    `json:"fault,omitempty"`
 	Open       bool      `json:"open"` // still being written
+}
+
+// Trunk is one line to a carrier now.
+type Trunk struct {
+	Name   string `json:"name"`
+	Target string `json:"target,omitempty"`
+	// Usable: calls are sent over it: up, and registered where it is to be.
+	Usable bool `json:"usable"`
+	// Registration: "none" (it is not to register), "trying", "registered", "failed".
+	Registration    string    `json:"registration"`
+	RegisteredUntil time.Time `json:"registered_until,omitzero"`
+	Up              bool      `json:"up"`     // its OPTIONS are answered, or none are sent
+	Probed          bool      `json:"probed"` // OPTIONS are sent
+	RTTMs           float64   `json:"rtt_ms,omitempty"`
+	Address         string    `json:"address,omitempty"` // that answered last: "udp 192.0.2.1:5060"
+	Calls           int       `json:"calls"`             // now, both ways
+	MaxCalls        int       `json:"max_calls,omitempty"`
+	LastError       string    `json:"last_error,omitempty"` // kept when it is over
+	LastErrorAt     time.Time `json:"last_error_at,omitzero"`
 }
 
 // Device is one phone and where it can be reached.

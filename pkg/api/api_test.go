@@ -72,6 +72,9 @@ func (f *fake) Recordings(_ context.Context, tenant string, limit int) ([]api.Re
 func (f *fake) Devices(_ context.Context, tenant string) ([]api.Device, error) {
 	return []api.Device{{Name: "d"}}, f.note("devices %s", tenant)
 }
+func (f *fake) Trunks(_ context.Context, tenant string) ([]api.Trunk, error) {
+	return []api.Trunk{{Name: "north"}}, f.note("trunks %s", tenant)
+}
 func (f *fake) Export(_ context.Context, secrets bool) ([]resource.Document, error) {
 	return f.docs, f.note("export %v", secrets)
 }
@@ -263,6 +266,7 @@ func TestRequestsReachTheApplication(t *testing.T) {
 		{"POST", "/agents/bob/state", `{"state":"not_ready","reason":"lunch"}`, `state default "bob" not_ready "lunch"`},
 		{"GET", "/queues", "", "queues default"},
 		{"GET", "/devices?tenant=acme", "", "devices acme"},
+		{"GET", "/trunks?tenant=acme", "", "trunks acme"},
 		{"GET", "/recordings?limit=3", "", "recordings default 3"},
 		{"GET", "/resources?secrets=true", "", "export true"},
 		{"GET", "/resources", "", "export false"},
@@ -415,6 +419,8 @@ func TestClientSpeaksEveryRequest(t *testing.T) {
 	check(err, "queues acme")
 	_, err = cl.Devices(ctx)
 	check(err, "devices acme")
+	_, err = cl.Trunks(ctx)
+	check(err, "trunks acme")
 	_, err = cl.Recordings(ctx, 9)
 	check(err, "recordings acme 9")
 	r, err := cl.Reload(ctx)

@@ -238,6 +238,7 @@ func (h *HTTP) routes() http.Handler {
 		return struct{}{}, h.app.SetAgentState(r.Context(), tenant(r), r.PathValue("name"), in.State, in.Reason)
 	})
 	get("/queues", func(r *http.Request) (any, error) { return wrap(h.app.Queues(r.Context(), tenant(r))) })
+	get("/trunks", func(r *http.Request) (any, error) { return wrap(h.app.Trunks(r.Context(), tenant(r))) })
 	get("/devices", func(r *http.Request) (any, error) { return wrap(h.app.Devices(r.Context(), tenant(r))) })
 	get("/recordings", func(r *http.Request) (any, error) {
 		f, err := filter(r)

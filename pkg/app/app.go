@@ -259,7 +259,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		return err
 	}
 	stack, err := sip.New(sip.Config{Defence: defence, Listeners: listeners, UserAgent: s.UserAgent, Realm: s.Realm,
-		Timers:     transaction.Timers{T1: s.Timers.T1.D(), T2: s.Timers.T2.D(), T4: s.Timers.T4.D()},
+		Timers:         transaction.Timers{T1: s.Timers.T1.D(), T2: s.Timers.T2.D(), T4: s.Timers.T4.D()},
 		SessionExpires: s.SessionTimer.Expires.D(), MinSE: s.SessionTimer.MinSE.D(), ReliableProvisionals: s.ReliableProvisionals,
 		MinExpires: s.Timers.MinExpires.D(), DefaultExpires: s.Timers.DefaultExpires.D(), MaxExpires: s.Timers.MaxExpires.D(),
 		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
@@ -269,7 +269,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		ACME:      acme,
 		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
 			UDP: off(s.Keepalive.UDP), UDPAll: s.Keepalive.UDPAll, Misses: s.Keepalive.UDPMisses},
-	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Subscriptions: a.store, Handler: a})
+	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Urgent: a.urgent, Subscriptions: a.store, Handler: a})
 	if err != nil {
 		return err
 	}
@@ -281,6 +281,7 @@ func (a *App) startSIP(ctx context.Context) error {
 	a.onStop("sip", stack.Stop)
 	a.onStop("calls", a.calls.Stop) // before signalling, which carries its BYEs
 	a.tellReach(a.dir.Load())
+	a.setTrunks(a.dir.Load())
 	return nil
 }
 
@@ -427,6 +428,7 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 			continue
 		}
 		h.outside = a.outside
+		h.line = a.line
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {
@@ -497,5 +499,6 @@ func (a *App) install(d *directory) {
 	}
 	if a.sip != nil {
 		a.tellReach(d)
+		a.setTrunks(d)
 	}
 }

@@ -41,7 +41,8 @@ type house struct {
 	prompts   *prompt.Set
 	library   *play.Library
 	acd       *dispatch.Dispatcher
-	outside   *outside // who may call whom outside; nil in tests: all may
+	outside   *outside                                           // who may call whom outside; nil in tests: all may
+	line      func(tenant string, r route.TrunkRoute) route.Line // how a trunk stands; nil = all are up
 
 	clips sync.Map // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
 }
@@ -90,7 +91,7 @@ func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir st
 	}
 	for k, spec := range s.Trunks {
 		if k.Tenant == tenant {
-			t, err := newTrunk(spec)
+			t, err := newTrunk(spec, h.spec)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("trunk %q: %w", k.Name, err))
 				continue
@@ -110,9 +111,12 @@ func mine[S any](all map[resource.Key]*S, tenant string, into map[string]*S) {
 	}
 }
 
-func newTrunk(spec *resource.TrunkSpec) (*call.Trunk, error) {
+func newTrunk(spec *resource.TrunkSpec, tenant *resource.TenantSpec) (*call.Trunk, error) {
 	t := &call.Trunk{AuthUser: spec.AuthUser, AuthPassword: spec.AuthPassword, CallerID: spec.CallerID,
-		MaxCalls: spec.MaxCalls, Codecs: spec.Codecs, RingTimeout: time.Duration(spec.RingTimeout)}
+		MaxCalls: spec.MaxCalls, Codecs: spec.Codecs, RingTimeout: time.Duration(spec.RingTimeout),
+		ResponseTimeout: time.Duration(spec.ResponseTimeout), Failover: spec.FailoverCodes, Contact: registerUser(spec),
+		TrustIdentity: spec.TrustIdentity, SendIdentity: spec.SendIdentity, SendDiversion: spec.SendDiversion,
+		Show: func(number string) string { return route.ShownNumber(number, spec, tenant) }}
 	if t.RingTimeout == 0 {
 		t.RingTimeout = time.Minute
 	}
@@ -184,25 +188,22 @@ func (h *house) Inbound(now time.Time, trunk, dialled, from string) (route.Targe
 // FromDevice routes a call of a device.
 func (h *house) FromDevice(now time.Time, device, dialled string) (route.Target, error) {
 	tg, err := h.routes.FromDevice(now, h.tenant, device, dialled)
-	switch {
-	case h.outside == nil:
-	case errors.Is(err, route.ErrForbidden):
+	if errors.Is(err, route.ErrForbidden) && h.outside != nil {
 		h.outside.refuse(h, now, device, dialled, err)
-	case err == nil && tg.Kind == route.Trunk && !tg.Emergency:
+	}
+	if err != nil || tg.Kind != route.Trunk {
+		return tg, err
+	}
+	// The trunk first: what cannot be sent is not counted.
+	if tg, err = h.pick(tg); err != nil {
+		return route.Target{}, err
+	}
+	if h.outside != nil && !tg.Emergency {
 		if err := h.outside.permit(h, now, device, dialled); err != nil {
 			return route.Target{}, err
 		}
 	}
-	return tg, err
-}
-
-// Outside lists the trunks for a number that a flow dials.
-func (h *house) Outside(number string) []route.TrunkRoute {
-	list := h.routes.Outside(h.tenant, number)
-	if h.outside != nil && len(list) > 0 && !h.routes.Emergency(number) && h.outside.permit(h, time.Now(), "", number) != nil {
-		return nil
-	}
-	return list
+	return tg, nil
 }
 
 // Named finds a target that the API names: queue, flow, device or agent.

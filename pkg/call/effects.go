@@ -22,6 +22,7 @@ type (
 	RejectCaller struct {
 		Code   int
 		Reason event.Reason
+		Word   string // Reason header of the far side (RFC 3326), "" none
 	}
 	// DialDevice rings every contact of a device. The owner answers with
 	// DialStarted, or DialFailed when there is none.
@@ -36,8 +37,11 @@ type (
 		Number string
 	}
 	// DialOutside chooses the trunk for a number by the tenant's routes, then
-	// goes on as DialTrunk. Only flows ask for it: they belong to the house.
-	DialOutside struct{ Number string }
+	// OutsideFound follows, or DialFailed. Only flows ask for it: they belong to the house.
+	DialOutside struct {
+		Number string
+		One    bool // only the best trunk: others are being dialled beside it
+	}
 	// EndLeg hangs a leg up, whatever state it is in.
 	EndLeg struct {
 		Leg    int

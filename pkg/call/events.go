@@ -23,6 +23,9 @@ type (
 		Reason event.Reason
 		Detail string
 	}
+	// OutsideFound answers DialOutside: the trunks for the number as dial targets,
+	// best first.
+	OutsideFound struct{ Targets []string }
 	// LegProgressed: 180 (Early false) or early media from an outgoing leg.
 	LegProgressed struct {
 		Leg   int
@@ -35,6 +38,10 @@ type (
 		Leg    int
 		Code   int
 		Reason event.Reason
+		// Next: this answer of a trunk says nothing of the callee, so another trunk
+		// may be tried (as long as nobody has rung).
+		Next bool
+		Word string // its Reason header, made safe; "" none
 	}
 	// LegGone: nothing more comes from this leg. Remote is true when the other
 	// side ended it (BYE, CANCEL) and false when we or time did.
@@ -167,6 +174,7 @@ type LegInfo struct {
 func (Invited) callEvent()         {}
 func (DialStarted) callEvent()     {}
 func (DialFailed) callEvent()      {}
+func (OutsideFound) callEvent()    {}
 func (LegProgressed) callEvent()   {}
 func (LegPickedUp) callEvent()     {}
 func (LegRefused) callEvent()      {}

@@ -16,8 +16,11 @@ type House interface {
 	// Inbound and FromDevice decide where a call leads (pkg/route).
 	Inbound(now time.Time, trunk, dialled, from string) (route.Target, error)
 	FromDevice(now time.Time, device, dialled string) (route.Target, error)
-	// Outside lists the trunks for a number that the house itself dials, best first.
-	Outside(number string) []route.TrunkRoute
+	// Outside lists the trunks for a number that the house itself dials, in the
+	// order to try them; never empty without an error.
+	Outside(number string) ([]route.TrunkRoute, error)
+	// CallerNumber is a caller's number on a trunk in the house's own form.
+	CallerNumber(trunk, number string) string
 	// Named is a target by its name: kind "queue", "flow", "device" or "agent". The
 	// second value is a SIP status, 404 when there is none, else 0.
 	Named(kind, name string) (route.Target, int)
@@ -47,4 +50,11 @@ type Trunk struct {
 	MaxCalls                         int // 0 = no cap
 	Codecs                           []string
 	RingTimeout                      time.Duration
+	ResponseTimeout                  time.Duration              // without any answer; 0 = 4 s
+	Failover                         []int                      // answers that lead to the next trunk; nil = DefaultFailover
+	Contact                          string                     // user under which it is registered, "" none
+	TrustIdentity                    bool                       // its P-Asserted-Identity is believed
+	SendIdentity                     string                     // "", "pai", "rpid"
+	SendDiversion                    string                     // "", "diversion", "history_info"
+	Show                             func(number string) string // a calling number in the trunk's form; nil = as it is
 }

@@ -68,6 +68,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.dialStarted(ev)
 	case DialFailed:
 		m.dialFailed(ev)
+	case OutsideFound:
+		m.outsideFound(ev)
 	case LegProgressed:
 		m.legProgressed(ev)
 	case LegPickedUp:
@@ -169,7 +171,9 @@ func (m *Machine) invited(ev Invited) {
 	}
 	s.Ledger.Started, s.Ledger.Since = m.now, m.now
 	started := event.CallStarted{Direction: s.Direction, From: s.From, Display: s.Display, To: s.Dialled,
-		Trunk: s.Legs[0].Trunk, Device: s.Legs[0].Device, SIPCallID: ev.SIPCallID}
+		Trunk: s.Legs[0].Trunk, Device: s.Legs[0].Device, SIPCallID: ev.SIPCallID,
+		Private: s.Private, DivertedBy: s.DivertedBy, Emergency: t.Emergency}
+	s.Emergency = t.Emergency
 	if t.Kind == route.Flow {
 		started.Flow = t.Name
 	}

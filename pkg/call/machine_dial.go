@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 func (m *Machine) dial(who dialFor, targets []string, atOnce bool, ring time.Duration, ringback string) {
 	m.S.Phase, m.S.DialFor = Dialling, who
 	m.S.Targets, m.S.AtOnce, m.S.RingFor = append([]string(nil), targets...), atOnce, ring
-	m.S.FailReason, m.S.FailCode = event.ReasonUnreachable, 0
+	m.S.FailReason, m.S.FailCode, m.S.FailWord = event.ReasonUnreachable, 0, ""
 	m.segment(event.SegmentStarted{Segment: event.SegmentRinging, Flow: m.S.Flow})
 	switch {
 	case !m.answered(): // the far side's own ringing is passed on
@@ -48,7 +49,7 @@ func (m *Machine) nextTarget() {
 			trunk, number, _ := strings.Cut(name, ":")
 			m.do(DialTrunk{Trunk: trunk, Number: number})
 		default:
-			m.do(DialOutside{Number: name})
+			m.do(DialOutside{Number: name, One: m.S.AtOnce})
 		}
 	}
 	if m.S.RingFor > 0 {
@@ -77,8 +78,25 @@ func (m *Machine) dialFailed(ev DialFailed) {
 		return
 	}
 	m.S.Attempt.Pending--
-	m.noteFailure(ev.Reason, 0)
+	m.noteFailure(ev.Reason, 0, "")
 	m.attemptOver()
+}
+
+// outsideFound: the trunks for a number that a flow dials, to be taken in turn.
+func (m *Machine) outsideFound(ev OutsideFound) {
+	a := m.S.Attempt
+	if a == nil || a.Pending != 1 || len(a.Legs) > 0 {
+		return // given up meanwhile
+	}
+	m.S.Attempt = nil
+	m.stopTimer(TimerRing)
+	m.S.Targets = append(append([]string(nil), ev.Targets...), m.S.Targets...)
+	m.nextTarget()
+}
+
+// dropTrunks gives up the other trunks for the number being dialled.
+func (m *Machine) dropTrunks() {
+	m.S.Targets = slices.DeleteFunc(m.S.Targets, func(t string) bool { kind, _ := splitTarget(t); return kind == "trunk" })
 }
 
 func (m *Machine) legProgressed(ev LegProgressed) {
@@ -175,19 +193,25 @@ func (m *Machine) legRefused(ev LegRefused) {
 	if l.State >= LegEnded || l.State == LegAnswered {
 		return
 	}
+	rung := l.State == LegRinging
 	l.State, l.Code, l.Reason = LegEnding, ev.Code, ev.Reason
 	if !m.inAttempt(ev.Leg) {
 		return
 	}
-	m.noteFailure(ev.Reason, ev.Code)
+	if l.Trunk != "" && (rung || !ev.Next) {
+		// It rang there, or the callee was asked: another carrier would ring the
+		// same phone again, or tell the same.
+		m.dropTrunks()
+	}
+	m.noteFailure(ev.Reason, ev.Code, ev.Word)
 	m.attemptOver()
 }
 
 // noteFailure keeps the most telling failure of all that were dialled: a busy
 // person says more than an unreachable phone.
-func (m *Machine) noteFailure(r event.Reason, code int) {
-	if failureWeight[r] >= failureWeight[m.S.FailReason] {
-		m.S.FailReason, m.S.FailCode = r, code
+func (m *Machine) noteFailure(r event.Reason, code int, word string) {
+	if failureWeight[r] > failureWeight[m.S.FailReason] || failureWeight[r] == failureWeight[m.S.FailReason] && (code != 0 || m.S.FailCode == 0) {
+		m.S.FailReason, m.S.FailCode, m.S.FailWord = r, code, word
 	}
 }
 
@@ -226,7 +250,8 @@ func (m *Machine) ringTimeout() {
 	if m.S.Attempt == nil || m.S.Phase != Dialling && m.S.Phase != Talking {
 		return
 	}
-	m.noteFailure(event.ReasonNoAnswer, 0)
+	m.noteFailure(event.ReasonNoAnswer, 0, "")
+	m.dropTrunks() // the caller has waited the whole ring time
 	m.endAttempt("no answer")
 	m.nextTarget()
 }
@@ -260,7 +285,7 @@ func (m *Machine) dialOver() {
 	case dialForFlow:
 		m.backToFlow(ivr.DialDone{Outcome: dialOutcome(why)}, "sorry", event.ResultUpstream, why)
 	default:
-		m.S.Verdict.Code = m.S.FailCode
+		m.S.Verdict.Code, m.S.Verdict.Word = codeTowardsCaller(m.S.FailCode), m.S.FailWord
 		m.lastWords("not_available", event.ResultUpstream, why)
 	}
 }

@@ -29,7 +29,7 @@ func (m *Machine) legGone(ev LegGone) {
 	case ev.Leg == m.S.Peer && m.S.Phase == Talking:
 		m.peerGone(ev)
 	case m.inAttempt(ev.Leg):
-		m.noteFailure(event.ReasonUnreachable, 0)
+		m.noteFailure(event.ReasonUnreachable, 0, "")
 		m.attemptOver()
 	}
 	if t := m.S.Transfer; t != nil && t.Late && ev.Leg == t.Referrer {
@@ -158,7 +158,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 		}
 		m.S.Verdict.Code = code
 		m.caller().State, m.caller().Code = LegEnding, code
-		m.do(RejectCaller{code, m.S.Verdict.Reason})
+		m.do(RejectCaller{code, m.S.Verdict.Reason, m.S.Verdict.Word})
 	} else {
 		m.S.Verdict.Code = 0
 	}

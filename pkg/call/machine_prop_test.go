@@ -92,7 +92,7 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				}
 			case 5:
 				if leg > 0 {
-					step(LegRefused{leg, 486, event.ReasonBusy})
+					step(LegRefused{Leg: leg, Code: 486, Reason: event.ReasonBusy})
 				}
 			case 6:
 				step(LegGone{Leg: leg, Remote: rapid.Bool().Draw(rt, "remote"), Reason: event.ReasonNormal})

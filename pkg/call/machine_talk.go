@@ -184,7 +184,7 @@ func (m *Machine) thirdAsked(ev ThirdAsked) {
 		return
 	}
 	m.S.DialFor, m.S.Targets, m.S.AtOnce, m.S.RingFor = dialForThird, targets, false, defaultRing
-	m.S.FailReason, m.S.FailCode = event.ReasonUnreachable, 0
+	m.S.FailReason, m.S.FailCode, m.S.FailWord = event.ReasonUnreachable, 0, ""
 	m.nextTarget()
 }
 

@@ -57,9 +57,10 @@ type DND interface {
 // Manager holds the calls of a process: it takes INVITEs, makes owners, and
 // stops them. Its mutex guards the maps, never a call's life.
 type Manager struct {
-	cfg     Config
-	deps    Deps
-	metrics *metrics
+	cfg          Config
+	deps         Deps
+	metrics      *metrics
+	trunkMetrics *trunkMetrics
 
 	mu       sync.Mutex
 	calls    map[string]*owner
@@ -87,6 +88,7 @@ func NewManager(cfg Config, d Deps) *Manager {
 	m := &Manager{cfg: cfg, deps: d, calls: map[string]*owner{}, trunks: map[string]int{}, devices: map[string][]*legHandle{},
 		dialogs: map[string]*legHandle{}, slots: map[string]*owner{},
 		turn: map[string]int{}, idle: make(chan struct{})}
+	m.trunkMetrics = newTrunkMetrics(d.Registerer)
 	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len)
 	return m
 }
@@ -146,7 +148,7 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	if in.Replaces != nil {
 		target, err = m.replaced(in)
 	} else if in.Kind == sip.IdentityTrunk {
-		target, err = house.Inbound(now, in.Name, in.Dialled, s.From)
+		target, err = house.Inbound(now, in.Name, s.Dialled, s.From)
 	} else {
 		target, err = house.FromDevice(now, in.Name, in.Dialled)
 	}
@@ -159,7 +161,8 @@ func (m *Manager) Invite(in *sip.Invitation) {
 		m.refuse(in, 481, event.ReasonNotFound) // RFC 3891 3
 		return
 	case err != nil:
-		m.refuse(in, 404, event.ReasonNotFound)
+		why := reasonOfRoute(err)
+		m.refuse(in, refused(err), why)
 		return
 	}
 	if target.Kind == route.Trunk {
@@ -197,10 +200,15 @@ func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, b
 	s := State{ID: id.String(), Tenant: in.Tenant, Dialled: in.Dialled, Language: house.Language(), Legs: []Leg{{}}}
 	if in.Kind == sip.IdentityTrunk {
 		s.Direction = event.Inbound
-		s.From, s.Display = clean(in.From.User, 64), clean(in.From.Display, 64)
-		l.trunk = in.Name
+		l.trunk, l.inward = in.Name, true
+		trusted, contact := false, ""
 		if t := house.Trunk(in.Name); t != nil {
-			l.policy = t.Codecs
+			l.policy, trusted, contact = t.Codecs, t.TrustIdentity, t.Contact
+		}
+		id := identify(in, trusted, contact)
+		s.From, s.Display, s.Private, s.DivertedBy = house.CallerNumber(in.Name, id.number), id.display, id.private, id.divertedBy
+		if id.dialled != "" {
+			s.Dialled = id.dialled
 		}
 		s.Legs[0].Trunk, s.Legs[0].Number = in.Name, s.From
 	} else {
@@ -208,6 +216,7 @@ func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, b
 		s.Direction = event.Internal
 		// Who a device is was proved by digest; what its From says was not.
 		s.From, s.Display = d.Extension, d.Display
+		s.Private = wantsPrivacy(in.Header("Privacy")) || in.From.User == "anonymous"
 		l.device, l.nat, l.policy = in.Name, true, d.Codecs
 		s.Legs[0].Device, s.Legs[0].Agent = in.Name, house.AgentOf(in.Name)
 	}
@@ -238,7 +247,7 @@ func (m *Manager) admit(o *owner, l *legHandle) event.Reason {
 	trunk := o.house.Trunk(l.trunk)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.draining || len(m.calls) >= m.cfg.MaxCalls {
+	if !o.urgent && (m.draining || len(m.calls) >= m.cfg.MaxCalls) {
 		return event.ReasonOverload
 	}
 	key := o.tenant + "/" + l.trunk
@@ -255,6 +264,7 @@ func (m *Manager) admit(o *owner, l *legHandle) event.Reason {
 	m.calls[o.id] = o
 	if l.trunk != "" {
 		m.trunks[key]++
+		m.onTrunk(o.tenant, l.trunk, true, 1)
 	}
 	m.dialogs[l.dialog.SIPCallID()] = l
 	return ""
@@ -293,13 +303,15 @@ func (m *Manager) hunt(tenant, number string, names []string) []string {
 	return free
 }
 
-func (m *Manager) takeTrunk(tenant, trunk string, most int) bool {
+// takeTrunk counts a call out; an urgent one passes every cap.
+func (m *Manager) takeTrunk(tenant, trunk string, most int, urgent bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.draining || most > 0 && m.trunks[tenant+"/"+trunk] >= most {
+	if !urgent && (m.draining || most > 0 && m.trunks[tenant+"/"+trunk] >= most) {
 		return false
 	}
 	m.trunks[tenant+"/"+trunk]++
+	m.onTrunk(tenant, trunk, false, 1)
 	return true
 }
 
@@ -336,6 +348,9 @@ func (m *Manager) release(tenant string, l *legHandle) {
 			delete(counts, key)
 		}
 		*name = ""
+	}
+	if l.trunk != "" {
+		m.onTrunk(tenant, l.trunk, l.inward, -1)
 	}
 	down(m.trunks, &l.trunk)
 	if l.dialog != nil {

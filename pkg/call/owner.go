@@ -57,9 +57,12 @@ type legHandle struct {
 	local  sdp.Local
 	law    codec.Law
 	agreed bool
-	trunk  string // counted against the trunk's cap
-	device string // counted as in use
-	agent  string // who sits there
+	trunk  string    // counted against the trunk's cap
+	inward bool      // the trunk's caller
+	began  time.Time // our INVITE
+	heard  bool      // the carrier has rung or answered
+	device string    // counted as in use
+	agent  string    // who sits there
 	gone   bool
 
 	// owner is the call that the leg belongs to now; what its dialog and its

@@ -27,13 +27,13 @@ func (o *owner) carryOut(e Effect) {
 			o.legs[0].dialog.Progress(180, nil)
 		}
 	case RejectCaller:
-		o.legs[0].dialog.Reject(e.Code, "", retryAfter(e.Code)...)
+		o.legs[0].dialog.Reject(e.Code, "", append(retryAfter(e.Code), wordHeader(e.Word)...)...)
 	case DialDevice:
 		o.dialDevice(e)
 	case DialTrunk:
 		o.dialTrunk(e.Trunk, e.Number)
 	case DialOutside:
-		o.dialOutside(e.Number)
+		o.dialOutside(e.Number, e.One)
 	case EndLeg:
 		o.legs[e.Leg].dialog.End(reasonHeader(e.Reason))
 	case PlayPhrases:

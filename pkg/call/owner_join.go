@@ -80,6 +80,10 @@ func refused(err error) int {
 		return 0
 	case errors.Is(err, route.ErrForbidden):
 		return 403
+	case errors.Is(err, route.ErrFull):
+		return 503
+	case errors.Is(err, route.ErrDown):
+		return 500
 	}
 	return 404
 }

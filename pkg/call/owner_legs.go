@@ -195,7 +195,7 @@ func (o *owner) dialDevice(e DialDevice) {
 	var infos []LegInfo
 	for _, t := range targets {
 		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device, agent: e.Agent}
-		from := sip.Address{Display: o.callerName(), User: o.m.S.From}
+		from := o.shownInside()
 		if o.startLeg(l, sip.DialRequest{Target: t, From: from, To: sip.Address{User: d.Username}, RingTimeout: e.Ring + 2*time.Second,
 			Headers: []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}},
 			Tenant:  o.m.S.Tenant, Name: e.Device, Kind: sip.IdentityDevice}) {
@@ -207,43 +207,6 @@ func (o *owner) dialDevice(e DialDevice) {
 		return
 	}
 	o.then(DialStarted{infos})
-}
-
-func (o *owner) dialOutside(number string) {
-	routes := o.house.Outside(number)
-	if len(routes) == 0 {
-		o.then(DialFailed{event.ReasonNotFound, "no trunk carries this number"})
-		return
-	}
-	o.dialTrunk(routes[0].Trunk, routes[0].Number)
-}
-
-func (o *owner) dialTrunk(trunk, number string) {
-	t := o.house.Trunk(trunk)
-	if t == nil || t.Target.URI == "" {
-		o.then(DialFailed{event.ReasonUnreachable, "trunk takes no calls out"})
-		return
-	}
-	if !o.mgr.takeTrunk(o.m.S.Tenant, trunk, t.MaxCalls) {
-		o.then(DialFailed{event.ReasonOverload, "trunk is full"})
-		return
-	}
-	target := t.Target
-	target.URI = withUser(target.URI, number)
-	caller := t.CallerID
-	if caller == "" {
-		caller = o.m.S.From
-	}
-	l := &legHandle{policy: t.Codecs, source: target, trunk: trunk}
-	ok := o.startLeg(l, sip.DialRequest{Target: target, From: sip.Address{User: caller}, To: sip.Address{User: number, Host: t.Host},
-		AuthUser: t.AuthUser, AuthPassword: t.AuthPassword, RingTimeout: t.RingTimeout,
-		Tenant: o.m.S.Tenant, Name: trunk, Kind: sip.IdentityTrunk})
-	if !ok {
-		o.mgr.release(o.m.S.Tenant, l)
-		o.then(DialFailed{event.ReasonUnreachable, "trunk could not be dialled"})
-		return
-	}
-	o.then(DialStarted{[]LegInfo{{Trunk: trunk, Number: number, SIPCallID: l.dialog.SIPCallID()}}})
 }
 
 // startLeg opens the stream of an outgoing leg and sends its INVITE.
@@ -273,7 +236,8 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 	}
 	l.dialog = d
 	l.lampDialog.Store(d)
-	l.lamp = lampOf(l, false, o.callerName(), o.m.S.From)
+	from := o.shownInside()
+	l.lamp = lampOf(l, false, from.Display, from.User)
 	o.mgr.use(o.m.S.Tenant, l)
 	return true
 }

@@ -23,20 +23,23 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		if ev.Code < 180 {
 			return
 		}
+		o.mgr.trunkAnswered(o.tenant, l, ev.Code)
 		early := len(ev.SDP) > 0 && o.accept(i, ev.SDP) == nil
 		o.step(LegProgressed{i, early})
 	case sip.Answered:
+		o.mgr.trunkAnswered(o.tenant, l, 200)
 		if len(ev.SDP) > 0 || !l.agreed {
 			if err := o.accept(i, ev.SDP); err != nil {
 				o.log.Warn("answer not usable", zap.Int("leg", i), zap.Error(err))
 				l.dialog.End(`SIP;cause=488;text="Not Acceptable Here"`)
-				o.step(LegRefused{i, 488, event.ReasonNoCodec})
+				o.step(LegRefused{Leg: i, Code: 488, Reason: event.ReasonNoCodec})
 				return
 			}
 		}
 		o.step(LegPickedUp{i})
 	case sip.Failed:
-		o.step(LegRefused{i, ev.Code, reasonOf(ev)})
+		o.mgr.trunkFailed(o.tenant, l, ev)
+		o.step(LegRefused{Leg: i, Code: ev.Code, Reason: reasonOf(ev), Next: o.nextTrunk(l, ev), Word: safeReason(ev.Reason)})
 	case sip.Confirmed:
 		if len(ev.SDP) > 0 {
 			o.lateAnswer(i, ev.SDP)

@@ -112,6 +112,9 @@ type State struct {
 	Direction   event.Direction
 	From        string // caller as proven: number from a trunk, extension of a device
 	Display     string
+	Private     bool   // the caller does not want to be shown (RFC 3323)
+	DivertedBy  string // who forwarded the call to us (RFC 5806, 7044), "" nobody
+	Emergency   bool   // a call for help: no cap stops it
 	Dialled     string
 	Language    string
 	MaxDuration time.Duration   // the call is ended after this
@@ -147,6 +150,7 @@ type State struct {
 	// The most telling failure of the targets tried so far.
 	FailReason event.Reason
 	FailCode   int
+	FailWord   string // Reason header that came with it
 
 	Talked     bool   // was bridged at least once
 	OfferID    string // the accepted offer
@@ -184,7 +188,8 @@ const (
 type Verdict struct {
 	Result event.Result
 	Reason event.Reason
-	Code   int // SIP status given to a caller who was never answered
+	Code   int    // SIP status given to a caller who was never answered
+	Word   string // and the Reason header beside it, of the far side
 }
 
 // Ledger adds up where the call's time went, in whole milliseconds.

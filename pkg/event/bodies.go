@@ -77,6 +77,12 @@ type CallStarted struct {
 	Device    string    `json:"device,omitempty"`
 	SIPCallID string    `json:"sip_call_id"`
 	Flow      string    `json:"flow,omitempty"`
+	// Private: the caller does not want to be shown to others (RFC 3323); From is
+	// kept here alone.
+	Private bool `json:"private,omitempty"`
+	// DivertedBy is who forwarded the call to us (RFC 5806, RFC 7044).
+	DivertedBy string `json:"diverted_by,omitempty"`
+	Emergency  bool   `json:"emergency,omitempty"`
 }
 
 // CallAnswered is written when the caller's leg got its 200.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/centrala/centrala/pkg/config/strict"
+	"github.com/centrala/centrala/pkg/e164"
 )
 
 // FlowChecker checks one flow's program. pkg/app implements it over ivr/flow.
@@ -298,6 +299,9 @@ func (c *checker) device(k Key, d *DeviceSpec) {
 		c.must(r, "contact", badURI(d.Contact))
 	} else if d.Password == "" && d.HA1 == nil {
 		c.warn(r, "", "neither password nor contact: it can neither register nor be called")
+	}
+	if t := c.s.Tenants[k.Tenant]; t != nil && d.Extension != "" && e164.Emergency(d.Extension, t.Region, t.EmergencyNumbers) {
+		c.warn(r, "extension", "%s is an emergency number; phones that dial it call for help over a trunk", d.Extension)
 	}
 	c.words(r, "codecs", d.Codecs, Codecs)
 	c.outside(r, d.Outside)

@@ -169,9 +169,6 @@ func (b *builder) device(k resource.Key, spec *resource.DeviceSpec) {
 		b.fault(k, "device", "extension %q is that of device %q already", ext, other)
 		return
 	}
-	if e164.Emergency(ext, t.spec.Region, t.spec.EmergencyNumbers) {
-		b.fault(k, "device", "extension %q is an emergency number, and cannot be dialled as anything else", ext)
-	}
 	if feature, taken := t.codes[ext]; taken {
 		b.fault(k, "device", "extension %q is the feature code of %s", ext, feature)
 		return

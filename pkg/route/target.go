@@ -17,6 +17,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden: the device may not call there (SIP 403).
 	ErrForbidden = errors.New("forbidden")
+	// ErrFull: every trunk for the number has as many calls as it may (SIP 503).
+	ErrFull = errors.New("all trunks are full")
+	// ErrDown: every trunk for the number is down or not registered (SIP 500).
+	ErrDown = errors.New("all trunks are down")
 )
 
 // Kind says what a Target is.

@@ -24,17 +24,15 @@ type caller struct {
 // by digest. false: it has been answered (or ignored).
 func (sh *shard) identify(req *sip.Request, h hop) (caller, bool) {
 	s := sh.s
-	if s.deps.Trunks != nil {
-		if h.conn != nil && h.conn.cert != nil {
-			if m, ok := s.deps.Trunks.(CertificateMatcher); ok {
-				if tenant, trunk, ok := m.MatchCertificate(h.conn.cert, h.remote); ok {
-					return caller{kind: IdentityTrunk, tenant: tenant, name: trunk}, true
-				}
+	if s.deps.Trunks != nil && h.conn != nil && h.conn.cert != nil {
+		if m, ok := s.deps.Trunks.(CertificateMatcher); ok {
+			if tenant, trunk, ok := m.MatchCertificate(h.conn.cert, h.remote); ok {
+				return caller{kind: IdentityTrunk, tenant: tenant, name: trunk}, true
 			}
 		}
-		if tenant, trunk, ok := s.deps.Trunks.MatchTrunk(h.remote); ok {
-			return caller{kind: IdentityTrunk, tenant: tenant, name: trunk}, true
-		}
+	}
+	if tenant, trunk, ok := s.matchTrunk(h.remote); ok {
+		return caller{kind: IdentityTrunk, tenant: tenant, name: trunk}, true
 	}
 	acc, ok := sh.authenticate(req, h)
 	return caller{kind: IdentityDevice, tenant: acc.Tenant, name: acc.Device, account: acc}, ok

@@ -79,10 +79,7 @@ func (s *Stack) shut(from netip.AddrPort) bool {
 }
 
 func (s *Stack) isTrunk(from netip.AddrPort) bool {
-	if s.deps.Trunks == nil {
-		return false
-	}
-	_, _, ok := s.deps.Trunks.MatchTrunk(from)
+	_, _, ok := s.matchTrunk(from)
 	return ok
 }
 

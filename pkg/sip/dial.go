@@ -56,7 +56,7 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 	if s.stopping.Load() || !s.started.Load() {
 		return nil, ErrStopped
 	}
-	if int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs {
+	if !r.Urgent && int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs {
 		return nil, ErrTooMany
 	}
 	for _, h := range r.Headers {

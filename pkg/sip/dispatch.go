@@ -285,9 +285,21 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 		}
 		return ""
 	}
+	in.Headers = func(name string) []string {
+		var out []string
+		for _, v := range req.GetHeaders(name) {
+			if len(out) < maxHeaderValues {
+				out = append(out, v.Value())
+			}
+		}
+		return out
+	}
 	d.with = party{who.kind, who.tenant, who.name}
 	d.invited(in, replaces)
 }
+
+// maxHeaderValues bounds what Invitation.Headers gives: more hops than a call has.
+const maxHeaderValues = 16
 
 // traceOf takes a peer's trace id where it is harmless text.
 func traceOf(req *sip.Request) string {

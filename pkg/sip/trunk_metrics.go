@@ -27,6 +27,23 @@ func newTrunkMetrics(r prometheus.Registerer) (*trunkMetrics, error) {
 	return m, nil
 }
 
+// begin creates the series of trunks that are new, so that they are there from
+// the start.
+func (m *trunkMetrics) begin(known map[TrunkID]TrunkStatus, list []TrunkConfig) {
+	for _, c := range list {
+		if _, ok := known[TrunkID{c.Tenant, c.Name}]; ok {
+			continue
+		}
+		m.up.WithLabelValues(c.Tenant, c.Name).Set(1)
+		if c.Register.AOR != "" {
+			m.registered.WithLabelValues(c.Tenant, c.Name)
+		}
+		if c.Options > 0 {
+			m.rtt.WithLabelValues(c.Tenant, c.Name)
+		}
+	}
+}
+
 // show takes the figures of next and forgets trunks that are in old alone.
 func (m *trunkMetrics) show(old, next map[TrunkID]TrunkStatus) {
 	for id := range old {

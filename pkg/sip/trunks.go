@@ -80,8 +80,8 @@ type trunkKeeper struct {
 
 	// Out.
 	status  atomic.Pointer[map[TrunkID]TrunkStatus]
-	sources atomic.Pointer[map[netip.Addr]TrunkID] // of registrars: calls come from there
-	gone    chan struct{}                          // closed when all registrations are taken back
+	sources atomic.Pointer[map[netip.AddrPort]TrunkID] // of registrars: calls come from there
+	gone    chan struct{}                              // closed when all registrations are taken back
 }
 
 // line is one trunk.
@@ -94,7 +94,7 @@ type line struct {
 
 	regWork, healthWork work
 	status              TrunkStatus
-	sources             []netip.Addr
+	sources             []netip.AddrPort
 }
 
 // work is a machine's timer and the one request that is under way for it.
@@ -120,7 +120,7 @@ const (
 func newTrunkKeeper(s *Stack, r *rng) *trunkKeeper {
 	k := &trunkKeeper{s: s, wake: make(chan struct{}, 1), lines: map[TrunkID]*line{}, leaving: map[*line]struct{}{}, rand: r, gone: make(chan struct{})}
 	k.status.Store(&map[TrunkID]TrunkStatus{})
-	k.sources.Store(&map[netip.Addr]TrunkID{})
+	k.sources.Store(&map[netip.AddrPort]TrunkID{})
 	return k
 }
 
@@ -129,6 +129,7 @@ func newTrunkKeeper(s *Stack, r *rng) *trunkKeeper {
 // called at any time and does not wait.
 func (s *Stack) SetTrunks(list []TrunkConfig) {
 	list = slices.Clone(list)
+	s.trunks.met.begin(*s.trunks.status.Load(), list)
 	s.trunks.do(func() { s.trunks.set(list) })
 }
 
@@ -545,7 +546,7 @@ func (k *trunkKeeper) outcome(l *line, w *work, try int, sent time.Time, res *si
 		l.status.Until = l.reg.Until()
 		l.sources = l.sources[:0]
 		for _, t := range list {
-			l.sources = append(l.sources, t.Addr.Addr())
+			l.sources = append(l.sources, unmap(t.Addr))
 		}
 	}
 }
@@ -642,7 +643,7 @@ func (k *trunkKeeper) publish() {
 	old := *k.status.Load()
 	same := len(old) == len(k.lines)
 	next := make(map[TrunkID]TrunkStatus, len(k.lines))
-	sources := map[netip.Addr]TrunkID{}
+	sources := map[netip.AddrPort]TrunkID{}
 	for id, l := range k.lines {
 		next[id] = l.status
 		same = same && old[id].same(l.status)
@@ -669,10 +670,22 @@ func (t TrunkStatus) same(o TrunkStatus) bool {
 		x.LastErrorAt.Equal(y.LastErrorAt) && x.Tenant == y.Tenant && x.Name == y.Name && slices.Equal(t.ServiceRoute, o.ServiceRoute)
 }
 
-// trunkOf finds the trunk whose registrar's address a request came from.
+// trunkOf finds the trunk whose registrar a request came from: by address and
+// port, as behind the address alone there may be phones too.
 func (s *Stack) trunkOf(src netip.AddrPort) (TrunkID, bool) {
-	id, ok := (*s.trunks.sources.Load())[src.Addr().Unmap()]
+	id, ok := (*s.trunks.sources.Load())[unmap(src)]
 	return id, ok
+}
+
+// matchTrunk finds the trunk of a source: by configuration, else by registration.
+func (s *Stack) matchTrunk(src netip.AddrPort) (tenant, name string, ok bool) {
+	if s.deps.Trunks != nil {
+		if tenant, name, ok = s.deps.Trunks.MatchTrunk(src); ok {
+			return tenant, name, true
+		}
+	}
+	id, ok := s.trunkOf(src)
+	return id.Tenant, id.Trunk, ok
 }
 
 // newTrunks makes the resolver and the keeper of trunks.

@@ -167,6 +167,8 @@ type DialRequest struct {
 	// take over this call by Replaces. Tenant "" = nobody.
 	Tenant, Name string
 	Kind         IdentityKind
+	// Urgent: an emergency call, made although there are too many dialogs.
+	Urgent bool
 }
 
 // Address is a display name and a SIP address without parameters.
@@ -215,7 +217,8 @@ type Invitation struct {
 	Transport    string
 	Trace        string // X-Trace-ID style id of the peer, "" none
 	Header       func(name string) string
-	Replaces     *ReplacedDialog // the call that this one shall take the place of, nil: none
+	Headers      func(name string) []string // every line of that name, at most 16
+	Replaces     *ReplacedDialog            // the call that this one shall take the place of, nil: none
 }
 
 // Events of a dialog, re-exported so that users need not import pkg/sip/dialog.

@@ -194,6 +194,11 @@ func (c *Client) Devices(ctx context.Context) ([]api.Device, error) {
 	return list[api.Device](ctx, c, "/devices", nil)
 }
 
+// Trunks lists the lines to carriers and how they stand.
+func (c *Client) Trunks(ctx context.Context) ([]api.Trunk, error) {
+	return list[api.Trunk](ctx, c, "/trunks", nil)
+}
+
 // Recordings lists recordings, newest first.
 func (c *Client) Recordings(ctx context.Context, limit int) ([]api.Recording, error) {
 	return list[api.Recording](ctx, c, "/recordings", query(api.CallFilter{Limit: limit}))
