@@ -42,6 +42,12 @@ func modules(t *testing.T) string {
 
 // softphone starts baresip as user, with answer "auto" or "manual".
 func (h *house) softphone(user, answer string, tone float64) *softphone {
+	return h.softphoneBy(user, answer, tone, fmt.Sprintf("%s@%s;transport=udp", user, h.sip), "")
+}
+
+// softphoneBy starts baresip with an address of record of its own and more lines
+// in its configuration.
+func (h *house) softphoneBy(user, answer string, tone float64, aor, more string) *softphone {
 	t := h.t.(*testing.T)
 	t.Helper()
 	s := &softphone{h: h, dir: filepath.Join(h.dir, "baresip-"+user), ctrl: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
@@ -72,8 +78,9 @@ module sndfile.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-`, modules(t), freePort(t), mic, user, heard, s.ctrl, rtp, rtp+20)
-	account := fmt.Sprintf("<sip:%s@%s;transport=udp>;auth_pass=pw-%s;regint=60;audio_codecs=pcma/8000/1,pcmu/8000/1;answermode=%s\n", user, h.sip, user, answer)
+%s
+`, modules(t), freePort(t), mic, user, heard, s.ctrl, rtp, rtp+20, more)
+	account := fmt.Sprintf("<sip:%s>;auth_pass=pw-%s;regint=60;audio_codecs=pcma/8000/1,pcmu/8000/1;answermode=%s\n", aor, user, answer)
 	for name, text := range map[string]string{"config": config, "accounts": account, "contacts": "", "uuid": "1d5c0a9e-0000-4000-8000-" + fmt.Sprintf("%012d", freePort(t))} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
