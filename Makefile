@@ -15,7 +15,7 @@ TEST_PACKAGES := sip-tester baresip
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race fuzz lint vet fmt fmt-check generate generate-check prompts e2e selftest load bench docs docker deps check clean
+.PHONY: help build run test unit race fuzz torture lint vet fmt fmt-check generate generate-check prompts e2e selftest load bench docs docker deps check clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ fuzz: ## Every fuzz target for FUZZTIME
 		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
 			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; done
+
+torture: ## A million mutated SIP and SDP messages against a running stack (SIP_SEED=number for others)
+	SIP_TORTURE=$(or $(N),1000000) $(GO) test -count=1 -timeout 30m -run '^TestMillion$$' -v ./pkg/sip
 
 vet:
 	$(GO) vet ./...
