@@ -258,6 +258,34 @@ func (sh *shard) drainRegister(req *sip.Request, h hop) bool {
 	return true
 }
 
+// sources counts dialogs by the source they came from: devices' alone.
+type sources struct {
+	sync.Mutex
+	n map[netip.Addr]int
+}
+
+// take counts one in; false: the source has as many as it may.
+func (c *sources) take(src netip.Addr, most int) bool {
+	c.Lock()
+	defer c.Unlock()
+	if c.n[src] >= most {
+		return false
+	}
+	if c.n == nil {
+		c.n = map[netip.Addr]int{}
+	}
+	c.n[src]++
+	return true
+}
+
+func (c *sources) give(src netip.Addr) {
+	c.Lock()
+	defer c.Unlock()
+	if c.n[src]--; c.n[src] <= 0 {
+		delete(c.n, src)
+	}
+}
+
 // watchCPU measures the process's share of the CPUs it may use, a few times a second.
 func (s *Stack) watchCPU() {
 	defer s.wg.Done()

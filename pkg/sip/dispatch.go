@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -249,9 +250,20 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 		s.answer(req, h, 503, "", s.retryAfter())
 		return
 	}
+	var counted netip.Addr
+	if who.kind == IdentityDevice {
+		counted = sourceOf(h.remote.Addr())
+		if !s.perSource.take(counted, s.cfg.Limits.MaxDialogsPerSource) {
+			s.answer(req, h, 503, "", s.retryAfter())
+			return
+		}
+	}
 	sh.key = serverKey(sh.key, req, "INVITE")
 	t := sh.newServerTx(transaction.InviteServer, req, h)
 	if t == nil {
+		if counted.IsValid() {
+			s.perSource.give(counted)
+		}
 		return
 	}
 	t.merged = string(merged)
@@ -260,7 +272,7 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 	sh.reply(t, s.makeResponse(req, 100, "Trying"))
 
 	d := sh.newDialog(string(*req.CallID()))
-	d.flow, d.peer = h, t.hop
+	d.flow, d.peer, d.counted = h, t.hop, counted
 	d.routed = len(req.GetHeaders("record-route")) > 0
 	t.d = d
 	d.txs[t] = struct{}{}

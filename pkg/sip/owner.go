@@ -46,7 +46,8 @@ type Dialog struct {
 	busy    bool           // a Step's effects are being carried out
 	pending []dialog.Event // what came meanwhile
 	gone    bool
-	acked   bool // ackSeq is set
+	counted netip.Addr // the source this dialog counts for; invalid: none
+	acked   bool       // ackSeq is set
 	ackSeq  uint32
 }
 
@@ -101,6 +102,9 @@ func (d *Dialog) drop() {
 	d.mu.Lock()
 	d.ended, d.closed, d.mail = true, true, nil
 	d.mu.Unlock()
+	if d.counted.IsValid() {
+		sh.s.perSource.give(d.counted)
+	}
 	sh.s.met.dialogs.Set(float64(sh.s.dialogCount.Add(-1)))
 }
 

@@ -80,6 +80,7 @@ type Stack struct {
 	stopped   chan struct{}
 
 	dialogCount atomic.Int64
+	perSource   sources
 	txCount     atomic.Int64
 
 	goMu   sync.Mutex

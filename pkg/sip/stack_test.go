@@ -16,7 +16,13 @@ import (
 	"github.com/centrala/centrala/pkg/sip/digest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv("SIP_HALF_OPEN"); spec != "" {
+		halfOpen(spec)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // house is the handler, accounts and trunks of a test.
 type house struct {

@@ -60,6 +60,7 @@ type Limits struct {
 	MaxConnectionsPerIP int           // TCP, 100
 	MaxTransactions     int           // 200000 over all shards; beyond: 503
 	MaxDialogs          int           // 20000; beyond: 503
+	MaxDialogsPerSource int           // calls in of one address's devices, 500; trunks have their own cap; beyond: 503
 	FirstMessageTimeout time.Duration // TCP: from accept to the first whole message, 10 s
 	MessageTimeout      time.Duration // TCP: from a message's first byte to its last, 10 s
 	IdleTimeout         time.Duration // TCP: without a byte from the peer, 10 min
@@ -86,6 +87,7 @@ func (l Limits) WithDefaults() Limits {
 	def(&l.MaxConnectionsPerIP, 100)
 	def(&l.MaxTransactions, 200000)
 	def(&l.MaxDialogs, 20000)
+	def(&l.MaxDialogsPerSource, 500)
 	dur(&l.FirstMessageTimeout, 10*time.Second)
 	dur(&l.MessageTimeout, 10*time.Second)
 	dur(&l.IdleTimeout, 10*time.Minute)
