@@ -27,7 +27,7 @@ type Config struct {
 	// PortRest is how long a pair of ports rests after a call before another
 	// may have it; default port.Quarantine.
 	PortRest time.Duration
-	// Workers is the number of loops; default GOMAXPROCS.
+	// Workers is the number of loops; default half of GOMAXPROCS, at least 1.
 	Workers int
 	// RTPTimeout is the silence after which TimedOut is told; default 30 s,
 	// negative = never.

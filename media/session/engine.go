@@ -69,7 +69,10 @@ func New(cfg Config) (*Engine, error) {
 		cfg.PortMin, cfg.PortMax = 20000, 29999
 	}
 	if cfg.Workers <= 0 {
-		cfg.Workers = runtime.GOMAXPROCS(0)
+		// Fewer than there are CPUs: each wakes for fewer packets at once, and the
+		// waking is what costs. With 200 calls on two CPUs a packet took 9.5 us of
+		// CPU on one worker, 11.4 us on two (8.1 us in C); TestRelayCost measures it.
+		cfg.Workers = max(runtime.GOMAXPROCS(0)/2, 1)
 	}
 	if cfg.RTPTimeout == 0 {
 		cfg.RTPTimeout = 30 * time.Second
