@@ -166,6 +166,9 @@ func (h *house) QueueMusic(queue string) string {
 // AgentOf names the user who takes calls on a device.
 func (h *house) AgentOf(device string) string { return h.agents[device] }
 
+// InCallCodes are the codes of a conversation.
+func (h *house) InCallCodes() map[string]string { return h.spec.InCallCodes }
+
 // DefaultTarget is where a call goes whose flow failed.
 func (h *house) DefaultTarget() string { return h.spec.DefaultTarget }
 

@@ -587,3 +587,48 @@ func TestLampAndPickUp(t *testing.T) {
 	hangUp(a)
 	o.over(c)
 }
+
+// bob presses transfer while carol's phone still rings for his question.
+func TestTransferWhileTheConsultationRings(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.talk(a, o.anna, b, o.bob)
+	b2 := o.call(o.bob, "203")
+	var first *robot.Call
+	select {
+	case first = <-o.dan.rings:
+	case <-time.After(5 * time.Second):
+		t.Fatal("dan's phone does not ring")
+	}
+	if err := b2.WaitState(within(t), robot.Ringing); err != nil {
+		t.Fatal(err)
+	}
+	b.Refer("sip:203@centrala.example", b2.Replaces())
+	d := o.answers(o.dan)
+	o.over(first)
+	o.over(b)
+	o.over(b2)
+	o.talk(a, o.anna, d, o.dan)
+	if r, _ := o.ended(b2); r.Result != event.ResultSuccess || r.Reason != event.ReasonTransferred || r.Code != 487 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Codes dialled in the conversation, which a tenant must name first.
+func TestConferenceByKeys(t *testing.T) {
+	o := newOffice(t)
+	if _, err := o.apply(`{kind: tenant, name: default, spec: {language: en, in_call_codes: {"*3": conference}}}`, api.ApplyOptions{By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.talk(a, o.anna, b, o.bob)
+	b.Leg().SendDigits("*3202#")
+	c := o.answers(o.carol)
+	o.hears(a, bobTone, carolTone)
+	o.hears(b, annaTone, carolTone)
+	o.hears(c, annaTone, bobTone)
+}

@@ -108,6 +108,7 @@ type (
 	WantLeg struct {
 		Call      string
 		PartnerOf string
+		Early     bool // only if that dialog is not answered yet
 	}
 	// GiveLeg hands a leg over to the call that wanted it; it is ours no more.
 	// KeepLeg refuses it.
@@ -115,7 +116,16 @@ type (
 		Leg  int
 		Call string
 	}
-	KeepLeg struct{ Call string }
+	KeepLeg struct {
+		Call    string
+		Instead string // what the consultation dialled, when nobody has answered it yet
+	}
+	// AskTarget is a code dialled in a conversation: Kind "transfer" or
+	// "conference" of Leg, to the number To. TransferAsked or ThirdAsked follows.
+	AskTarget struct {
+		Leg      int
+		Kind, To string
+	}
 	// AskJoin looks for the call to join: "pickup" Arg an extension, "unpark" Arg
 	// a slot, "replaces" Arg a SIP Call-ID. JoinRefused or LegWanted follows.
 	AskJoin struct{ Kind, Arg string }
@@ -171,6 +181,7 @@ func (NotifyTransfer) effect() {}
 func (WantLeg) effect()        {}
 func (GiveLeg) effect()        {}
 func (KeepLeg) effect()        {}
+func (AskTarget) effect()      {}
 func (AskJoin) effect()        {}
 func (RefuseJoin) effect()     {}
 func (TakeSlot) effect()       {}

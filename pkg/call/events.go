@@ -113,6 +113,7 @@ type (
 		Leg       int
 		Call      string // the other call
 		SIPCallID string // Leg's device's dialog there
+		Early     bool   // that dialog is not answered yet
 		To, By    string
 		Refer     bool
 		Refuse    int
@@ -143,8 +144,12 @@ type (
 		Leg  LegInfo
 		Held bool
 	}
-	// LegNotGiven: it will not come.
-	LegNotGiven struct{ Call string }
+	// LegNotGiven: it will not come. Instead, unless its Kind is 0, is where the
+	// consultation was going: nobody has answered it yet.
+	LegNotGiven struct {
+		Call    string
+		Instead route.Target
+	}
 	// JoinAsked: another call wants its caller to become a party of this one: in
 	// the place of a phone that rings (Kind "pickup", Device), of a leg of ours
 	// ("replaces", Leg), or with the caller parked here ("unpark").

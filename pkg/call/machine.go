@@ -30,6 +30,9 @@ type Rules interface {
 	// DefaultTarget is where a call goes whose flow failed: "queue:x",
 	// "device:x", "flow:x" or "".
 	DefaultTarget() string
+	// InCallCodes maps a code dialled in a conversation to "transfer" or
+	// "conference"; empty = keys mean nothing to us there.
+	InCallCodes() map[string]string
 }
 
 // Bounds of one call.
@@ -268,6 +271,7 @@ func (m *Machine) lastWords(name string, r event.Result, why event.Reason) {
 }
 
 func (m *Machine) key(ev Key) {
+	m.inCallKey(ev)
 	switch {
 	case ev.Leg == m.S.Kept && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
 		m.S.KeyVia = ev.Via
@@ -330,7 +334,9 @@ func (m *Machine) silentLeg(ev SilentLeg) {
 		return // on hold, or a referrer whom nobody listens to
 	}
 	if len(m.S.Others) > 0 {
-		m.endLeg(ev.Leg, string(event.ReasonMediaTimeout)) // the others go on without
+		m.S.Legs[ev.Leg].Reason = event.ReasonMediaTimeout
+		m.endLeg(ev.Leg, string(event.ReasonMediaTimeout))
+		m.partyGone(ev.Leg) // the others go on without
 		return
 	}
 	m.end(event.ResultUpstream, event.ReasonMediaTimeout)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
 )
 
 // A leg goes from one call to another in three messages between the two owners,
@@ -33,7 +34,7 @@ func (m *Machine) attendedAsked(ev AttendedAsked) {
 		return
 	}
 	m.S.Joining = &Joining{Kind: joinAttended, Call: ev.Call}
-	m.do(WantLeg{Call: ev.Call, PartnerOf: ev.SIPCallID})
+	m.do(WantLeg{Call: ev.Call, PartnerOf: ev.SIPCallID, Early: ev.Early})
 	m.do(SetTimer{TimerJoin, joinBound})
 }
 
@@ -83,7 +84,7 @@ func (m *Machine) joinRefused() {
 
 func (m *Machine) joinTimeout() {
 	if m.S.Joining != nil {
-		m.legNotGiven(LegNotGiven{m.S.Joining.Call})
+		m.legNotGiven(LegNotGiven{Call: m.S.Joining.Call})
 		return
 	}
 	m.joinRefused()
@@ -100,8 +101,16 @@ func (m *Machine) legWanted(ev LegWanted) {
 	} else {
 		ok = ok && m.S.Phase == Feature
 	}
+	if !ok && ev.Partner && m.consults(ev.Leg) {
+		// Transferred while the consultation still rings, waits or is in a menu: the
+		// other call goes there itself, and this one has no purpose any more.
+		m.do(KeepLeg{ev.Call, m.S.Dialled})
+		m.S.Verdict.Code = 487
+		m.end(event.ResultSuccess, event.ReasonTransferred)
+		return
+	}
 	if !ok || m.S.Legs[leg].State != LegAnswered {
-		m.do(KeepLeg{ev.Call})
+		m.do(KeepLeg{Call: ev.Call})
 		return
 	}
 	if ev.Partner {
@@ -118,6 +127,14 @@ func (m *Machine) legWanted(ev LegWanted) {
 	m.journal(event.LegEnded{Leg: leg, Reason: event.ReasonTransferred})
 	m.do(GiveLeg{Leg: leg, Call: ev.Call})
 	m.end(event.ResultSuccess, event.ReasonTransferred)
+}
+
+// consults tells whether leg is a caller who has reached nobody yet.
+func (m *Machine) consults(leg int) bool {
+	if leg != 0 || m.S.Kept != 0 || m.S.Transfer != nil || m.S.Joining != nil {
+		return false
+	}
+	return m.S.Phase == Dialling || m.S.Phase == Waiting || m.S.Phase == Menu
 }
 
 // legGiven: the leg has come over. Where it cannot be used any more it is hung up.
@@ -180,6 +197,10 @@ func (m *Machine) legNotGiven(ev LegNotGiven) {
 	m.S.Joining = nil
 	m.stopTimer(TimerJoin)
 	if j.Kind == joinAttended && m.S.Transfer != nil && !m.ending() {
+		if ev.Instead.Kind != 0 && ev.Instead.Kind != route.Feature {
+			m.goTo(ev.Instead)
+			return
+		}
 		m.do(StopPlay{m.S.Kept})
 		m.transferFailed(event.ReasonNotFound, 481)
 	}

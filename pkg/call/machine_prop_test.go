@@ -141,7 +141,7 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				if rapid.Bool().Draw(rt, "given") {
 					step(LegGiven{Call: "c2", Leg: LegInfo{Device: "204", Agent: "dan"}})
 				} else {
-					step(LegNotGiven{"c2"})
+					step(LegNotGiven{Call: "c2", Instead: rapid.SampledFrom([]route.Target{{}, toCarol, toSupport}).Draw(rt, "instead")})
 				}
 			case 23:
 				step(JoinAsked{Call: "c2", Kind: rapid.SampledFrom([]string{joinPickUp, joinUnpark, featureReplaces}).Draw(rt, "join"), Device: "201", Leg: leg})

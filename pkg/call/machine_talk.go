@@ -2,6 +2,8 @@ package call
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/centrala/centrala/ivr"
 	"github.com/centrala/centrala/ivr/prompt"
@@ -151,6 +153,50 @@ func (m *Machine) rehold(leg int, before bool) {
 			seg.By = "agent"
 		}
 		m.segment(seg)
+	}
+}
+
+// Actions of codes dialled in a conversation.
+const (
+	inCallTransfer   = "transfer"
+	inCallConference = "conference"
+)
+
+// keyPause ends a code that is not dialled on; maxKeys bounds it.
+const (
+	keyPause = 5 * time.Second
+	maxKeys  = 40
+)
+
+// inCallKey follows what a phone of the house dials while it talks: a code, a
+// number and #. The partner hears the keys as well; codes are off unless the
+// tenant names them.
+func (m *Machine) inCallKey(ev Key) {
+	codes := m.rules.InCallCodes()
+	if len(codes) == 0 || !m.talks(ev.Leg) || m.S.Legs[ev.Leg].Device == "" {
+		return
+	}
+	l := &m.S.Legs[ev.Leg]
+	if m.now.Sub(l.KeyAt) > keyPause || len(l.Keys) >= maxKeys {
+		l.Keys = ""
+	}
+	l.KeyAt = m.now
+	if ev.Digit != '#' {
+		l.Keys += string(rune(ev.Digit))
+		return
+	}
+	keys := l.Keys
+	l.Keys = ""
+	// The last star begins the code, so that a wrong start can be dialled over.
+	at := strings.LastIndexByte(keys, '*')
+	if at < 0 {
+		return
+	}
+	for n := len(keys); n > at+1; n-- {
+		if kind := codes[keys[at:n]]; kind != "" && n < len(keys) {
+			m.do(AskTarget{Leg: ev.Leg, Kind: kind, To: keys[n:]})
+			return
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type rules struct {
 	record        map[string]resource.Record
 	agents        map[string]string
 	defaultTarget string
+	inCall        map[string]string
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -29,6 +30,7 @@ func (r rules) FlowInput(in ivr.Input) ivr.Input     { return in }
 func (r rules) QueueRecord(q string) resource.Record { return r.record[q] }
 func (r rules) QueueMusic(string) string             { return "" }
 func (r rules) AgentOf(d string) string              { return r.agents[d] }
+func (r rules) InCallCodes() map[string]string       { return r.inCall }
 func (r rules) DefaultTarget() string                { return r.defaultTarget }
 
 var house = rules{

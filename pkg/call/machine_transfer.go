@@ -28,10 +28,12 @@ func (m *Machine) transferAsked(ev TransferAsked) {
 	if t := m.beginTransfer(kind, ev.Leg, ev.To, ev.By, "", ev.Refer, code); t == nil {
 		return
 	}
-	if ev.Target.Language != "" && m.S.IVR == nil && ev.Target.Kind == route.Flow {
-		m.S.Language = ev.Target.Language
-	}
-	switch t := ev.Target; t.Kind {
+	m.goTo(ev.Target)
+}
+
+// goTo sends the kept leg of a transfer on its way.
+func (m *Machine) goTo(t route.Target) {
+	switch t.Kind {
 	case route.Flow:
 		// A flow answers at once; whatever becomes of it is the flow's.
 		m.transferDone()

@@ -356,7 +356,7 @@ func TestAttendedTransferRaces(t *testing.T) {
 	t.Run("the other call is gone", func(t *testing.T) {
 		s := talking(t)
 		s.do(AttendedAsked{Leg: 1, Call: "c2", Refer: true})
-		s.do(LegNotGiven{"c2"})
+		s.do(LegNotGiven{Call: "c2"})
 		s.pair(0, 1)
 		s.told(202, 481)
 	})
@@ -621,5 +621,70 @@ func TestSilentReferrerIsNoFault(t *testing.T) {
 	s.do(SilentLeg{1}) // on hold since its REFER
 	if s.m.S.Phase != Dialling {
 		t.Fatal("the transfer was cut for the referrer's silence")
+	}
+}
+
+func TestTransferWhileTheConsultationRings(t *testing.T) {
+	s := talking(t)
+	s.do(AttendedAsked{Leg: 1, Call: "c2", Refer: true})
+	s.log = nil
+	s.do(LegNotGiven{Call: "c2", Instead: toCarol})
+	s.want("segment ringing", "DialDevice 202")
+	s.dialled("202", "carol")
+	s.do(LegPickedUp{Leg: 2})
+	s.pair(0, 2)
+	s.told(202, 200)
+
+	other := start(t, house, route.Target{Kind: route.Device, Name: "202"}) // bob's own call to carol
+	other.dialled("202", "carol")
+	other.do(LegProgressed{Leg: 1})
+	other.log = nil
+	other.do(LegWanted{Call: "c1", Leg: 0, Partner: true})
+	other.want("KeepLeg", "EndLeg 1 cancelled", "Reject 487")
+	if k := other.last(KeepLeg{}).(KeepLeg); k.Instead != "1000" {
+		t.Fatalf("%+v", k)
+	}
+	other.verdict(event.ResultSuccess, event.ReasonTransferred)
+}
+
+func TestCodesInTheConversation(t *testing.T) {
+	r := house
+	r.inCall = map[string]string{"*3": "conference", "*2": "transfer"}
+	s := start(t, r, toSales)
+	s.do(offer("o1", "bob", "201", s))
+	s.dialled("201", "bob")
+	s.do(LegPickedUp{Leg: 1})
+	press := func(leg int, keys string) []AskTarget {
+		var got []AskTarget
+		for _, k := range keys {
+			n := len(s.all)
+			s.after(300*time.Millisecond, Key{leg, byte(k), "rfc4733"})
+			for _, e := range s.all[n:] {
+				if a, ok := e.(AskTarget); ok {
+					got = append(got, a)
+				}
+			}
+		}
+		return got
+	}
+	for _, row := range []struct {
+		leg  int
+		keys string
+		want []AskTarget
+	}{
+		{1, "*3202#", []AskTarget{{1, "conference", "202"}}},
+		{1, "12*2*2203#", []AskTarget{{1, "transfer", "203"}}}, // thought better of it
+		{1, "*3#", nil},
+		{1, "*4202#", nil},
+		{0, "*3202#", nil}, // a line from outside has no codes
+	} {
+		if got := press(row.leg, row.keys); !slices.Equal(got, row.want) {
+			t.Errorf("leg %d presses %s: %v", row.leg, row.keys, got)
+		}
+	}
+	press(1, "*32")
+	s.now = s.now.Add(time.Minute)
+	if got := press(1, "02#"); got != nil {
+		t.Errorf("a minute later: %v", got)
 	}
 }

@@ -86,6 +86,8 @@ func (o *owner) carryOut(e Effect) {
 		o.wantLeg(e)
 	case GiveLeg:
 		o.giveLeg(e)
+	case AskTarget:
+		o.askTarget(e)
 	case KeepLeg:
 		o.keepLeg(e)
 	case AskJoin:

@@ -22,6 +22,7 @@ type (
 	wantLeg struct {
 		by        *owner
 		partnerOf string
+		early     bool
 		device    string
 	}
 	// handedLeg answers it; leg nil = no.
@@ -30,11 +31,14 @@ type (
 		leg  *legHandle
 		info LegInfo
 		held bool
+		// instead is what the consultation dialled, when nobody has answered it.
+		instead string
 	}
 	// replacedFound is the dialog that a REFER's Replaces names, nil = none.
 	replacedFound struct {
 		leg    *legHandle
 		to     string
+		callID string
 		dialog *sip.Dialog
 	}
 	// joinRequest asks to be a party: see JoinAsked. next are further calls to
@@ -100,7 +104,9 @@ func (o *owner) referred(i int, ev sip.Referred) {
 		}
 		// The dialog that is named is looked up with its tags by its own owner.
 		l := o.legs[i]
-		o.mgr.deps.SIP.FindReplaced(o.tenant, *ev.Replaces, func(d *sip.Dialog, _ bool) { l.post(replacedFound{l, to, d}) })
+		o.mgr.deps.SIP.FindReplaced(o.tenant, *ev.Replaces, func(d *sip.Dialog, _ bool) {
+			l.post(replacedFound{l, to, ev.Replaces.CallID, d})
+		})
 		return
 	}
 	ask := TransferAsked{Leg: i, To: to, By: "phone", Refer: true}
@@ -118,8 +124,10 @@ func (o *owner) referred(i int, ev sip.Referred) {
 // replacedFound goes on with a REFER that names another dialog.
 func (o *owner) replacedFound(f replacedFound) {
 	ask := AttendedAsked{Leg: f.leg.index, To: f.to, By: "phone", Refer: true, Refuse: 404} // of another server: not ours to join
-	if f.dialog != nil {
-		ask.SIPCallID = f.dialog.SIPCallID()
+	// A call that the phone has begun and nobody has answered has no dialog that
+	// the stack would name; whose it is, its owner checks as ever.
+	ask.SIPCallID, ask.Early = f.callID, f.dialog == nil
+	if ask.SIPCallID != "" {
 		if other := o.mgr.dialog(o.tenant, ask.SIPCallID); other != nil && other.owner.Load() != o {
 			ask.Call, ask.Refuse = other.owner.Load().id, 0
 		}
@@ -181,12 +189,12 @@ func (o *owner) confer(legs []int) {
 // wantLeg asks the owner of another call for a leg.
 func (o *owner) wantLeg(e WantLeg) {
 	other := o.mgr.owner(e.Call)
-	ask := wantLeg{by: o, partnerOf: e.PartnerOf}
+	ask := wantLeg{by: o, partnerOf: e.PartnerOf, early: e.Early}
 	if t := o.m.S.Transfer; t != nil {
 		ask.device = t.Device
 	}
 	if other == nil || other.post(ask) != boxTaken {
-		o.then(LegNotGiven{e.Call})
+		o.then(LegNotGiven{Call: e.Call})
 	}
 }
 
@@ -197,7 +205,8 @@ func (o *owner) wanted(w wantLeg) {
 		l := o.mgr.dialog(o.tenant, w.partnerOf)
 		// Only who holds both calls may join them: the same phone, or another of
 		// the same person.
-		if l == nil || l.owner.Load() != o || !o.samePerson(o.m.S.Legs[l.index].Device, w.device) {
+		if l == nil || l.owner.Load() != o || !o.samePerson(o.m.S.Legs[l.index].Device, w.device) ||
+			w.early && o.m.S.Legs[l.index].State >= LegAnswered {
 			w.by.post(handedLeg{call: o.id})
 			return
 		}
@@ -212,9 +221,9 @@ func (o *owner) samePerson(a, b string) bool {
 	return a != "" && (a == b || o.house.AgentOf(a) != "" && o.house.AgentOf(a) == o.house.AgentOf(b))
 }
 
-func (o *owner) keepLeg(KeepLeg) {
+func (o *owner) keepLeg(e KeepLeg) {
 	if o.inWant != nil {
-		o.inWant.post(handedLeg{call: o.id})
+		o.inWant.post(handedLeg{call: o.id, instead: e.Instead})
 	}
 }
 
@@ -241,7 +250,13 @@ func (o *owner) giveLeg(e GiveLeg) {
 // handed is the answer to wantLeg.
 func (o *owner) handed(h handedLeg) {
 	if h.leg == nil {
-		o.step(LegNotGiven{h.call})
+		ev := LegNotGiven{Call: h.call}
+		if t := o.m.S.Transfer; h.instead != "" && t != nil {
+			if target, code := o.reach(t.Device, h.instead); code == 0 {
+				ev.Instead = target
+			}
+		}
+		o.step(ev)
 		return
 	}
 	h.leg.owner.Store(o)
@@ -368,6 +383,16 @@ func (o *owner) command(c command) {
 	if o.verdict != nil { // the machine had nothing to say: the call is over
 		o.verdict <- 481
 		o.verdict = nil
+	}
+}
+
+// askTarget routes what was dialled in the conversation by the rights of that phone.
+func (o *owner) askTarget(e AskTarget) {
+	t, code := o.reach(o.m.S.Legs[e.Leg].Device, e.To)
+	if e.Kind == inCallConference {
+		o.then(ThirdAsked{Leg: e.Leg, Target: t, To: e.To, By: "keys", Refuse: code})
+	} else {
+		o.then(TransferAsked{Leg: e.Leg, Target: t, To: e.To, By: "keys", Refuse: code})
 	}
 }
 

@@ -166,6 +166,15 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			c.fault(r, field, "unknown %s; want %s", strict.Quote(action), strict.Suggest(action, Features))
 		}
 	}
+	for code, action := range t.InCallCodes {
+		field := "in_call_codes." + code
+		if !inCallCode(code) {
+			c.fault(r, field, "%s; want a star and one to seven digits, such as \"*3\"", strict.Quote(code))
+		}
+		if !slices.Contains(InCallActions, action) {
+			c.fault(r, field, "unknown %s; want %s", strict.Quote(action), strict.Suggest(action, InCallActions))
+		}
+	}
 	for digits, reason := range t.NotReadyReasons {
 		field := "not_ready_reasons." + digits
 		if !digitPattern.MatchString(digits) {
@@ -175,6 +184,14 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			c.fault(r, field, "%s; want %s", strict.Quote(reason), nameRule)
 		}
 	}
+}
+
+// InCallActions lists the actions that a code dialled in a conversation may stand for.
+var InCallActions = []string{"transfer", "conference"}
+
+// inCallCode: a star and digits, so that what people type at a menu is none.
+func inCallCode(s string) bool {
+	return len(s) >= 2 && len(s) <= 8 && s[0] == '*' && strings.Trim(s[1:], "0123456789") == ""
 }
 
 // Features lists the actions that a feature code may stand for.

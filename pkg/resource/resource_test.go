@@ -461,3 +461,22 @@ func fuzzOne(t *testing.T, text string) {
 		t.Fatalf("%v\n%s", c, out.String())
 	}
 }
+
+func TestInCallCodes(t *testing.T) {
+	for codes, fault := range map[string]string{
+		`{"*3": conference, "*2": transfer}`: "",
+		`{"3": conference}`:                  "want a star",
+		`{"*": transfer}`:                    "want a star",
+		`{"*3#": transfer}`:                  "want a star",
+		`{"*3": dance}`:                      "dance",
+	} {
+		docs, err := ParseYAML(strings.NewReader("{kind: tenant, name: default, spec: {in_call_codes: "+codes+"}}"), "t.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(Check(NewSet(docs), nil))
+		if (fault == "") != (got == "[]") || !strings.Contains(got, fault) {
+			t.Errorf("%s: %s, want %q", codes, got, fault)
+		}
+	}
+}

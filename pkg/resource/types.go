@@ -67,6 +67,10 @@ type TenantSpec struct {
 	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
 	// Rates are what calls to the outside cost, for spend_per_day.
 	Rates []RateSpec `yaml:"rates,omitempty"`
+	// InCallCodes maps a code that a phone dials while it talks to "transfer" or
+	// "conference"; a number and # follow: {"*3": conference}, then *3202#. The other
+	// side hears the keys. Default: none.
+	InCallCodes map[string]string `yaml:"in_call_codes,omitempty"`
 	// NotReadyReasons maps the digits after the not_ready code to a reason word.
 	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
 }

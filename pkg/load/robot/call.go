@@ -124,8 +124,10 @@ type Call struct {
 	pending    Direction // direction our ACK to a late-offer re-INVITE will say
 	reoffers   int       // answered re-INVITEs of the peer
 	byeCode    int
-	referred   []int // answer to our REFER and its NOTIFYs
-	cancel     bool  // hang up as soon as the INVITE has a provisional answer
+	early      string // To of a provisional answer: the early dialog's name
+	referred   []int  // answer to our REFER and its NOTIFYs
+	cancel     bool   // hang up as soon as the INVITE has a provisional answer
+	trying     bool   // it has one, 100 at least
 	cancelSent bool
 	changed    chan struct{}
 }
@@ -405,9 +407,11 @@ func (c *Call) inviteResponse(m *Message) {
 		return
 	}
 	if m.Status < 200 {
+		c.trying = true
 		tell := m.Status > 100 && c.state < Up
 		if tell {
 			c.set(Ringing)
+			c.early = m.Get("to")
 			if len(m.Body) > 0 {
 				_, _ = c.apply(m.Body) // early media
 			}
@@ -542,7 +546,7 @@ func (c *Call) Hangup() {
 		c.finish(ByUs, 0)
 	case c.caller:
 		c.cancel = true
-		if c.state == Ringing {
+		if c.state == Ringing || c.trying {
 			c.sendCancel()
 		} // else with the first provisional answer (RFC 3261 9.1)
 		c.mu.Unlock()

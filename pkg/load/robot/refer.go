@@ -58,7 +58,11 @@ func (c *Call) notified(m *Message) {
 func (c *Call) Replaces() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.id + ";to-tag=" + tagOf(c.remote) + ";from-tag=" + tagOf(c.local)
+	remote := c.remote
+	if tagOf(remote) == "" {
+		remote = c.early
+	}
+	return c.id + ";to-tag=" + tagOf(remote) + ";from-tag=" + tagOf(c.local)
 }
 
 func tagOf(v string) string {
