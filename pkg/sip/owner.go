@@ -323,6 +323,9 @@ func (d *Dialog) route(req *sip.Request) (hop, error) {
 		if h.conn.alive() {
 			return h, nil
 		}
+		if h.conn.inward && !d.direct(req, h) {
+			return h, errFlow // nothing else leads behind the peer's NAT
+		}
 		// The connection is gone; try the address once more (RFC 5923 has no better).
 		c, err := d.sh.s.connTo(h.conn.proto, d.next(req, h.remote), d.serverName(req))
 		if err != nil {
