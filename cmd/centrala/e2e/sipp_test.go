@@ -42,8 +42,9 @@ func (h *house) sippCommand(scenario, number string, calls int, extra ...string)
 	return string(out[max(0, len(out)-1500):]) + string(faults[:min(len(faults), 4000)]), err
 }
 
-// sippRTP spreads the media ports of sipp processes, which sipp does not check.
-func sippRTP() int { return 60200 + int(nextSipp.Add(1)%100)*8 }
+// sippRTP spreads the media ports of sipp processes, which sipp does not check:
+// above those of the servers, below the range of outgoing connections (32768).
+func sippRTP() int { return 30400 + int(nextSipp.Add(1)%280)*8 }
 
 func TestCallerHangsUpInMenu(t *testing.T) {
 	t.Parallel()
