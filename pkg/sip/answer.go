@@ -158,7 +158,10 @@ const (
 // option is a set of tags we understand outside a dialog; a dialog checks its own.
 func unsupportedTags(req *sip.Request) string {
 	var out []string
-	for _, h := range req.GetHeaders("require") {
+	for _, h := range req.Headers() {
+		if h.Name() != "Require" {
+			continue
+		}
 		for tag := range strings.SplitSeq(h.Value(), ",") {
 			tag = strings.TrimSpace(tag)
 			if tag != "" && !strings.EqualFold(tag, "path") && !strings.EqualFold(tag, "timer") {

@@ -147,8 +147,12 @@ func (s *Stack) challenge(req *sip.Request, h hop, now time.Time, stale bool) {
 // refuses the whole answer with "Function not implemented". Nothing is lost by
 // believing the header: whoever wants MD5 may choose it in any case.
 func knowsOnlyMD5(req *sip.Request) bool {
-	ua := req.GetHeader("User-Agent")
-	return ua != nil && (strings.HasPrefix(ua.Value(), "baresip v1.") || strings.HasPrefix(ua.Value(), "baresip v0."))
+	for _, h := range req.Headers() { // the reader wrote the names; GetHeader would lower them all
+		if h.Name() == "User-Agent" {
+			return strings.HasPrefix(h.Value(), "baresip v1.") || strings.HasPrefix(h.Value(), "baresip v0.")
+		}
+	}
+	return false
 }
 
 // sameUser compares the user part of a digest-uri with the Request-URI's.

@@ -122,8 +122,10 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		}
 		hs = append(hs, Header{Name: "Date", Value: sh.now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")})
 		hs = append(hs, ob.headers(s, h)...)
-		for _, p := range req.GetHeaders("path") { // RFC 3327 5.3
-			hs = append(hs, Header{Name: "Path", Value: p.Value()})
+		for _, p := range req.Headers() { // RFC 3327 5.3
+			if p.Name() == "Path" {
+				hs = append(hs, Header{Name: "Path", Value: p.Value()})
+			}
 		}
 	case res.Code == 423:
 		hs = append(hs, Header{Name: "Min-Expires", Value: strconv.FormatInt(res.MinExpires, 10)})
@@ -163,16 +165,25 @@ func (s *Stack) connectionGone(id uint64) {
 	s.door.mu.Unlock()
 }
 
+// persistEvery is how often registrations are written: one transaction for all of
+// that time, and one row for a phone that refreshed twice. A killed process forgets
+// at most that much.
+const persistEvery = 200 * time.Millisecond
+
 // keep is the goroutine behind the door: expiry, the store, the handler.
 func (s *Stack) keep() {
 	defer s.wg.Done()
 	tick := time.NewTimer(time.Second)
 	defer tick.Stop()
+	soon := time.NewTimer(time.Hour)
+	defer soon.Stop()
+	var persisted time.Time
 	checked := 0
 	for {
 		last := false
 		select {
 		case <-s.door.wake:
+		case <-soon.C:
 		case <-tick.C:
 			tick.Reset(time.Second)
 			s.sweep(time.Now())
@@ -198,19 +209,24 @@ func (s *Stack) keep() {
 		s.door.news = nil
 		var save []registrar.Binding
 		var remove []registrar.ID
-		for id, b := range s.door.dirty {
-			if b == nil {
-				remove = append(remove, id)
-			} else {
-				save = append(save, *b)
+		if wait := persisted.Add(persistEvery).Sub(now); wait <= 0 || last {
+			for id, b := range s.door.dirty {
+				if b == nil {
+					remove = append(remove, id)
+				} else {
+					save = append(save, *b)
+				}
 			}
+			clear(s.door.dirty)
+		} else if len(s.door.dirty) > 0 {
+			soon.Reset(wait)
 		}
-		clear(s.door.dirty)
 		s.door.mu.Unlock()
 		for _, n := range news {
 			s.deps.Handler.Registered(n.key.Tenant, n.key.Device, n.up)
 		}
-		if s.deps.Bindings != nil {
+		if len(save)+len(remove) > 0 && s.deps.Bindings != nil {
+			persisted = now
 			s.persist(save, remove)
 		}
 		s.keepSubscriptions(now)
