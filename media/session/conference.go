@@ -9,6 +9,7 @@ import (
 	"github.com/centrala/centrala/media/jitter"
 	"github.com/centrala/centrala/media/mix"
 	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/rtp"
 )
 
@@ -75,6 +76,12 @@ type member struct {
 	heard bool // pcm holds something to be heard
 	out   mix.Limiter
 
+	// What the others say is recorded.
+	rec     *record.Recording
+	channel record.Channel
+	recTS   uint32
+	recOut  mix.Limiter
+
 	countedLate, countedConcealed uint64
 }
 
@@ -113,6 +120,14 @@ func (c *Conference) Remove(l *Leg) {
 // SetRole changes l's role without a gap.
 func (c *Conference) SetRole(l *Leg, r Role) {
 	c.do(l, func() { l.member.set(r) })
+}
+
+// Record gives what all others say, and what plays to all, to r as channel ch,
+// while l is in; nil stops. Whispers are left out. With l's own Record on the other
+// channel that is the whole conversation of l; the others' own taps must then not
+// write to the same channel.
+func (c *Conference) Record(l *Leg, r *record.Recording, ch record.Channel) {
+	c.do(l, func() { l.member.rec, l.member.channel, l.member.recOut = r, ch, mix.Limiter{} })
 }
 
 // do runs f on the worker if l is a member then.
@@ -233,6 +248,7 @@ func (c *Conference) tick(now time.Time, frames int) {
 	if missed := frames - maxCatchUp; missed > 0 {
 		for _, m := range c.members {
 			m.in.Skip(now, missed)
+			m.recTS += uint32(missed) * media.FrameSamples
 			m.l.line.Cut()
 		}
 		frames = maxCatchUp
@@ -267,6 +283,9 @@ func (c *Conference) frame(now time.Time) {
 	c.before, c.limited, c.encoded = c.limiter, false, [2]bool{}
 	for _, m := range c.members {
 		c.send(now, m)
+		if m.rec != nil {
+			c.record(now, m)
+		}
 	}
 	if done != nil {
 		done()
@@ -313,6 +332,20 @@ func (c *Conference) send(now time.Time, m *member) {
 	m.out.Apply(c.w.pcm[:], sum)
 	codec.Encode(l.p.Law, c.w.out[rtp.HeaderSize:], c.w.pcm[:])
 	l.frame(now)
+}
+
+// record writes what the others say.
+func (c *Conference) record(now time.Time, m *member) {
+	c.w.sum = c.sum
+	if m.heard && m.role.mode == talker {
+		c.w.sum.Sub(m.pcm[:])
+	}
+	m.recOut.Apply(c.w.pcm[:], &c.w.sum)
+	payload := c.w.out[rtp.HeaderSize:]
+	law := m.l.p.Law
+	codec.Encode(law, payload, c.w.pcm[:])
+	m.rec.Write(m.channel, law, now, m.l.line.SSRC(), m.recTS, payload)
+	m.recTS += media.FrameSamples
 }
 
 // shared is the mix of all talkers in law.

@@ -1,10 +1,14 @@
 package session
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/dtmf"
 	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/record"
 )
 
 // speaker is a part that says a tone of its own.
@@ -303,6 +308,64 @@ func TestPlayInConference(t *testing.T) {
 	s.pass(time.Second)
 	if fmt.Sprint(done) != "[5 9]" {
 		t.Errorf("done %v", done)
+	}
+}
+
+// TestRecordInConference: left is what one says as it came, right is all the rest,
+// without whispers.
+func TestRecordInConference(t *testing.T) {
+	dir := t.TempDir()
+	rw, err := record.NewWriter(record.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rw.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer rw.Stop(context.Background()) //nolint:errcheck // the test is over
+	s := newScore(t)
+	s.now = time.Now()
+	all := s.speakers(300, 500, 700, 1100)
+	c := s.w.e.NewConference(0)
+	for i, x := range all {
+		r := Talker()
+		if i == 3 {
+			r = Whisper(all[0].Leg)
+		}
+		c.Add(x.Leg, r)
+	}
+	done := make(chan record.Result, 1)
+	rec, err := rw.Open("c.wav", codec.PCMA, func(r record.Result) { done <- r })
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[0].Record(rec, record.Left)
+	c.Record(all[0].Leg, rec, record.Right)
+	s.talk(1500*time.Millisecond, all...)
+	c.Record(all[0].Leg, nil, 0)
+	all[0].Record(nil, 0)
+	s.talk(200*time.Millisecond, all...)
+	rec.Close(s.now)
+	if r := <-done; r.Fault != "" {
+		t.Fatal(r.Fault)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "c.wav"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = raw[bytes.Index(raw, []byte("data"))+8:]
+	var pcm [2][]int16
+	for i := 4000; i < 22000; i++ { // 0.25 s to 1.4 s
+		var v [1]int16
+		codec.Decode(codec.PCMA, v[:], raw[i:i+1])
+		pcm[i%2] = append(pcm[i%2], v[0])
+	}
+	for ch, want := range [][]bool{{true, false, false, false}, {false, true, true, false}} {
+		for i, x := range all {
+			if got := level(pcm[ch], x.hz) * meanSquare(pcm[ch]) / 18e6; (got > .8) != want[i] || !want[i] && got > .001 {
+				t.Errorf("channel %d has %v Hz at %.3f", ch, x.hz, got)
+			}
+		}
 	}
 }
 
