@@ -492,7 +492,14 @@ func (a *App) dispatcher(tenant string) (*dispatch.Dispatcher, error) {
 // install makes a directory live: new calls see it at once, the ACDs keep
 // every caller's place.
 func (a *App) install(d *directory) {
-	a.dir.Store(d)
+	old := a.dir.Swap(d)
+	if a.sip != nil && old != nil {
+		for _, acc := range old.accounts {
+			if h := d.houses[acc.Tenant]; h == nil || h.devices[acc.Device] == nil {
+				a.sip.EndSubscriptions(acc.Tenant, acc.Device) // a phone that is gone watches nobody
+			}
+		}
+	}
 	for _, tenant := range slices.Sorted(maps.Keys(d.houses)) {
 		h := d.houses[tenant]
 		h.acd.Post(h.acdConfig())

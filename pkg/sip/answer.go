@@ -164,7 +164,7 @@ func unsupportedTags(req *sip.Request) string {
 		}
 		for tag := range strings.SplitSeq(h.Value(), ",") {
 			tag = strings.TrimSpace(tag)
-			if tag != "" && !strings.EqualFold(tag, "path") && !strings.EqualFold(tag, "timer") {
+			if tag != "" && !strings.EqualFold(tag, "path") && !dialog.Understands(tag) {
 				out = append(out, tag)
 			}
 		}

@@ -190,3 +190,26 @@ func TestSubscriptionsOverRestart(t *testing.T) {
 		}
 	}, with)
 }
+
+func TestEndSubscriptions(t *testing.T) {
+	run(t, false, func(b *bench) {
+		tag := ""
+		if m := b.signed(watching("user2", &tag, "w"), "a", 1, "Event: dialog"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		b.notified("200 OK")
+		b.s.EndSubscriptions("default", "user2") // watched, not watching
+		b.silence(time.Second)
+		b.s.EndSubscriptions("default", "user1")
+		if n := b.notified("200 OK"); header(n, "Subscription-State") != "terminated;reason=rejected" {
+			t.Error(n)
+		}
+		b.send(text("OPTIONS", "o", "", 9, "Require: 100rel, replaces, path"))
+		b.want("SIP/2.0 200")
+		b.send(text("OPTIONS", "p", "", 10, "Require: 100rel, eventlist"))
+		if m := b.want("SIP/2.0 420"); header(m, "Unsupported") != "eventlist" {
+			t.Error(m)
+		}
+		b.empty()
+	})
+}

@@ -386,7 +386,7 @@ func (d *Dialog) classifyResponse(res *sip.Response) kind {
 func unsupported(req *sip.Request) string {
 	var bad []string
 	eachToken(req, "Require", "", func(t string) {
-		if !known(t) {
+		if !Understands(t) {
 			bad = append(bad, t)
 		}
 	})

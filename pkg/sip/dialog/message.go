@@ -14,8 +14,8 @@ const (
 	sdpType   = "application/sdp"
 )
 
-// known says that we understand an option tag.
-func known(tag string) bool {
+// Understands says that a dialog knows an option tag (of Require).
+func Understands(tag string) bool {
 	switch strings.ToLower(tag) {
 	case "100rel", "norefersub", "replaces", "timer":
 		return true
