@@ -141,6 +141,9 @@ func (a *App) Trunks(_ context.Context, tenant string) ([]api.Trunk, error) {
 			continue
 		}
 		t := api.Trunk{Name: k.Name, Target: spec.Target, MaxCalls: spec.MaxCalls, Calls: a.calls.TrunkCalls(tenant, k.Name), Registration: "none", Up: true}
+		if spec.Register != nil {
+			t.Registration = "trying"
+		}
 		if st, ok := a.sip.Trunk(tenant, k.Name); ok {
 			t.Up, t.Probed, t.Usable = st.Up, st.Probed, st.Usable()
 			t.RTTMs = float64(st.RTT.Microseconds()) / 1000
@@ -150,11 +153,8 @@ func (a *App) Trunks(_ context.Context, tenant string) ([]api.Trunk, error) {
 			switch {
 			case st.Registered:
 				t.Registration, t.RegisteredUntil = "registered", st.Until
-			case st.Registers:
+			case st.Registers && st.LastError != "":
 				t.Registration = "failed"
-				if st.LastError == "" {
-					t.Registration = "trying"
-				}
 			}
 			t.LastError, t.LastErrorAt = st.LastError, st.LastErrorAt
 		}

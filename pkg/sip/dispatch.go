@@ -209,7 +209,7 @@ func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
 // invite takes a new call.
 func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 	s := sh.s
-	if s.draining.Load() {
+	if s.draining.Load() && !sh.urgent(req) {
 		s.answer(req, h, 503, "", s.retryAfter())
 		return
 	}
@@ -246,7 +246,7 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 		s.answer(req, h, 404, "")
 		return
 	}
-	if int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs {
+	if int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs && !sh.urgent(req) {
 		s.answer(req, h, 503, "", s.retryAfter())
 		return
 	}
