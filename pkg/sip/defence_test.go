@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/centrala/centrala/pkg/sip/ban"
@@ -450,6 +451,39 @@ func TestOverloadShedsNewCalls(t *testing.T) {
 		c.Shards = 1
 		d.Urgent = func(n string) bool { return n == "112" }
 	})
+}
+
+// A mailbox full of new requests does not hold up what is in progress.
+func TestInProgressGoesFirst(t *testing.T) {
+	run(t, true, func(b *bench) {
+		b.h.invite = func(in *Invitation) { in.Dialog.Accept(sdpB) }
+		b.send(text("INVITE", "a", "", 1, string(sdpA)))
+		b.want("SIP/2.0 100")
+		ok := b.want("SIP/2.0 200")
+		b.send(text("ACK", "b", tagOf(ok), 1))
+		synctest.Wait()
+		b.h.mu.Lock()
+		b.h.invite = func(in *Invitation) { time.Sleep(10 * time.Millisecond); in.Dialog.Reject(486, "") }
+		b.h.mu.Unlock()
+		for i := range 100 {
+			b.send(strings.ReplaceAll(text("INVITE", fmt.Sprint("o", i), "", 1, string(sdpA)), "call1@", fmt.Sprint("call", i+10, "@")))
+		}
+		time.Sleep(time.Millisecond)
+		start := time.Now()
+		b.send(text("BYE", "bye", tagOf(ok), 2))
+		for {
+			m := b.w.read(time.Minute)
+			if m == "" {
+				t.Fatal("the BYE was not answered")
+			}
+			if strings.Contains(m, "BYE") {
+				if took := time.Since(start); took > 25*time.Millisecond {
+					t.Errorf("a BYE waited %s behind new calls", took)
+				}
+				break
+			}
+		}
+	}, func(c *Config, d *Deps) { c.Shards = 1; c.Defence.OverloadOff = true })
 }
 
 func TestBanIsCheap(t *testing.T) {

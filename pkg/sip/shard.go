@@ -26,11 +26,12 @@ type shard struct {
 
 	// In: messages (bounded; full = UDP dropped, TCP waits) and functions (from
 	// our own side; at most a few per dialog and connection).
-	in   chan inbound
-	wake chan struct{}
-	mu   sync.Mutex
-	todo []func()
-	mail []*Dialog // dialogs with commands waiting, each at most once
+	in    chan inbound
+	fresh chan inbound // new requests: they wait behind what is in progress
+	wake  chan struct{}
+	mu    sync.Mutex
+	todo  []func()
+	mail  []*Dialog // dialogs with commands waiting, each at most once
 
 	// Owner only.
 	now     time.Time
@@ -52,7 +53,7 @@ type inbound struct {
 	req *sip.Request
 	res *sip.Response
 	hop hop
-	at  time.Time // read from the wire
+	at  time.Time // read from the wire; fresh requests only
 }
 
 // begins reports a request that starts something. A CANCEL goes with its INVITE.
@@ -63,6 +64,9 @@ func begins(req *sip.Request) bool {
 	to := req.To()
 	return to == nil || !to.Params.Has("tag")
 }
+
+// turns is how many messages of what is in progress may pass a new request.
+const turns = 8
 
 // do runs f on the shard. It never blocks.
 func (sh *shard) do(f func()) {
@@ -84,6 +88,7 @@ func (sh *shard) run() {
 	clock := time.NewTimer(time.Hour)
 	defer clock.Stop()
 	var armed int64 // what clock is set to; 0: far
+	passed := 0
 	for {
 		if len(sh.timers) > 0 {
 			if next := sh.timers[0].when; next != armed {
@@ -94,9 +99,25 @@ func (sh *shard) run() {
 			armed = 0
 			clock.Reset(time.Hour)
 		}
+		// What is in progress goes first, but not for ever.
+		if passed < turns && len(sh.fresh) > 0 {
+			select {
+			case m := <-sh.in:
+				passed++
+				sh.now = time.Now()
+				sh.guard(func() { sh.message(m) })
+				continue
+			default:
+			}
+		}
+		passed = 0
 		select {
 		case m := <-sh.in:
 			sh.now = time.Now()
+			sh.guard(func() { sh.message(m) })
+		case m := <-sh.fresh:
+			sh.now = time.Now()
+			sh.over.Waited(sh.now, sh.now.Sub(m.at))
 			sh.guard(func() { sh.message(m) })
 		case <-sh.wake:
 			sh.now = time.Now()
@@ -161,9 +182,6 @@ func (sh *shard) message(m inbound) {
 	if m.res != nil {
 		sh.response(m.res, m.hop)
 		return
-	}
-	if begins(m.req) {
-		sh.over.Waited(sh.now, sh.now.Sub(m.at))
 	}
 	sh.request(m.req, m.hop)
 }

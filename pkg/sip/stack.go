@@ -214,15 +214,19 @@ func New(cfg Config, d Deps) (*Stack, error) {
 			return nil, err
 		}
 		s.shards = append(s.shards, &shard{
-			s: s, in: make(chan inbound, shardQueue), over: overload.New(cfg.Defence.Overload), wake: make(chan struct{}, 1), rand: r,
+			s: s, in: make(chan inbound, shardQueue), fresh: make(chan inbound, freshQueue), over: overload.New(cfg.Defence.Overload), wake: make(chan struct{}, 1), rand: r,
 			txs: map[string]*tx{}, dialogs: map[string]*Dialog{}, calls: map[string]*tx{},
 		})
 	}
 	return s, nil
 }
 
-// shardQueue is how many messages may wait for an owner: about 50 ms of work.
-const shardQueue = 1024
+// shardQueue is how many messages of what is in progress may wait for an owner,
+// freshQueue how many new requests: about 50 ms of work.
+const (
+	shardQueue = 2048
+	freshQueue = 1024
+)
 
 // Start binds the listeners and serves them. On an error nothing stays open.
 func (s *Stack) Start(ctx context.Context) error {

@@ -199,18 +199,21 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 		stampVia(m.req.Via(), h.remote)
 	}
 	sh := s.shardOf(string(*id))
-	in := inbound{req: m.req, res: m.res, hop: h, at: time.Now()}
+	in, queue := inbound{req: m.req, res: m.res, hop: h}, sh.in
+	if begins(m.req) {
+		in.at, queue = time.Now(), sh.fresh
+	}
 	if stream {
 		// A stream may wait: its peer then sees TCP's own back-pressure.
 		select {
-		case sh.in <- in:
+		case queue <- in:
 		case <-s.done:
 			return false
 		}
 		return true
 	}
 	select {
-	case sh.in <- in:
+	case queue <- in:
 	default:
 		// The peer sends again; what does not fit now is better late than queued.
 		s.met.dropped[dropQueue].Inc()
