@@ -185,8 +185,8 @@ func TestSubscriptionsOverRestart(t *testing.T) {
 			t.Error(n)
 		}
 		time.Sleep(2 * time.Second)
-		if len(st.all) != 0 {
-			t.Error(st.all)
+		if all, _ := st.LoadSubscriptions(t.Context()); len(all) != 0 {
+			t.Error(all)
 		}
 	}, with)
 }
