@@ -632,3 +632,20 @@ func TestConferenceByKeys(t *testing.T) {
 	o.hears(b, annaTone, carolTone)
 	o.hears(c, annaTone, bobTone)
 }
+
+func TestParkByDialling(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.talk(a, o.anna, b, o.bob)
+	nothing := o.isUp(o.call(o.bob, "*70"), o.bob) // nobody is on hold
+	o.over(nothing)
+	b.HoldPeer(robot.HoldSendOnly)
+	o.eventually("on hold", func() bool { return !b.Reoffering() })
+	b2 := o.isUp(o.call(o.bob, "*70"), o.bob)
+	o.over(b)  // parked
+	o.over(b2) // has heard where
+	d := o.isUp(o.call(o.dan, "*7001"), o.dan)
+	o.talk(a, o.anna, d, o.dan)
+}

@@ -102,7 +102,11 @@ type (
 		Code  int
 	}
 	// NotifyTransfer tells the referrer how the transfer goes (RFC 3515 2.4.5).
-	NotifyTransfer struct{ Leg, Code int }
+	// Reason "" is the usual phrase.
+	NotifyTransfer struct {
+		Leg, Code int
+		Reason    string
+	}
 	// WantLeg asks another call for a leg: the caller's, or with PartnerOf the
 	// one who talks to that dialog. LegGiven or LegNotGiven follows.
 	WantLeg struct {
@@ -131,6 +135,10 @@ type (
 	AskJoin struct{ Kind, Arg string }
 	// RefuseJoin answers JoinAsked.
 	RefuseJoin struct{ Call string }
+	// ParkOther has the call that a device holds parked; Spoken or JoinRefused
+	// follows. TellSlot says to the call that asked which slot it is.
+	ParkOther struct{ Device string }
+	TellSlot  struct{ Call, Slot string }
 	// TakeSlot takes a parking slot of the tenant (Want "": any); SlotTaken
 	// follows. FreeSlot gives it back.
 	TakeSlot struct{ Want string }
@@ -182,6 +190,8 @@ func (WantLeg) effect()        {}
 func (GiveLeg) effect()        {}
 func (KeepLeg) effect()        {}
 func (AskTarget) effect()      {}
+func (ParkOther) effect()      {}
+func (TellSlot) effect()       {}
 func (AskJoin) effect()        {}
 func (RefuseJoin) effect()     {}
 func (TakeSlot) effect()       {}

@@ -106,6 +106,8 @@ type (
 		By     string // "phone", "api"
 		Refer  bool
 		Refuse int
+		// Tell is the call in which the parker waits to hear the slot, "" = none.
+		Tell string
 	}
 	// AttendedAsked: Leg wants its partner to talk to the one that Leg's own
 	// device talks to in another call of ours (REFER with Replaces).
@@ -159,6 +161,8 @@ type (
 		Device string
 		Leg    int
 	}
+	// Spoken is the slot in which the other call was parked.
+	Spoken struct{ Slot string }
 	// JoinRefused: the call we wanted to join does not want us.
 	JoinRefused struct{}
 	// SlotTaken answers TakeSlot; Slot "" = all are taken.
@@ -206,5 +210,6 @@ func (LegGiven) callEvent()        {}
 func (LegNotGiven) callEvent()     {}
 func (JoinAsked) callEvent()       {}
 func (JoinRefused) callEvent()     {}
+func (Spoken) callEvent()          {}
 func (SlotTaken) callEvent()       {}
 func (HangUp) callEvent()          {}

@@ -134,6 +134,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.legNotGiven(ev)
 	case JoinAsked:
 		m.joinAsked(ev)
+	case Spoken:
+		m.spoken(ev.Slot)
 	case JoinRefused:
 		m.joinRefused()
 	case SlotTaken:
@@ -225,8 +227,9 @@ func (m *Machine) feature(t route.Target) {
 		m.do(SetTimer{TimerJoin, joinBound})
 		return
 	case route.FeaturePark:
-		if t.Arg == "" { // nobody to park: *70 alone is for a transfer
-			m.lastWords("not_available", event.ResultCaller, event.ReasonNotFound)
+		if t.Arg == "" { // park who is on hold at this phone
+			m.do(ParkOther{Device: m.S.Legs[0].Device})
+			m.do(SetTimer{TimerJoin, joinBound})
 			return
 		}
 		m.do(AskJoin{Kind: joinUnpark, Arg: t.Arg})

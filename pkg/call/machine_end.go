@@ -122,6 +122,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	if m.ending() {
 		return
 	}
+	m.endThird()
 	m.setVerdict(r, why)
 	waiting := m.S.Phase == Waiting
 	m.S.Phase = Ending

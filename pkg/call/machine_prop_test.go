@@ -74,7 +74,7 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		for range n {
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "ms")) * time.Millisecond)
 			leg := rapid.IntRange(-1, 4).Draw(rt, "leg")
-			switch rapid.IntRange(0, 25).Draw(rt, "kind") {
+			switch rapid.IntRange(0, 26).Draw(rt, "kind") {
 			case 0, 1:
 				if dials > 0 { // the owner answers each dial once
 					dials--
@@ -154,6 +154,8 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 					}
 					step(SlotTaken{slot})
 				}
+			case 26:
+				step(Spoken{"07"})
 			case 25:
 				step(TimerFired{rapid.SampledFrom([]TimerID{TimerJoin, TimerPark}).Draw(rt, "bound")})
 			}

@@ -25,9 +25,14 @@ func (m *Machine) transferAsked(ev TransferAsked) {
 	if code == 202 && ev.Target.Kind == route.Feature && ev.Target.Feature != route.FeaturePark {
 		code = 403 // a code of the house is for the one who dials it
 	}
-	if t := m.beginTransfer(kind, ev.Leg, ev.To, ev.By, "", ev.Refer, code); t == nil {
+	t := m.beginTransfer(kind, ev.Leg, ev.To, ev.By, "", ev.Refer, code)
+	if t == nil {
+		if ev.Tell != "" {
+			m.do(TellSlot{Call: ev.Tell})
+		}
 		return
 	}
+	t.Tell = ev.Tell
 	m.goTo(ev.Target)
 }
 
@@ -108,7 +113,11 @@ func (m *Machine) referrerThere(t *Transfer) bool {
 // subscription of a REFER outlives its call (RFC 3515 2.4.7).
 func (m *Machine) notify(t *Transfer, code int) {
 	if t.Refer {
-		m.do(NotifyTransfer{t.Referrer, code})
+		n := NotifyTransfer{Leg: t.Referrer, Code: code}
+		if t.Kind == "park" && code == 200 {
+			n.Reason = "Parked in " + m.S.Slot
+		}
+		m.do(n)
 	}
 }
 
@@ -182,6 +191,9 @@ func (m *Machine) slotTaken(ev SlotTaken) {
 		}
 		return
 	}
+	if t.Tell != "" {
+		m.do(TellSlot{t.Tell, ev.Slot})
+	}
 	if ev.Slot == "" {
 		m.transferFailed(event.ReasonBusy, 486)
 		return
@@ -190,17 +202,27 @@ func (m *Machine) slotTaken(ev SlotTaken) {
 	m.segment(event.SegmentStarted{Segment: event.SegmentHold, By: "park"})
 	m.speak([]prompt.Phrase{{Name: m.music()}}, true, 0)
 	m.do(SetTimer{TimerPark, parkFor})
-	if !m.referrerThere(t) || t.Refer {
-		// A phone that sent REFER shows where; who hung up has the key in mind.
+	if !m.referrerThere(t) || t.Tell != "" || t.Refer && m.holds(t.Referrer) {
+		// Told elsewhere, or by NOTIFY alone: a phone that holds hears nothing.
 		m.parkerTold()
 		return
 	}
 	t.Late = true
-	m.do(PlayPhrases{Leg: t.Referrer, ID: m.nextPlay(), Phrases: spoken(ev.Slot), Language: m.S.Language})
+	m.do(PlayPhrases{Leg: t.Referrer, ID: m.nextPlay(), Phrases: digits(ev.Slot), Language: m.S.Language})
 }
 
-// spoken says a slot digit by digit.
-func spoken(slot string) []prompt.Phrase {
+// spoken tells the parker, who dialled the code in a call of its own, the slot.
+func (m *Machine) spoken(slot string) {
+	if m.S.Phase != Feature || m.S.Verdict.Result != "" {
+		return
+	}
+	m.stopTimer(TimerJoin)
+	m.setVerdict(event.ResultSuccess, event.ReasonNormal)
+	m.speak(digits(slot), false, 0)
+}
+
+// digits says a slot digit by digit.
+func digits(slot string) []prompt.Phrase {
 	out := make([]prompt.Phrase, 0, len(slot))
 	for _, d := range slot {
 		out = append(out, prompt.Phrase{Name: "number_" + string(d)})

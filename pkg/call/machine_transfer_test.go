@@ -423,11 +423,15 @@ func TestGivenAgentStaysBusy(t *testing.T) {
 
 func TestParkAndFetch(t *testing.T) {
 	s := talking(t)
+	s.do(HoldChanged{1, true})
 	s.log = nil
 	s.refer(1, toPark)
 	s.want("AnswerTransfer", "TakeSlot")
 	s.do(SlotTaken{"07"})
 	s.want("segment hold", "Play 0 music", "NotifyTransfer", "acd.CallEnded", "EndLeg 1 normal")
+	if n := s.last(NotifyTransfer{}).(NotifyTransfer); n.Reason != "Parked in 07" {
+		t.Fatalf("%+v", n)
+	}
 	s.do(LegGone{Leg: 1})
 	s.after(20*time.Second, JoinAsked{Call: "c2", Kind: joinUnpark, Leg: -1})
 	s.want("WantLeg")
@@ -687,4 +691,25 @@ func TestCodesInTheConversation(t *testing.T) {
 	if got := press(1, "02#"); got != nil {
 		t.Errorf("a minute later: %v", got)
 	}
+}
+
+// The parker holds the caller, dials the code, and hears the slot in that call.
+func TestParkByDialling(t *testing.T) {
+	s := talking(t)
+	s.do(HoldChanged{1, true})
+	s.do(TransferAsked{Leg: 1, Target: toPark, By: "phone", Tell: "c2"})
+	s.log = nil
+	s.do(SlotTaken{"12"})
+	s.want("TellSlot", "segment hold", "Play 0 music", "EndLeg 1 normal")
+
+	p := &score{t: t, now: time.Unix(0, 0)}
+	p.m = NewMachine(State{ID: "c2", Legs: []Leg{{Device: "201", Agent: "bob"}}}, house)
+	p.do(Invited{Target: toPark})
+	p.want("AnswerCaller", "ParkOther")
+	p.do(Spoken{"12"})
+	p.want("Play 0 number_1")
+	p.do(Spoken{"13"}) // once
+	p.never("Play 0 number_1")
+	p.do(Played{Leg: 0, ID: ownPlay | p.m.S.PlayID})
+	p.verdict(event.ResultSuccess, event.ReasonNormal)
 }

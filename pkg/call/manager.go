@@ -89,7 +89,7 @@ func NewManager(cfg Config, d Deps) *Manager {
 		dialogs: map[string]*legHandle{}, slots: map[string]*owner{},
 		turn: map[string]int{}, idle: make(chan struct{})}
 	m.trunkMetrics = newTrunkMetrics(d.Registerer)
-	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len)
+	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len, m.inSlots)
 	return m
 }
 

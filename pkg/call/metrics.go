@@ -12,9 +12,10 @@ type metrics struct {
 	setup, talk  *prometheus.HistogramVec
 	overflow     prometheus.Counter
 	promptFaults prometheus.Counter
+	transfers    *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer, limit, calls func() int) *metrics {
+func newMetrics(reg prometheus.Registerer, limit, calls, parked func() int) *metrics {
 	m := &metrics{
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_calls_ended_total",
 			Help: "Calls ended, by verdict. Refused INVITEs count too."}, []string{"direction", "result", "reason"}),
@@ -27,6 +28,13 @@ func newMetrics(reg prometheus.Registerer, limit, calls func() int) *metrics {
 		promptFaults: prometheus.NewCounter(prometheus.CounterOpts{Name: "centrala_call_prompt_faults_total",
 			Help: "Prompts that could not be opened or decoded."}),
 	}
+	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_call_transfers_total",
+		Help: "Transfers, parked calls and further parties asked for, by how they ended."}, []string{"transfer", "outcome"})
+	for _, t := range event.Transfers {
+		for _, outcome := range event.TransferOutcomes {
+			m.transfers.WithLabelValues(t, outcome)
+		}
+	}
 	for _, d := range directions {
 		m.setup.WithLabelValues(string(d))
 		m.talk.WithLabelValues(string(d))
@@ -37,8 +45,9 @@ func newMetrics(reg prometheus.Registerer, limit, calls func() int) *metrics {
 		}
 	}
 	if reg != nil {
-		reg.MustRegister(m.ended, m.setup, m.talk, m.overflow, m.promptFaults,
+		reg.MustRegister(m.ended, m.transfers, m.setup, m.talk, m.overflow, m.promptFaults,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls", Help: "Calls in progress."}, func() float64 { return float64(calls()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls_parked", Help: "Calls in parking slots."}, func() float64 { return float64(parked()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls_limit", Help: "Most calls at a time; more are refused with 503."},
 				func() float64 { return float64(limit()) }))
 	}
@@ -47,10 +56,21 @@ func newMetrics(reg prometheus.Registerer, limit, calls func() int) *metrics {
 
 var directions = []event.Direction{event.Inbound, event.Outbound, event.Internal}
 
-// count takes the figures from a call's last event.
+// count takes the figures from the few events that metrics are made of.
 func (m *metrics) count(d event.Direction, b event.Body) {
-	e, ok := b.(event.CallEnded)
-	if !ok {
+	var e event.CallEnded
+	switch b := b.(type) {
+	case event.CallEnded:
+		e = b
+	case event.TransferAsked:
+		if b.Code != 202 {
+			m.transfers.WithLabelValues(b.Transfer, "refused").Inc()
+		}
+		return
+	case event.TransferEnded:
+		m.transfers.WithLabelValues(b.Transfer, b.Outcome).Inc()
+		return
+	default:
 		return
 	}
 	m.ended.WithLabelValues(string(d), string(e.Result), string(e.Reason)).Inc()

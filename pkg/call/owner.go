@@ -172,6 +172,8 @@ func (o *owner) handle(v any) {
 		o.wanted(v)
 	case handedLeg:
 		o.handed(v)
+	case parkRequest:
+		o.parkRequested(v)
 	case joinRequest:
 		o.joinRequested(v)
 	case command:

@@ -81,11 +81,19 @@ func (o *owner) carryOut(e Effect) {
 	case AnswerTransfer:
 		o.answerTransfer(e)
 	case NotifyTransfer:
-		o.legs[e.Leg].dialog.NotifyRefer(e.Code, "")
+		o.legs[e.Leg].dialog.NotifyRefer(e.Code, e.Reason)
 	case WantLeg:
 		o.wantLeg(e)
 	case GiveLeg:
 		o.giveLeg(e)
+	case ParkOther:
+		o.parkOther(e.Device)
+	case TellSlot:
+		if to := o.mgr.owner(e.Call); to != nil && e.Slot != "" {
+			to.post(Spoken{e.Slot})
+		} else if to != nil {
+			to.post(JoinRefused{})
+		}
 	case AskTarget:
 		o.askTarget(e)
 	case KeepLeg:

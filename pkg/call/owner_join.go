@@ -286,6 +286,8 @@ func (o *owner) orphan(v any) {
 		v.by.post(handedLeg{call: o.id})
 	case joinRequest:
 		o.refuseRequest(v)
+	case parkRequest:
+		o.askPark(v)
 	case command:
 		v.reply <- 481
 	}
@@ -384,6 +386,39 @@ func (o *owner) command(c command) {
 		o.verdict <- 481
 		o.verdict = nil
 	}
+}
+
+// parkRequest asks the calls of a device in turn to park who is on hold there.
+type parkRequest struct {
+	by     *owner
+	device string
+	next   []*owner
+}
+
+// parkOther finds the call that a device has put on hold to dial the code.
+func (o *owner) parkOther(device string) {
+	o.askPark(parkRequest{by: o, device: device, next: o.mgr.callsAt(o.tenant, device, o)})
+}
+
+func (o *owner) askPark(r parkRequest) {
+	for len(r.next) > 0 {
+		to := r.next[0]
+		r.next = r.next[1:]
+		if to.post(r) == boxTaken {
+			return
+		}
+	}
+	r.by.post(JoinRefused{})
+}
+
+func (o *owner) parkRequested(r parkRequest) {
+	for i, l := range o.m.S.Legs {
+		if l.Device == r.device && o.m.talks(i) && o.m.holds(i) {
+			o.step(TransferAsked{Leg: i, Target: route.Target{Kind: route.Feature, Feature: route.FeaturePark}, By: "phone", Tell: r.by.id})
+			return
+		}
+	}
+	o.askPark(r)
 }
 
 // askTarget routes what was dialled in the conversation by the rights of that phone.
@@ -506,6 +541,12 @@ func (m *Manager) takeSlot(o *owner, want string) string {
 		return name
 	}
 	return ""
+}
+
+func (m *Manager) inSlots() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.slots)
 }
 
 func (m *Manager) freeSlot(o *owner, slot string) {

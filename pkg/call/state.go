@@ -85,6 +85,7 @@ type Transfer struct {
 	Ringing  bool   // NOTIFY 180 was sent
 	Swapped  bool   // the referrer was the kept leg: a caller who transfers
 	Back     bool   // the referrer's device is being rung back
+	Tell     string // call in which the parker waits to hear the slot
 	Late     bool   // the target is reached (park): the referrer only hears where
 }
 

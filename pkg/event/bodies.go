@@ -273,6 +273,13 @@ type TransferEnded struct {
 	Slot     string `json:"slot,omitempty"`   // park
 }
 
+// Transfers and TransferOutcomes list the words of TransferAsked and TransferEnded,
+// for metrics that create their series at zero; "refused" is a code other than 202.
+var (
+	Transfers        = []string{"blind", "attended", "park", "third"}
+	TransferOutcomes = []string{"done", "returned", "rung_back", "failed", "left", "refused"}
+)
+
 // LegTransferred: a leg went over to another call (ToCall set) or came from one
 // (FromCall set). Leg is its number in the call that the event belongs to.
 type LegTransferred struct {

@@ -54,7 +54,7 @@ type TenantSpec struct {
 	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME" or "flow:NAME"
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
 	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
-	// "*9" echo, "*70" park (as a transfer's target; *7001 fetches who is parked in slot 01),
+	// "*9" echo, "*70" park (as a transfer's target, or dialled while a call is on hold; *7001 fetches who is parked in slot 01),
 	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off.
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
 	// Region is the country whose numbers are dialled without a country code, ISO
