@@ -287,8 +287,33 @@ func (s *Stack) restoreSubscriptions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tellWatchers(func(now time.Time, k *subscription.Desk) []subscription.Notify { return k.Load(now, all) })
+	s.subs.mu.Lock()
+	list := s.subs.desk.Load(time.Now(), all)
+	s.met.subscriptions.Set(float64(s.subs.desk.Len()))
+	s.subs.mu.Unlock()
+	s.goTrack(func() {
+		// Not all at once: phones have small queues, and calls come first.
+		for len(list) > 0 {
+			n := min(len(list), 20)
+			s.post(list[:n:n])
+			list = list[n:]
+			select {
+			case <-s.done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
 	return nil
+}
+
+// watcherBack tells a device that has just registered what it could not be told
+// while its connection was gone, or since a restart.
+func (s *Stack) watcherBack(tenant, device string) {
+	s.subs.mu.Lock()
+	list := s.subs.desk.Reachable(time.Now(), subscription.Key{Tenant: tenant, Device: device})
+	s.subs.mu.Unlock()
+	s.post(list)
 }
 
 // keepSubscriptions is the keeper's part, each second: expiry and the store.

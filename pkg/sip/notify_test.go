@@ -1,8 +1,12 @@
 package sip
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -211,5 +215,102 @@ func TestEndSubscriptions(t *testing.T) {
 			t.Error(m)
 		}
 		b.empty()
+	})
+}
+
+// tcpPhone speaks over one connection and signs what it is asked to.
+type tcpPhone struct {
+	t *testing.T
+	c net.Conn
+	r *bufio.Reader
+	n int
+}
+
+func (b *bench) tcpPhone() *tcpPhone {
+	b.t.Helper()
+	c, err := b.n.dialFrom(addr("192.0.2.99"), b.s.LocalAddr("tcp"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return &tcpPhone{t: b.t, c: c, r: bufio.NewReader(c)}
+}
+
+func (p *tcpPhone) read() string {
+	p.t.Helper()
+	_ = p.c.SetReadDeadline(time.Now().Add(time.Minute))
+	var m strings.Builder
+	for {
+		line, err := p.r.ReadString('\n')
+		if err != nil {
+			p.t.Fatal(err, m.String())
+		}
+		m.WriteString(line)
+		if line == "\r\n" && m.Len() > 2 {
+			break
+		}
+	}
+	length, _ := strconv.Atoi(header(m.String(), "Content-Length"))
+	body := make([]byte, length)
+	if _, err := io.ReadFull(p.r, body); err != nil {
+		p.t.Fatal(err)
+	}
+	return m.String() + string(body)
+}
+
+func (p *tcpPhone) signed(method, uri, callID string, headers string) string {
+	p.t.Helper()
+	send := func(auth string) string {
+		p.n++
+		m := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.99:5060;branch=z9hG4bK%s%d\r\nMax-Forwards: 70\r\nFrom: <sip:user1@192.0.2.1>;tag=ft\r\n"+
+			"To: <sip:user1@192.0.2.1>\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:user1@192.0.2.99;transport=tcp>\r\n%s%sContent-Length: 0\r\n\r\n",
+			method, uri, callID, p.n, callID, p.n, method, headers, auth)
+		go func() { _, _ = p.c.Write([]byte(m)) }()
+		return p.read()
+	}
+	c, err := digest.Choose([]string{header(send(""), "WWW-Authenticate")})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return send("Authorization: " + c.Answer("user1", "secret1", method, uri, "cn", 1) + "\r\n")
+}
+
+// TestWatcherComesBack: a phone whose connection broke is told over the new one
+// as soon as it registers.
+func TestWatcherComesBack(t *testing.T) {
+	run(t, false, func(b *bench) {
+		p := b.tcpPhone()
+		if m := p.signed("SUBSCRIBE", "sip:user2@192.0.2.1", "w", "Event: dialog\r\n"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		n := p.read()
+		ok := func(p *tcpPhone, m string) {
+			text := "SIP/2.0 200 OK\r\nVia: " + header(m, "Via") + "\r\nFrom: " + header(m, "From") + "\r\nTo: " + header(m, "To") +
+				"\r\nCall-ID: " + header(m, "Call-ID") + "\r\nCSeq: " + header(m, "CSeq") + "\r\nContent-Length: 0\r\n\r\n"
+			go func() { _, _ = p.c.Write([]byte(text)) }()
+		}
+		ok(p, n)
+		time.Sleep(time.Second)
+		_ = p.c.Close()
+		time.Sleep(time.Second)
+		b.s.SetDeviceState("default", "user2", []DialogInfo{{ID: "x", State: DialogEarly}})
+		time.Sleep(time.Second)
+		b.s.SetDeviceState("default", "user2", []DialogInfo{{ID: "x", State: DialogConfirmed}})
+		p = b.tcpPhone()
+		if m := p.signed("REGISTER", "sip:192.0.2.1", "reg", "Expires: 600\r\n"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		n = p.read()
+		if !strings.HasPrefix(n, "NOTIFY ") || !strings.Contains(n, `state="full"`) || !strings.Contains(n, "<state>confirmed</state>") {
+			t.Error(n)
+		}
+		ok(p, n)
+		time.Sleep(time.Second)
+		b.s.SetDeviceState("default", "user2", nil)
+		if n = p.read(); !strings.Contains(n, `state="partial"`) || !strings.Contains(n, "<state>terminated</state>") {
+			t.Error(n)
+		}
+		ok(p, n)
+		time.Sleep(time.Second)
+		_ = p.c.Close()
 	})
 }

@@ -133,6 +133,9 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		hs = append(hs, s.retryAfter())
 	}
 	sh.reply(t, s.makeResponse(req, res.Code, "", hs...))
+	if res.Code == 200 {
+		s.watcherBack(acc.Tenant, acc.Device)
+	}
 }
 
 // trustBindings trusts a flow as long as what was registered over it.

@@ -329,6 +329,17 @@ func (k *Desk) Drop(now time.Time, owner Key) []Notify {
 	return k.take()
 }
 
+// Reachable tells that a device has just been heard of: what could not be sent
+// to it is sent now.
+func (k *Desk) Reachable(now time.Time, owner Key) []Notify {
+	for _, s := range k.byOwner[owner] {
+		if s.full && !s.busy {
+			k.flush(now, s)
+		}
+	}
+	return k.take()
+}
+
 // restartGap is what numbers are raised by at Load: an earlier process may have
 // sent NOTIFYs that the store never heard of, and a lower CSeq would be refused.
 const restartGap = 1000

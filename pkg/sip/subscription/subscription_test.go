@@ -239,7 +239,15 @@ func TestScores(t *testing.T) {
 			s.end("c", 1, 0)
 			s.dialogs([]string{"c 2 dialog active;expires=3600 full 1 [a trying]"}, Dialog{ID: "a"})
 			s.note(s.k.Notified(s.now, ID{"c", "nc"}, 2, 500, true))
-			s.sub(200, req(DialogEvent, "c", again(2, -1)), "c 3 dialog active;expires=3600 full 2 [a trying]")
+			s.note(s.k.Reachable(s.now, bob)) // watched, not watching
+			s.want()
+			s.note(s.k.Reachable(s.now, anna))
+			s.want("c 3 dialog active;expires=3600 full 2 [a trying]")
+			s.note(s.k.Reachable(s.now, anna)) // on its way
+			s.ok("c", 3)
+			s.note(s.k.Reachable(s.now, anna)) // told
+			s.want()
+			s.sub(200, req(DialogEvent, "c", again(2, -1)), "c 4 dialog active;expires=3600 full 3 [a trying]")
 		}},
 		{"refused", func(t *testing.T) {
 			s := newScore(t, Config{Max: 2})
