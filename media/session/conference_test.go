@@ -558,3 +558,57 @@ func BenchmarkConference(b *testing.B) {
 		})
 	}
 }
+
+// FuzzConference: whatever members send and however they are dealt with, nothing
+// panics, each line stays whole, and who listens is never heard.
+func FuzzConference(f *testing.F) {
+	f.Add([]byte{0, 172, 3, 160, 1, 10, 2, 200, 9, 9, 9, 9, 9, 9, 9, 9})
+	f.Add([]byte{1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := newScore(t)
+		all := s.speakers(300, 500, 700)
+		c := s.w.e.NewConference(0)
+		for _, x := range all {
+			c.Add(x.Leg, Talker())
+		}
+		c.Add(all[2].Leg, Listener())
+		s.run()
+		for i := 0; len(data) >= 3 && i < 200; i++ {
+			op, n, who := data[0]%12, int(data[1]), all[data[2]%2]
+			data = data[3:]
+			switch op {
+			case 0, 1, 2: // raw
+				b := make([]byte, min(n, len(data)))
+				copy(b, data)
+				who.Receive(nil, b, who.from, s.now)
+			case 3, 4, 5: // RTP with a header of our own
+				who.ts += uint32(n) << (n % 16)
+				who.ssrc += uint32(n >> 7)
+				who.Receive(nil, who.packet([]uint8{0, 8, 101, 13}[n%4], data[:min(n, len(data))]), who.from, s.now)
+			case 6:
+				s.now = s.now.Add(time.Duration(n) * 10 * time.Millisecond) // a stall
+			case 7:
+				c.SetRole(who.Leg, []Role{Talker(), Listener(), Whisper(all[0].Leg), Whisper(nil)}[n%4])
+			case 8:
+				c.Remove(who.Leg)
+			case 9:
+				all[0].Bridge(all[1].Leg)
+			case 10:
+				c.Add(who.Leg, Talker())
+			case 11:
+				who.Move(uint64(n % 3)) // one worker: parted, else as it was
+			}
+			all[2].say()
+			s.pass(time.Duration(n%5) * 10 * time.Millisecond)
+		}
+		for i, x := range all {
+			var last *heard
+			for _, p := range x.take() {
+				if p.SSRC != x.line.SSRC() || last != nil && p.PT != 101 && last.PT != 101 && p.Seq == last.Seq {
+					t.Fatalf("%d was sent %+v after %+v", i, p.Packet, last)
+				}
+				last = &p
+			}
+		}
+	})
+}
