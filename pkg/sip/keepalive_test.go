@@ -135,6 +135,20 @@ func TestOutboundUDP(t *testing.T) {
 		if ts := b.s.Contacts("default", "user1"); len(ts) != 1 || ts[0].Addr.String() != peerAddr || !ts[0].flow {
 			t.Errorf("%+v", ts)
 		}
+		// An edge that has lost the flow says so: the binding goes.
+		ev := newEvents()
+		if _, err := b.s.Dial(DialRequest{Target: b.s.Contacts("default", "user1")[0], SDP: sdpA}, ev.sink); err != nil {
+			t.Fatal(err)
+		}
+		b.send(answerTo(b.want("INVITE "), "430 Flow Failed"))
+		b.want("ACK ")
+		if f := next[Failed](t, ev); f.Code != 430 {
+			t.Errorf("%+v", f)
+		}
+		if got := b.presence(); got != "+user1 -user1" || len(b.s.Contacts("default", "user1")) != 0 {
+			t.Errorf("after 430: %q", got)
+		}
+		b.bind("z", 5, contact, "Supported: outbound")
 		// Without support of outbound the reg-id is nothing: the Contact counts.
 		b.bind("b", 11, contact)
 		if ts := b.s.Contacts("default", "user1"); len(ts) != 2 || ts[0].Addr.Port() != 7000 || ts[0].flow {

@@ -258,6 +258,9 @@ func (sh *shard) response(res *sip.Response, h hop) {
 	case in != transaction.RecvProvisional && act != 0:
 		t.bytes, t.req = nil, nil // neither sent again nor cancelled
 	}
+	if res.StatusCode == 430 && d != nil {
+		sh.s.unbind(d.target.binding) // RFC 5626 5.3.1: an edge tells that the flow has gone
+	}
 	if act&transaction.Pass != 0 && d != nil && t.method != "CANCEL" {
 		d.learn(res, h)
 		d.step(dialog.RecvResponse{Response: res})

@@ -174,8 +174,9 @@ func TestWebSocketLimits(t *testing.T) {
 	go func() {
 		_ = big.ws.Write(context.Background(), websocket.MessageText, []byte(strings.Repeat("x", 10<<20)))
 	}()
-	if _, status := big.read(); status != websocket.StatusMessageTooBig {
-		t.Errorf("10 MB: status %v", status)
+	// The status is lost where the kernel resets: we close with the rest unread.
+	if m, status := big.read(); m != "" || status != websocket.StatusMessageTooBig && status != -1 {
+		t.Errorf("10 MB: %q, status %v", m, status)
 	}
 	noise, _ := browse(t, url, nil)
 	defer noise.ws.CloseNow()
