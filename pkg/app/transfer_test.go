@@ -267,9 +267,28 @@ func TestConferenceByAPI(t *testing.T) {
 	o.talk(a, o.anna, c, o.carol)
 	hangUp(a)
 	o.over(c)
-	if r, _ := o.ended(a); r.Result != event.ResultCaller {
+	r, _ := o.ended(a)
+	if r.Result != event.ResultCaller {
 		t.Errorf("%+v", r)
 	}
+	o.recorded(r, []int{annaTone}, []int{bobTone, carolTone})
+}
+
+// The caller leaves a conference; the two others stay on channels of their own.
+func TestCallerLeavesTheConference(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.command(a, "conference", "agent:carol")
+	c := o.answers(o.carol)
+	o.hears(a, bobTone, carolTone)
+	hangUp(a)
+	o.talk(b, o.bob, c, o.carol)
+	hangUp(b)
+	o.over(c)
+	r, _ := o.ended(a)
+	o.recorded(r, []int{annaTone, carolTone}, []int{bobTone, carolTone})
 }
 
 func TestHoldByAPI(t *testing.T) {

@@ -79,8 +79,13 @@ type (
 	BridgeLegs   struct{ A, B int }
 	UnbridgeLegs struct{ A, B int }
 	// Confer lets three or more legs hear each other in place of a bridge; with
-	// fewer it ends.
-	Confer struct{ Legs []int }
+	// fewer it ends. What all but Kept say is recorded on the channel Left or
+	// right, while a recording runs.
+	Confer struct {
+		Legs []int
+		Kept int
+		Left bool
+	}
 	// StartRecording opens the file and taps the kept leg (left) and the peer
 	// (right); StopRecording closes it and RecordingDone follows.
 	StartRecording struct {

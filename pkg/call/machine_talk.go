@@ -81,7 +81,7 @@ func (m *Machine) confer(hearing []int) {
 	for _, l := range hearing {
 		m.do(StopPlay{l})
 	}
-	m.do(Confer{Legs: hearing})
+	m.do(Confer{Legs: hearing, Kept: m.S.Kept, Left: m.S.KeptRight})
 }
 
 // holdMusic: who waits hears music; who holds hears nothing.
@@ -238,6 +238,7 @@ func (m *Machine) thirdJoins(leg int) {
 	m.S.Others = append(m.S.Others, leg)
 	m.journal(event.TransferEnded{Transfer: "third", Outcome: "done"})
 	m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
+	m.do(UntapLeg{m.S.Peer}) // its channel gets the mix of all but the kept leg
 	m.converse()
 }
 
@@ -259,16 +260,20 @@ func (m *Machine) partyGone(leg int) {
 	m.release(leg)
 	m.do(UntapLeg{leg})
 	left := slices.DeleteFunc(m.talkers(), func(l int) bool { return l == leg })
-	peer := m.S.Peer
+	keptGone := leg == m.S.Kept
 	m.S.Kept, m.S.Peer, m.S.Others = left[0], left[1], left[2:]
-	if m.S.Recording != "" && leg != peer && leg == 0 {
-		m.S.KeptRight = true // the caller's channel falls silent
-	} else if m.S.Recording != "" && leg == peer {
-		m.do(TapLeg{Leg: m.S.Peer, Left: m.S.KeptRight})
-	}
 	m.S.Ledger.Agent = m.S.Legs[m.S.Peer].Agent
+	recording := m.S.Recording != ""
+	if recording && keptGone {
+		// Who takes the kept leg's place stays on the channel that has its voice.
+		m.S.KeptRight = !m.S.KeptRight
+		m.do(TapLeg{Leg: m.S.Kept, Left: !m.S.KeptRight})
+	}
 	if len(left) == 2 {
 		m.do(Confer{})
+		if recording {
+			m.do(TapLeg{Leg: m.S.Peer, Left: m.S.KeptRight})
+		}
 	}
 	m.converse()
 }

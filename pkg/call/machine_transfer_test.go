@@ -561,7 +561,7 @@ func TestConferenceOfThree(t *testing.T) {
 	s.do(HoldChanged{2, false})
 	s.log = nil
 	s.do(LegGone{Leg: 1, Remote: true}) // the agent leaves, carol goes on with the caller
-	s.want("acd.CallEnded", "UntapLeg", "TapLeg", "Confer", "Bridge 0-2", "segment talking")
+	s.want("acd.CallEnded", "UntapLeg", "Confer", "TapLeg", "Bridge 0-2", "segment talking")
 	s.pair(0, 2)
 	s.acdOf("bob", "wrap-up")
 	s.do(LegGone{Leg: 0, Remote: true, Reason: event.ReasonNormal})
@@ -576,6 +576,9 @@ func TestCallerLeavesTheConference(t *testing.T) {
 	s.do(LegPickedUp{Leg: 2})
 	s.do(LegGone{Leg: 0, Remote: true})
 	s.pair(1, 2)
+	if tap := s.last(TapLeg{}).(TapLeg); tap.Leg != 2 || !tap.Left || !s.m.S.KeptRight {
+		t.Fatalf("bob stays right, carol goes where the caller was: %+v", tap)
+	}
 	s.do(LegGone{Leg: 2, Remote: true, Reason: event.ReasonNormal})
 	s.verdict(event.ResultAgent, event.ReasonNormal)
 }

@@ -77,7 +77,7 @@ func (o *owner) carryOut(e Effect) {
 			m.Record(nil, record.Left)
 		}
 	case Confer:
-		o.confer(e.Legs)
+		o.confer(e)
 	case AnswerTransfer:
 		o.answerTransfer(e)
 	case NotifyTransfer:
@@ -193,6 +193,9 @@ func (o *owner) stopRecording() {
 	}
 	rec := o.rec
 	o.rec = nil
+	if m := o.media(o.m.S.Kept); o.conf != nil && m != nil {
+		o.conf.Record(m, nil, record.Left)
+	}
 	for i := range o.legs {
 		if m := o.media(i); m != nil {
 			m.Record(nil, record.Left)

@@ -161,7 +161,8 @@ func (o *owner) answerTransfer(e AnswerTransfer) {
 }
 
 // confer mixes three or more legs; fewer than two end it.
-func (o *owner) confer(legs []int) {
+func (o *owner) confer(e Confer) {
+	legs := e.Legs
 	if len(legs) < 2 {
 		if o.conf != nil {
 			o.conf.Close()
@@ -183,6 +184,13 @@ func (o *owner) confer(legs []int) {
 		if m := o.media(i); m != nil && !in[i] {
 			o.conf.Remove(m)
 		}
+	}
+	if m := o.media(e.Kept); m != nil && o.rec != nil {
+		ch := record.Right
+		if e.Left {
+			ch = record.Left
+		}
+		o.conf.Record(m, o.rec, ch)
 	}
 }
 
