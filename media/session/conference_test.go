@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -427,6 +428,81 @@ func TestKeysInConference(t *testing.T) {
 		if n := len(all[who].events); n != 2 || all[who].events[1] != (Digit{'5', 60 * time.Millisecond}) {
 			t.Errorf("%v", all[who].events)
 		}
+	}
+}
+
+// TestBadLineInConference: one member's line loses 5 %, has 60 ms of jitter and 2 %
+// of its packets a frame behind the next; the others hear its tone without a hole
+// over 40 ms, on a line of their own without any gap.
+func TestBadLineInConference(t *testing.T) {
+	s := newScore(t)
+	all := s.speakers(400, 600)
+	all[1].n = 0
+	c := s.w.e.NewConference(0)
+	for _, x := range all {
+		c.Add(x.Leg, Talker())
+	}
+	s.run()
+	rng := rand.New(rand.NewPCG(4, 2))
+	type flying struct {
+		at time.Time
+		b  []byte
+	}
+	var line []flying
+	for i := range 30 * 50 {
+		// The member says; its packet is caught and comes later.
+		pcm := make([]int16, media.FrameSamples)
+		for j := range pcm {
+			pcm[j] = int16(6000 * math.Sin(2*math.Pi*400*float64(i*160+j)/media.ClockRate))
+		}
+		payload := make([]byte, len(pcm))
+		codec.Encode(codec.PCMA, payload, pcm)
+		b := all[0].packet(8, payload)
+		all[0].ts += media.FrameSamples
+		late := time.Duration(rng.IntN(60)) * time.Millisecond
+		switch r := rng.Float64(); {
+		case r < .05:
+			b = nil
+		case r < .07:
+			late = 80 * time.Millisecond
+		}
+		if b != nil {
+			line = append(line, flying{s.now.Add(late), b})
+		}
+		for range 4 {
+			s.pass(5 * time.Millisecond)
+			rest := line[:0]
+			for _, f := range line {
+				if f.at.After(s.now) {
+					rest = append(rest, f)
+					continue
+				}
+				all[0].Receive(nil, f.b, all[0].from, s.now)
+			}
+			line = rest
+		}
+	}
+	pcm, packets := all[1].hear(t)
+	if len(packets) < 1495 {
+		t.Errorf("%d packets in 30 s", len(packets))
+	}
+	run, longest := 0, 0
+	for _, v := range pcm[8000*2:] {
+		if run++; v > 600 || v < -600 {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	if longest > 320 {
+		t.Errorf("a hole of %d samples", longest)
+	}
+	st := all[0].member.in.Stats()
+	if share := float64(st.Concealed) / float64(len(pcm)); share > .09 || st.Resyncs > 0 {
+		t.Errorf("%.3f made up, %+v", share, st)
+	}
+	s.pass(200 * time.Millisecond)
+	if s.w.count.late != st.Late || s.w.count.concealed < st.Concealed {
+		t.Errorf("counted %+v of %+v", s.w.count, st)
 	}
 }
 
