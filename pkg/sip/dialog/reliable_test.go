@@ -401,6 +401,15 @@ func TestReliableClient(t *testing.T) {
 				s.do(c.ev(s), c.want...)
 			}
 		}},
+		{"a second fork answers that had its PRACK: its BYE counts on", func(t *testing.T) {
+			s := dial(t, nil)
+			s.got = nil
+			s.do(s.inv(183, 1, "a", "early", r(1)...), "PRACK 2", "Progressed 183 early (a)")
+			s.do(s.inv(200, 1, "z", "x"), "ACK 1", "Answered x")
+			s.do(s.inv(200, 1, "a", ""), "ACK 1", "BYE 3")
+			s.do(s.inv(200, 1, "a", ""), "ACK 1")
+			s.do(Info{"a/b", []byte("i")}, "INFO 4 i")
+		}},
 		{"422 twice, and no further", func(t *testing.T) {
 			s := dial(t, nil)
 			s.d.s.SessionSec = 600

@@ -369,7 +369,9 @@ func (d *Dialog) known2xx(res *sip.Response) bool {
 		}
 		if len(s.Strays) < maxForks {
 			s.Strays = append(s.Strays, tag)
-			req := d.build(sip.BYE, cseq+1, p) // its own dialog, its own count
+			// Its own dialog, but one count for all: it may have had PRACKs of ours.
+			s.LocalCSeq++
+			req := d.build(sip.BYE, s.LocalCSeq, p)
 			d.authorize(req)
 			setBody(req, "", nil)
 			d.emit(SendRequest{req})
