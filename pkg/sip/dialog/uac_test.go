@@ -79,7 +79,7 @@ func TestOutgoing(t *testing.T) {
 			s.do(s.inv(200, 1, "b", "answer-b"), "ACK 1") // again: ACK, but one BYE
 			s.do(s.res(200, "BYE", 2, "b", ""))
 			s.do(End{}, "Ended local", "BYE 3")
-			s.do(s.res(200, "BYE", 2, "a", ""), "terminate")
+			s.do(s.res(200, "BYE", 3, "a", ""), "terminate")
 		}},
 		{"forks in plenty are bounded", func(t *testing.T) {
 			s := dial(t, nil)
