@@ -178,6 +178,7 @@ type (
 type LegInfo struct {
 	Device, Trunk, Number, Agent string
 	SIPCallID                    string
+	Inbound                      bool // of a leg from another call: it called in
 }
 
 func (Invited) callEvent()         {}

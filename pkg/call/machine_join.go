@@ -141,8 +141,8 @@ func (m *Machine) consults(leg int) bool {
 func (m *Machine) legGiven(ev LegGiven) {
 	n := len(m.S.Legs)
 	m.S.Legs = append(m.S.Legs, Leg{State: LegAnswered, Device: ev.Leg.Device, Trunk: ev.Leg.Trunk, Number: ev.Leg.Number,
-		Agent: ev.Leg.Agent, Held: ev.Held})
-	m.journal(event.LegStarted{Leg: n, Device: ev.Leg.Device, Trunk: ev.Leg.Trunk, Number: ev.Leg.Number, Agent: ev.Leg.Agent, SIPCallID: ev.Leg.SIPCallID})
+		Agent: ev.Leg.Agent, Held: ev.Held, Inbound: ev.Leg.Inbound})
+	m.journal(event.LegStarted{Leg: n, Device: ev.Leg.Device, Trunk: ev.Leg.Trunk, Number: ev.Leg.Number, Agent: ev.Leg.Agent, SIPCallID: ev.Leg.SIPCallID, Inbound: ev.Leg.Inbound})
 	m.journal(event.LegAnswered{Leg: n})
 	m.journal(event.LegTransferred{Leg: n, FromCall: ev.Call})
 	m.occupy(n)

@@ -246,7 +246,7 @@ func (o *owner) giveLeg(e GiveLeg) {
 		l.media.Record(nil, record.Left)
 		l.media.Move(to.group)
 	}
-	h := handedLeg{call: o.id, leg: l, held: d.Held, info: LegInfo{Device: d.Device, Trunk: d.Trunk, Number: d.Number, Agent: d.Agent, SIPCallID: l.dialog.SIPCallID()}}
+	h := handedLeg{call: o.id, leg: l, held: d.Held, info: LegInfo{Device: d.Device, Trunk: d.Trunk, Number: d.Number, Agent: d.Agent, SIPCallID: l.dialog.SIPCallID(), Inbound: d.Inbound || e.Leg == 0}}
 	// First the leg, then its events: the new owner must know it when they come.
 	if to.post(h) == boxTaken {
 		l.owner.CompareAndSwap(o, to)

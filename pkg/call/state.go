@@ -54,9 +54,11 @@ type Leg struct {
 	Held   bool   // this side's phone has put the call on hold
 	OnHold bool   // the same, asked by API
 	Busy   Busy   // what its agent was told to the ACD
-	Keys   string // pressed in the conversation, as far as they may become a code
-	KeyAt  time.Time
-	Early  bool // its early media is heard by the caller
+	// Inbound: it called in; leg 0, and one that came from another call's leg 0.
+	Inbound bool
+	Keys    string // pressed in the conversation, as far as they may become a code
+	KeyAt   time.Time
+	Early   bool // its early media is heard by the caller
 
 	Code     int          // SIP status that refused it, 0 when none
 	Reason   event.Reason // why it ended

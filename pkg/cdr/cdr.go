@@ -96,6 +96,7 @@ type Leg struct {
 	Audio     *event.Audio `json:"audio,omitempty"`       // shared with the event; not changed
 	Answered  bool         `json:"answered,omitempty"`    //
 	Ringing   bool         `json:"was_ringing,omitempty"` //
+	Inbound   bool         `json:"inbound,omitempty"`     // came in as a call of its own and was transferred here
 }
 
 // Recording is one file of the call.
@@ -147,7 +148,7 @@ func (c *Call) apply(e event.Event) {
 		}
 	case event.LegStarted:
 		c.Legs = append(c.Legs, Leg{Leg: b.Leg, Device: b.Device, Trunk: b.Trunk, Number: b.Number, Agent: b.Agent,
-			SIPCallID: b.SIPCallID, AtMs: ms(c.Started, now)})
+			SIPCallID: b.SIPCallID, AtMs: ms(c.Started, now), Inbound: b.Inbound})
 	case event.LegRinging:
 		if l := c.leg(b.Leg); l != nil && !l.Ringing {
 			l.Ringing, l.RingMs = true, max(0, ms(c.Started, now)-l.AtMs)

@@ -96,6 +96,8 @@ type LegStarted struct {
 	Number    string `json:"number,omitempty"`
 	Agent     string `json:"agent,omitempty"`
 	SIPCallID string `json:"sip_call_id"`
+	// Inbound: it came in as a call of its own and was transferred here.
+	Inbound bool `json:"inbound,omitempty"`
 }
 
 // LegRinging is the first 180 or 183 of an outgoing leg.

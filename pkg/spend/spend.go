@@ -46,11 +46,12 @@ type account struct {
 }
 
 type live struct {
-	device string
+	device string // who pays: the caller's, or of who transferred the call last
 	legs   map[int]*leg
 }
 
 type leg struct {
+	device   string
 	number   string
 	answered time.Time
 }
@@ -136,8 +137,18 @@ func (l *Ledger) Note(e event.Event) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.calls[e.CallID] = &live{device: b.Device}
+	case event.TransferAsked:
+		// Who sends a call outside by a transfer pays for it, not the caller.
+		if b.Code != 202 || b.Device == "" {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if c := l.calls[e.CallID]; c != nil {
+			c.device = b.Device
+		}
 	case event.LegStarted:
-		if b.Trunk == "" {
+		if b.Trunk == "" || b.Inbound {
 			return
 		}
 		l.mu.Lock()
@@ -149,7 +160,7 @@ func (l *Ledger) Note(e event.Event) {
 		if c.legs == nil {
 			c.legs = map[int]*leg{}
 		}
-		g := &leg{number: b.Number}
+		g := &leg{device: c.device, number: b.Number}
 		c.legs[b.Leg] = g
 		for _, k := range l.payers(e.Tenant, c.device) {
 			a := l.account(k, e.At)
@@ -186,7 +197,7 @@ func (l *Ledger) Note(e event.Event) {
 func (l *Ledger) end(tenant string, c *live, i int, at time.Time) {
 	g := c.legs[i]
 	delete(c.legs, i)
-	for _, k := range l.payers(tenant, c.device) {
+	for _, k := range l.payers(tenant, g.device) {
 		a := l.account(k, at)
 		delete(a.legs, g)
 		l.charge(k.tenant, a, g.number, g.answered, at)
@@ -208,7 +219,7 @@ func (l *Ledger) Load(now time.Time, c cdr.Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, g := range c.Legs {
-		if g.Leg == 0 || g.Trunk == "" || !g.Answered {
+		if g.Leg == 0 || g.Trunk == "" || g.Inbound || !g.Answered {
 			continue
 		}
 		begun := c.Started.Add(time.Duration(g.AtMs) * time.Millisecond)

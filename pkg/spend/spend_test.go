@@ -123,3 +123,22 @@ func TestLoad(t *testing.T) {
 		{Leg: 1, Trunk: "north", AnswerMs: 0, EndedMs: int64(13 * time.Hour / time.Millisecond), Answered: true}}}) // an hour of it today
 	check(t, l, t0, "tenant", route.Use{Talked: time.Hour + time.Minute, Spent: 3660})
 }
+
+// A call from outside that a phone transfers outside is that phone's, and a line
+// that called in is nobody's cost in the call to which it is transferred.
+func TestWhoTransfersPays(t *testing.T) {
+	l := New(rules())
+	say(l, t0, "c1", event.CallStarted{Trunk: "north"})
+	say(l, t0, "c1", event.TransferAsked{Transfer: "blind", Device: "other", Code: 403})
+	say(l, t0, "c1", event.TransferAsked{Transfer: "blind", Device: "desk", Code: 202})
+	say(l, t0, "c1", event.LegStarted{Leg: 2, Trunk: "north", Number: "1"})
+	say(l, t0, "c1", event.LegStarted{Leg: 3, Trunk: "north", Number: "2", Inbound: true})
+	say(l, t0, "c1", event.LegAnswered{Leg: 2})
+	say(l, t0, "c1", event.LegAnswered{Leg: 3})
+	say(l, t0, "c1", event.TransferAsked{Transfer: "blind", Device: "other", Code: 202}) // for what comes next
+	check(t, l, t0.Add(30*time.Second), "user/ana", route.Use{Calls: 1, Talked: 30 * time.Second, Spent: 30})
+	say(l, t0.Add(time.Minute), "c1", event.CallEnded{})
+	check(t, l, t0.Add(time.Hour), "device/desk", route.Use{Talked: time.Minute, Spent: 60})
+	check(t, l, t0.Add(time.Hour), "device/other", route.Use{})
+	check(t, l, t0.Add(time.Hour), "tenant", route.Use{Talked: time.Minute, Spent: 60})
+}
