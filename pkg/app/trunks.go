@@ -33,7 +33,7 @@ func registerUser(t *resource.TrunkSpec) string {
 func trunkConfigs(s *resource.Set) []sip.TrunkConfig {
 	out := make([]sip.TrunkConfig, 0, len(s.Trunks))
 	for k, t := range s.Trunks {
-		c := sip.TrunkConfig{Tenant: k.Tenant, Name: k.Name, Target: t.Target, AuthUser: t.AuthUser, AuthPassword: t.AuthPassword,
+		c := sip.TrunkConfig{Tenant: k.Tenant, Name: k.Name, Target: t.Target, ServerName: t.TLSServerName, AuthUser: t.AuthUser, AuthPassword: t.AuthPassword,
 			Options: time.Duration(t.OptionsInterval), Down: t.DownAfter, Up: t.UpAfter}
 		if g := t.Register; g != nil {
 			domain := cmp.Or(g.Domain, resource.HostOf(t.Target), resource.HostOf(g.Registrar))

@@ -23,6 +23,7 @@ type request struct {
 	contact   string // user part of our Contact; "" sends none
 	transport string
 	addr      netip.AddrPort
+	server    string // Target.ServerName
 }
 
 // sendRequest sends r once; done is told the final answer, or nil when none will
@@ -31,7 +32,7 @@ type request struct {
 func (s *Stack) sendRequest(r request, done func(res *sip.Response, contact string, transport bool)) {
 	sh := s.shardOf(r.callID)
 	sh.do(func() {
-		h, err := s.hopTo(Target{URI: r.uri.String(), Transport: r.transport, Addr: r.addr})
+		h, err := s.hopTo(Target{URI: r.uri.String(), Transport: r.transport, Addr: r.addr, ServerName: r.server})
 		if err != nil {
 			done(nil, "", true)
 			return

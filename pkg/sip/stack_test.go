@@ -93,7 +93,7 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 type testOption func(*Config, *Deps)
 
 // newStack starts a stack on ip, by UDP and TCP; Stop is the test's.
-func newStack(t *testing.T, n network, ip string, h *house, opts ...testOption) *Stack {
+func newStack(t testing.TB, n network, ip string, h *house, opts ...testOption) *Stack {
 	t.Helper()
 	a := netip.AddrPortFrom(addr(ip), 0)
 	if n != nil {

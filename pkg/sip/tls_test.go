@@ -25,7 +25,7 @@ import (
 
 // pki is a root, an intermediate and what they sign.
 type pki struct {
-	t         *testing.T
+	t         testing.TB
 	dir       string
 	root, mid *x509.Certificate
 	rootKey   *ecdsa.PrivateKey
@@ -34,7 +34,7 @@ type pki struct {
 	serial    int64
 }
 
-func newPKI(t *testing.T) *pki {
+func newPKI(t testing.TB) *pki {
 	t.Helper()
 	p := &pki{t: t, dir: t.TempDir()}
 	p.root, p.rootKey = p.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "test root"}, IsCA: true, BasicConstraintsValid: true,
@@ -106,7 +106,7 @@ func (p *pki) pool() *x509.CertPool {
 }
 
 // secure is a stack with a TLS listener on loopback.
-func secure(t *testing.T, p *pki, h *house, opts ...testOption) (*Stack, netip.AddrPort) {
+func secure(t testing.TB, p *pki, h *house, opts ...testOption) (*Stack, netip.AddrPort) {
 	t.Helper()
 	cert, key, _ := p.leaf("server", &x509.Certificate{DNSNames: []string{"sip.example.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	s := newStack(t, nil, "127.0.0.1", h, append([]testOption{func(c *Config, _ *Deps) {
@@ -405,4 +405,24 @@ func TestTLSCall(t *testing.T) {
 	if len(heard) != 1 {
 		t.Errorf("%d calls came through, want 1 more", len(heard))
 	}
+}
+
+// A trunk by TLS is asked by OPTIONS under the name that it must prove.
+func TestTrunkHealthByTLS(t *testing.T) {
+	p := newPKI(t)
+	far, at := secure(t, p, &house{})
+	defer stop(t, far)
+	s, _ := secure(t, p, &house{})
+	defer stop(t, s)
+	target := fmt.Sprintf("sip:%s;transport=tls", at)
+	s.SetTrunks([]TrunkConfig{
+		{Tenant: "default", Name: "good", Target: target, ServerName: "sip.example.test", Options: time.Hour},
+		{Tenant: "default", Name: "bad", Target: target, ServerName: "wrong.example.test", Options: time.Hour, Down: 1},
+	})
+	waitFor(t, "good up, bad down", func() bool {
+		good, ok1 := s.Trunk("default", "good")
+		bad, ok2 := s.Trunk("default", "bad")
+		return ok1 && ok2 && good.Usable() && !bad.Usable()
+	})
+	waitFor(t, "one OPTIONS by TLS", func() bool { return testutil.ToFloat64(far.met.requests["OPTIONS"][protoIndex("tls")]) == 1 })
 }

@@ -25,6 +25,7 @@ type TrunkID struct{ Tenant, Trunk string }
 type TrunkConfig struct {
 	Tenant, Name string
 	Target       string // URI that calls go to, probed by OPTIONS; "" = only calls in
+	ServerName   string // what its TLS end must prove; "" = the URI's host
 	// AuthUser and AuthPassword answer digest challenges to REGISTER.
 	AuthUser, AuthPassword string
 	Register               TrunkRegistration // zero: none
@@ -477,7 +478,7 @@ func (k *trunkKeeper) request(l *line, w *work, u *sip.Uri) {
 	if len(w.list) == 0 {
 		return
 	}
-	r := request{uri: *u, callID: w.callID, cseq: w.send.CSeq, transport: w.list[0].Transport, addr: w.list[0].Addr}
+	r := request{uri: *u, server: l.cfg.ServerName, callID: w.callID, cseq: w.send.CSeq, transport: w.list[0].Transport, addr: w.list[0].Addr}
 	w.giveUp = time.Time{}
 	sent := time.Now()
 	if w == &l.regWork {
