@@ -128,7 +128,7 @@ type Defence struct {
 	Allow      []string `yaml:"allow" doc:"Addresses and nets that are never banned, such as 192.0.2.7 or 198.51.100.0/24."`
 	FirstBan   Duration `yaml:"first_ban" default:"1m" min:"1s" max:"24h" doc:"Length of a first ban. Each further one is four times as long."`
 	LongestBan Duration `yaml:"longest_ban" default:"24h" min:"1s" max:"8760h" doc:"Longest ban. After so long without one the next is a first ban again."`
-	Overload   Duration `yaml:"overload" default:"10ms" min:"0s" max:"1s" doc:"New calls are refused with 503 and Retry-After, and then registrations, as long as every new request waits longer than this. Calls in progress and emergency calls go on. 0: never."`
+	Overload   Duration `yaml:"overload" default:"25ms" min:"0s" max:"1s" doc:"New calls are refused with 503 and Retry-After, and then registrations, as long as every new request waits longer than this. Calls in progress and emergency calls go on. 0: never."`
 }
 
 // SIPLimits are caps on what strangers may send.

@@ -5,9 +5,9 @@
 // The measure is how long messages have waited for their owner, judged as CoDel
 // does (RFC 8289): a queue that empties at least once in each interval is a
 // burst, one whose shortest wait stays above the target is standing and only
-// grows. From then on a share of the new calls is refused, which follows the
-// load up and down; registrations go next, and only when refusing calls did not
-// help. What belongs to a call in progress is never asked about.
+// grows. From then on new calls are taken at a rate that is felt out, as
+// TCP does, and the others refused; registrations go next, and only when refusing
+// calls did not help. What belongs to a call in progress is never asked about.
 package overload
 
 import "time"
@@ -23,32 +23,54 @@ const (
 
 // Config of a Control; zero fields take the defaults.
 type Config struct {
-	Target   time.Duration // shortest wait that is no queue; 10 ms
+	Target   time.Duration // shortest wait that is no queue; 25 ms
 	Interval time.Duration // 100 ms
 	// MaxCPU is the share of all CPUs that counts as overload; 0.97. Above 1: never.
 	MaxCPU float64
 }
 
-// Control holds the share of new work that is refused.
+// Control holds the rates at which new work is taken while there is too much.
 type Control struct {
 	cfg      Config
 	begun    time.Time     // of the interval
 	shortest time.Duration // wait seen in it
+	before   time.Duration // the shortest of the interval before
+	last     time.Duration // wait of the newest message
 	seen     int
 	cpu      float64
-	calls    float64 // share of calls refused, 0..maxShare
-	register float64
-	credit   [2]float64 // so that a share is met evenly, without chance
+	bad      int // intervals of overload in a row
+	kinds    [2]gate
 }
 
-// maxShare leaves a few through at any load: they are the probe that shows when it
-// is over.
-const maxShare = 0.98
+// gate is a limit on one kind of work.
+type gate struct {
+	on                bool
+	limit             float64 // a second
+	tokens            float64
+	at                time.Time // of tokens
+	offered, admitted int       // in this interval
+	share             float64   // refused in the last interval
+}
+
+// The limit goes down by a tenth when the queue stands and does not get shorter,
+// and up by a thirtieth when it is gone: it swings closely around what the node
+// can carry, however much more is offered. least keeps a few coming: they are the
+// probe that shows when it is over. Work that waited for stale has been sent again
+// by then (timer A), or its sender has gone.
+const (
+	down  = 0.9
+	up    = 1.03
+	least = 2.0 // a second
+	stale = 500 * time.Millisecond
+	// After so many intervals of overload in spite of the limit on calls,
+	// registrations are limited too.
+	patience = 8
+)
 
 // New makes a Control.
 func New(cfg Config) *Control {
 	if cfg.Target <= 0 {
-		cfg.Target = 10 * time.Millisecond
+		cfg.Target = 25 * time.Millisecond
 	}
 	if cfg.Interval <= 0 {
 		cfg.Interval = 100 * time.Millisecond
@@ -65,6 +87,7 @@ func (c *Control) Waited(now time.Time, wait time.Duration) {
 	if c.seen == 0 || wait < c.shortest {
 		c.shortest = wait
 	}
+	c.last = wait
 	c.seen++
 }
 
@@ -90,44 +113,65 @@ func (c *Control) turn(now time.Time) {
 	if c.cpu > c.cfg.MaxCPU && c.seen > 2 && c.shortest > c.cfg.Target/5 {
 		over = max(over, 0.5)
 	}
+	falling := c.shortest < c.before*8/10 // what is done already helps
+	if over > 0 {
+		c.bad++
+		c.kinds[Call].turn(past, true, falling)
+		c.kinds[Register].turn(past, c.bad > patience, falling)
+	} else {
+		c.bad = 0
+		c.kinds[Call].turn(past, false, false)
+		c.kinds[Register].turn(past, false, false)
+	}
+	c.before = c.shortest
+	c.begun, c.shortest, c.seen = now, 0, 0
+}
+
+func (g *gate) turn(past time.Duration, over, falling bool) {
+	sec := past.Seconds()
+	offered, admitted := float64(g.offered)/sec, float64(g.admitted)/sec
+	g.share = 0
+	if g.offered > 0 {
+		g.share = 1 - float64(g.admitted)/float64(g.offered)
+	}
 	switch {
-	case over > 0:
-		// Up quickly, by how far we are off; 0.03 to 0.4 of what still comes in.
-		step := min(0.03+0.03*over, 0.4)
-		if c.calls >= 0.9 {
-			c.register = min(c.register+(1-c.register)*step, maxShare)
+	case over && !g.on:
+		if g.offered > 0 {
+			g.on, g.limit = true, max(admitted*down, least)
 		}
-		c.calls = min(c.calls+(1-c.calls)*step, maxShare)
-	default:
-		// Down gently, one interval at a time: registrations first.
-		for range min(int(past/c.cfg.Interval), 100) {
-			if c.register > 0 {
-				c.register = max(0, c.register*0.9-0.02)
-			} else {
-				c.calls = max(0, c.calls*0.98-0.002)
-			}
+	case over && !falling:
+		g.limit = max(g.limit*down, least)
+	case !over && g.on:
+		g.limit = g.limit*up + 0.5*sec
+		// Less comes than may: over. A quiet time heals at once.
+		if g.limit > 1.5*offered || past > 2*time.Second {
+			g.on = false
 		}
 	}
-	c.begun, c.shortest, c.seen = now, 0, 0
+	g.offered, g.admitted = 0, 0
 }
 
 // Admit reports whether new work is taken.
 func (c *Control) Admit(now time.Time, k Kind) bool {
 	c.turn(now)
-	share := c.calls
-	if k == Register {
-		share = c.register
+	g := &c.kinds[min(int(k), len(c.kinds)-1)]
+	g.offered++
+	if g.on {
+		g.tokens = min(g.tokens+g.limit*now.Sub(g.at).Seconds(), max(1, g.limit/20)) // at most 50 ms at once
 	}
-	if share == 0 {
-		return true
-	}
-	i := min(int(k), len(c.credit)-1)
-	if c.credit[i] += share; c.credit[i] >= 1 {
-		c.credit[i]--
+	g.at = now
+	if g.on && (g.tokens < 1 || c.last > stale) {
 		return false
 	}
+	if g.on {
+		g.tokens--
+	}
+	g.admitted++
 	return true
 }
 
-// Share is the share of new calls refused now, 0..1.
-func (c *Control) Share() float64 { return c.calls }
+// Limited reports whether work of that kind is being refused.
+func (c *Control) Limited(k Kind) bool { return c.kinds[min(int(k), len(c.kinds)-1)].on }
+
+// Share is the share of new calls refused in the last interval, 0..1.
+func (c *Control) Share() float64 { return c.kinds[Call].share }
