@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,4 +131,28 @@ func TestCarrierScenarios(t *testing.T) {
 			h.quiet()
 		})
 	}
+}
+
+// TestSubscriptionOverRestart: killed and started again, the server tells who
+// watches without being asked.
+func TestSubscriptionOverRestart(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	done := make(chan error, 1)
+	go func() {
+		out, err := h.sippCommand("uac-subscribe-over-restart.xml", "201", 1, "-auth_uri", "201@"+h.sip.String())
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+		done <- err
+	}()
+	h.eventually(5*time.Second, "the lamp is watched", func() bool { return h.metric("centrala_sip_subscriptions") == 1 })
+	time.Sleep(1500 * time.Millisecond) // the store is written each second
+	h.signal(syscall.SIGKILL)
+	<-h.gone
+	h.start()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	h.quiet()
 }
