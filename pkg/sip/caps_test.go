@@ -352,7 +352,7 @@ func TestTopologyIsHidden(t *testing.T) {
 		wire := strings.Join(all, "\n")
 		host, _ := os.Hostname()
 		for _, secret := range []string{"10.1.2.3", "127.0.0.1", "internal-call-id", "X-Centrala", "go1.", runtime.GOOS + "/", host} {
-			if secret != "" && strings.Contains(wire, secret) {
+			if len(secret) > 3 && strings.Contains(wire, secret) {
 				t.Errorf("%q goes outside:\n%s", secret, wire[max(0, strings.Index(wire, secret)-300):])
 			}
 		}
