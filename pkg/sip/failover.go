@@ -153,7 +153,7 @@ func (d *Dialog) tryExpired() {
 func (d *Dialog) split() *Dialog {
 	sh := d.sh
 	old := sh.newDialog(d.callID)
-	old.m, old.key, old.flow, old.peer, old.routed, old.txs = d.m, d.key, d.flow, d.peer, d.routed, d.txs
+	old.m, old.key, old.flow, old.peer, old.routed, old.target, old.txs = d.m, d.key, d.flow, d.peer, d.routed, d.target, d.txs
 	for t := range old.txs {
 		t.d = old
 	}
