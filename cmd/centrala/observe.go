@@ -167,7 +167,7 @@ func legDetail(l cdr.Leg) string {
 	return who
 }
 
-// why tells the queue's decisions in sentences.
+// why tells the queue's decisions, and what was done to the call, in sentences.
 func why(records []event.Record) []string {
 	var out []string
 	for _, r := range records {
@@ -182,11 +182,48 @@ func why(records []event.Record) []string {
 			if b.Outcome != "accepted" {
 				out = append(out, fmt.Sprintf("%s did not take it: %s after %s", b.Agent, b.Outcome, seconds(b.RingMs)))
 			}
+		case event.TransferAsked:
+			who := fmt.Sprintf("leg %d", b.Leg)
+			if b.Device != "" {
+				who = "device " + b.Device
+			}
+			out = append(out, fmt.Sprintf("%s asked for %s transfer to %q by %s%s", who, transferNames[b.Transfer], b.To, b.By, refusedWith(b.Code)))
+		case event.TransferEnded:
+			out = append(out, fmt.Sprintf("that transfer: %s%s", strings.ReplaceAll(b.Outcome, "_", " "), because(b)))
+		case event.LegTransferred:
+			if b.ToCall != "" {
+				out = append(out, fmt.Sprintf("leg %d went over to call %s", b.Leg, b.ToCall))
+			} else {
+				out = append(out, fmt.Sprintf("leg %d came over from call %s", b.Leg, b.FromCall))
+			}
 		case event.FlowFailed:
 			out = append(out, fmt.Sprintf("flow %s failed at %s: %s", b.Flow, dash(b.Step), b.Error))
 		}
 	}
 	return out
+}
+
+var transferNames = map[string]string{"blind": "a blind", "attended": "an attended", "park": "a parking", "third": "a three-way"}
+
+func refusedWith(code int) string {
+	if code == 202 {
+		return ""
+	}
+	return fmt.Sprintf("; refused with %d", code)
+}
+
+func because(b event.TransferEnded) string {
+	s := ""
+	if b.Slot != "" {
+		s += ", slot " + b.Slot
+	}
+	if b.Reason != "" {
+		s += ", the target: " + strings.ReplaceAll(string(b.Reason), "_", " ")
+	}
+	if b.Code != 0 {
+		s += fmt.Sprintf(" (%d)", b.Code)
+	}
+	return s
 }
 
 func decisionSentence(d event.Decision) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -667,4 +668,76 @@ func TestParkByDialling(t *testing.T) {
 	o.over(b2) // has heard where
 	d := o.isUp(o.call(o.dan, "*7001"), o.dan)
 	o.talk(a, o.anna, d, o.dan)
+}
+
+// Transfers and hang-ups at the same moment, in any mixture: afterwards no call,
+// no stream and no busy agent is left.
+func TestTransferRaces(t *testing.T) {
+	o := newOffice(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, a := range []string{"bob", "carol"} {
+		if err := o.SetAgentState(context.Background(), "default", a, "ready", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 25 {
+		a := o.call(o.anna, "201")
+		b := o.answers(o.bob)
+		o.isUp(a, o.anna)
+		b2 := o.call(o.bob, "202")
+		c := o.answers(o.carol)
+		o.isUp(b2, o.bob)
+		acts := []func(){
+			func() { b.Refer("sip:202@h", b2.Replaces()) },
+			func() { b2.Refer("sip:101@h", b.Replaces()) },
+			func() { b.Refer("sip:203@h", "") },
+			func() { a.Refer("sip:203@h", "") },
+			func() { hangUp(a) },
+			func() { hangUp(b) },
+			func() { hangUp(c) },
+			func() { b.HoldPeer(robot.HoldSendOnly) },
+		}
+		r.Shuffle(len(acts), func(i, j int) { acts[i], acts[j] = acts[j], acts[i] })
+		var wg sync.WaitGroup
+		for _, act := range acts[:3] {
+			pause := time.Duration(r.IntN(3000)) * time.Microsecond
+			wg.Go(func() { time.Sleep(pause); act() })
+		}
+		wg.Wait()
+		for drained := false; !drained; { // who was rung by a transfer refuses
+			select {
+			case d := <-o.dan.rings:
+				d.Reject(486, "Busy Here")
+			case x := <-o.carol.rings:
+				x.Reject(486, "Busy Here")
+			case x := <-o.bob.rings:
+				x.Reject(486, "Busy Here")
+			case <-time.After(20 * time.Millisecond):
+				drained = true
+			}
+		}
+		for _, x := range []*robot.Call{a, b, b2, c} {
+			hangUp(x)
+		}
+		o.eventually(fmt.Sprintf("round %d: everything has ended", round), func() bool {
+			for drained := false; !drained; {
+				select {
+				case x := <-o.dan.rings:
+					x.Reject(486, "Busy Here")
+				case x := <-o.bob.rings:
+					x.Reject(486, "Busy Here")
+				case x := <-o.carol.rings:
+					x.Reject(486, "Busy Here")
+				default:
+					drained = true
+				}
+			}
+			s, err := o.Status(context.Background())
+			return err == nil && s.Calls == 0
+		})
+	}
+	o.eventually("the agents are free", func() bool {
+		agents, err := o.Agents(context.Background(), "default")
+		return err == nil && !slices.ContainsFunc(agents, func(a api.Agent) bool { return a.State == "on_call" || len(a.Calls) > 0 })
+	})
 }

@@ -71,8 +71,8 @@ func dialledOf(uri string) string {
 	user, _, _ = strings.Cut(user, ";")
 	user, _, _ = strings.Cut(user, ":")
 	u, err := url.PathUnescape(user)
-	if err != nil || len(u) > 64 {
-		return ""
+	if err != nil || len(u) > 64 || clean(u, 64) != u {
+		return "" // a number or name can be printed
 	}
 	return u
 }
