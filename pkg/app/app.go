@@ -444,6 +444,15 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		}
 	}
 	for k, t := range s.Trunks {
+		if t.Username != "" {
+			if other, taken := d.accounts[t.Username]; taken {
+				faults = append(faults, fmt.Errorf("trunk %q: username %q belongs to %q of tenant %q", k.Name, t.Username, other.Device+other.Trunk, other.Tenant))
+				continue
+			}
+			// A trunk's password is hashed as a phone's is.
+			md5, sha, _ := (&resource.DeviceSpec{Username: t.Username, Password: t.Password}).Secrets(k.Name, a.cfg.SIP.Realm)
+			d.accounts[t.Username] = sip.Account{Tenant: k.Tenant, Trunk: k.Name, Username: t.Username, HA1MD5: md5, HA1SHA256: sha}
+		}
 		var from []trunkAddress
 		for _, s := range t.Addresses {
 			p, port, err := parseTrunkAddress(s)

@@ -493,3 +493,42 @@ func TestWeightsShareCalls(t *testing.T) {
 		t.Errorf("%d and %d of %d", len(a.calls), len(b.calls), calls)
 	}
 }
+
+// TestTrunkByDigest: a far side without a fixed address proves itself with each
+// call, and is a carrier then, not a phone.
+func TestTrunkByDigest(t *testing.T) {
+	n := up(t)
+	n.must(`{kind: trunk, name: branch, spec: {username: branch, password: pw-branch}}`)
+	far := n.phone("127.0.0.1", nil)
+	branch := robot.Account{User: "branch", Password: "pw-branch"}
+	c, code := n.dial(far, branch, "1000")
+	if code != 200 {
+		t.Fatal(code)
+	}
+	hangUp(c)
+	if r := n.record("default", c); r.Trunk != "branch" || r.Device != "" || r.Direction != "in" {
+		t.Errorf("%+v", r)
+	}
+	for _, to := range []string{"201", "0722333444", "112", "*9"} { // extensions, the outside, codes: of the house alone
+		if _, code := n.dial(far, branch, to); code != 404 {
+			t.Errorf("%s: %d", to, code)
+		}
+	}
+	if _, code := n.dial(far, robot.Account{User: "branch", Password: "guess"}, "1000"); code != 401 {
+		t.Errorf("a wrong password: %d", code)
+	}
+	if err := far.RegisterWait(within(t), branch, 600); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("registered: %v", err)
+	}
+	if out := n.export(false); strings.Contains(out, "pw-branch") {
+		t.Error("the export tells the password")
+	}
+	// The masked text applied again keeps it.
+	n.must(n.export(false))
+	if _, code := n.dial(far, branch, "1000"); code != 200 {
+		t.Errorf("after the masked text was applied: %d", code)
+	}
+	if res, err := n.apply(`{kind: trunk, name: other, spec: {username: anna, password: x}}`, api.ApplyOptions{}); err == nil {
+		t.Errorf("a phone's username was taken: %+v", res)
+	}
+}

@@ -336,8 +336,8 @@ func (c *checker) trunk(k Key, t *TrunkSpec) {
 	if t.Target != "" {
 		c.must(r, "target", badURI(t.Target))
 	}
-	if t.Target == "" && len(t.Addresses) == 0 && len(t.TLSSubject) == 0 {
-		c.fault(r, "", "neither addresses nor tls_subject (calls in) nor target (calls out)")
+	if t.Target == "" && len(t.Addresses) == 0 && len(t.TLSSubject) == 0 && t.Username == "" {
+		c.fault(r, "", "neither addresses, tls_subject nor username (calls in) nor target (calls out)")
 	}
 	for i, name := range t.TLSSubject {
 		if strings.TrimSpace(name) != name || name == "" || len(name) > 255 {
@@ -369,6 +369,15 @@ func (c *checker) trunk(k Key, t *TrunkSpec) {
 	}
 	if t.AuthPassword == Mask {
 		c.fault(r, "auth_password", "masked, and the trunk is new; write its password")
+	}
+	if (t.Username == "") != (t.Password == "") {
+		c.fault(r, "username", "want username and password together")
+	}
+	if t.Username != "" && !userPattern.MatchString(t.Username) {
+		c.fault(r, "username", "%s; want letters, digits and . _ + - *, up to 64", strict.Quote(t.Username))
+	}
+	if t.Password == Mask {
+		c.fault(r, "password", "masked, and the trunk is new; write its password")
 	}
 	if t.MaxCalls < 0 {
 		c.fault(r, "max_calls", "%d; want 0 (no cap) or more", t.MaxCalls)
@@ -559,6 +568,9 @@ func (c *checker) duplicates() {
 		case *UserSpec:
 			take(r, t, "device", spec.Device, "device")
 		case *TrunkSpec:
+			if spec.Username != "" {
+				take(r, t, "username", spec.Username, "username")
+			}
 			for i, a := range spec.Addresses {
 				if p, err := ParseAddress(a); err == nil {
 					take(r, "", "address", p.String(), fmt.Sprintf("addresses[%d]", i)) // a packet's source names one tenant

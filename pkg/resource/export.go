@@ -83,6 +83,9 @@ func Masked(spec any) any {
 		if c.AuthPassword != "" {
 			c.AuthPassword = Mask
 		}
+		if c.Password != "" {
+			c.Password = Mask
+		}
 		return &c
 	}
 	return spec

@@ -76,9 +76,14 @@ func keepSecrets(d Document, live *Set) any {
 			return &c
 		}
 	case *TrunkSpec:
-		if old := live.Trunks[d.key()]; old != nil && spec.AuthPassword == Mask {
+		if old := live.Trunks[d.key()]; old != nil && (spec.AuthPassword == Mask || spec.Password == Mask) {
 			c := *spec
-			c.AuthPassword = old.AuthPassword
+			if c.AuthPassword == Mask {
+				c.AuthPassword = old.AuthPassword
+			}
+			if c.Password == Mask {
+				c.Password = old.Password
+			}
 			return &c
 		}
 	}

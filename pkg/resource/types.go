@@ -209,11 +209,15 @@ type TrunkSpec struct {
 	AddPrefix   string `yaml:"add_prefix,omitempty"`
 	CallerID    string `yaml:"caller_id,omitempty"` // number shown outside
 	// Auth answers the carrier's digest challenge on calls out.
-	AuthUser     string   `yaml:"auth_user,omitempty"`
-	AuthPassword string   `yaml:"auth_password,omitempty" secret:"true"`
-	MaxCalls     int      `yaml:"max_calls,omitempty"` // 0 = no cap
-	Codecs       []string `yaml:"codecs,omitempty"`
-	Record       Record   `yaml:"record,omitempty" enum:",always,never"`
+	AuthUser     string `yaml:"auth_user,omitempty"`
+	AuthPassword string `yaml:"auth_password,omitempty" secret:"true"`
+	// Username and Password let a far side call in that has no fixed address: each
+	// call proves them by digest. It registers nothing and may call our numbers alone.
+	Username string   `yaml:"username,omitempty"`
+	Password string   `yaml:"password,omitempty" secret:"true"`
+	MaxCalls int      `yaml:"max_calls,omitempty"` // 0 = no cap
+	Codecs   []string `yaml:"codecs,omitempty"`
+	Record   Record   `yaml:"record,omitempty" enum:",always,never"`
 	// RingTimeout bounds a call out; default 60s.
 	RingTimeout Duration `yaml:"ring_timeout,omitempty"`
 }

@@ -35,6 +35,9 @@ func (sh *shard) identify(req *sip.Request, h hop) (caller, bool) {
 		return caller{kind: IdentityTrunk, tenant: tenant, name: trunk}, true
 	}
 	acc, ok := sh.authenticate(req, h)
+	if acc.Trunk != "" {
+		return caller{kind: IdentityTrunk, tenant: acc.Tenant, name: acc.Trunk}, ok
+	}
 	return caller{kind: IdentityDevice, tenant: acc.Tenant, name: acc.Device, account: acc}, ok
 }
 

@@ -107,6 +107,10 @@ func (sh *shard) subscribe(req *sip.Request, h hop) {
 	if !ok {
 		return
 	}
+	if acc.Trunk != "" {
+		s.answer(req, h, 403, "")
+		return
+	}
 	flow := registrar.Flow{Transport: h.proto(), Remote: h.remote}
 	if h.l != nil {
 		flow.Local = h.l.addr
@@ -189,7 +193,7 @@ func (s *Stack) watchable(acc Account, req *sip.Request) (string, bool) {
 			return device, true
 		}
 	}
-	if other, ok := s.deps.Accounts.Account(user, req.Recipient.Host); ok && other.Tenant == acc.Tenant {
+	if other, ok := s.deps.Accounts.Account(user, req.Recipient.Host); ok && other.Tenant == acc.Tenant && other.Trunk == "" {
 		return other.Device, true
 	}
 	return "", false

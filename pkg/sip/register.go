@@ -65,6 +65,10 @@ func (sh *shard) register(req *sip.Request, h hop) {
 	if !ok {
 		return
 	}
+	if acc.Trunk != "" {
+		s.answer(req, h, 403, "")
+		return
+	}
 	if u := &req.To().Address; u.Scheme != "sip" && u.Scheme != "sips" || unescape(u.User) != acc.Username {
 		s.answer(req, h, 403, "")
 		return

@@ -134,6 +134,7 @@ type Account struct {
 	HA1MD5, HA1SHA256        string // hex of H(user:realm:password); "" = that algorithm is not offered to it
 	Contact                  string // static contact URI or ""
 	MaxContacts              int    // bindings at once; 0 = 10
+	Trunk                    string // not a device but this trunk: it may call in, and nothing else
 }
 
 // Target is where a request can be sent.
