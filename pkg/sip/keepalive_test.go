@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/registrar"
 )
 
 // bench with keep-alives.
@@ -250,4 +252,58 @@ func TestPingOutgoing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// fixedStore gives the bindings of an earlier process.
+type fixedStore struct {
+	all     []registrar.Binding
+	deleted chan registrar.ID
+}
+
+func (s *fixedStore) SaveBindings(context.Context, []registrar.Binding) error { return nil }
+func (s *fixedStore) DeleteBindings(_ context.Context, ids []registrar.ID) error {
+	for _, id := range ids {
+		s.deleted <- id
+	}
+	return nil
+}
+func (s *fixedStore) LoadBindings(context.Context) ([]registrar.Binding, error) { return s.all, nil }
+
+// Connections do not outlive the process: what can be reached without them is
+// kept over a restart, the rest is not called reachable.
+func TestRestartKeepsWhatCanBeReached(t *testing.T) {
+	store := &fixedStore{deleted: make(chan registrar.ID, 16)}
+	add := func(device, uri, transport string, reg uint32) {
+		b := registrar.Binding{ID: registrar.ID{Key: registrar.Key{Tenant: "default", Device: device}, Contact: device}, URI: uri, RegID: reg, Instance: "<urn:uuid:1>",
+			Flow: registrar.Flow{Transport: transport, Remote: netip.MustParseAddrPort("192.0.2.99:41000"), Conn: 7}, Expires: time.Now().Add(time.Hour)}
+		store.all = append(store.all, b)
+	}
+	add("browser", "sip:x@df7.invalid;transport=ws", "wss", 0)
+	add("nat", "sip:x@10.0.0.7;transport=tcp", "tcp", 0)
+	add("flow", "sip:x@192.0.2.99:5070;transport=tls;ob", "tls", 1)
+	add("direct", "sip:x@192.0.2.99:5070;transport=tcp", "tcp", 0)
+	add("natudp", "sip:x@10.0.0.7", "udp", 0)
+	h := &house{}
+	n := newStack(t, nil, "127.0.0.1", h, func(_ *Config, d *Deps) { d.Bindings = store })
+	defer stop(t, n)
+	for device, want := range map[string]string{"browser": "", "nat": "", "flow": "", "direct": "192.0.2.99:5070", "natudp": "192.0.2.99:41000"} {
+		got := ""
+		for _, c := range n.Contacts("default", device) {
+			got = c.Addr.String()
+			if c.Conn != 0 {
+				t.Errorf("%s by connection %d of another process", device, c.Conn)
+			}
+		}
+		if got != want {
+			t.Errorf("%s at %q, want %q", device, got, want)
+		}
+	}
+	for range 3 {
+		select {
+		case <-store.deleted:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the dead bindings stay in the store")
+		}
+	}
+	waitFor(t, "two devices up", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return len(h.up) == 2 })
 }

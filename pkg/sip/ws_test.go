@@ -373,6 +373,15 @@ func TestOutboundFlows(t *testing.T) {
 	if len(ts) != 1 || len(ts[0].Backup) != 1 || ts[0].Conn == old || ts[0].Backup[0].Conn == old {
 		t.Fatalf("the dead flow is still there: %+v", ts)
 	}
+	// The end of the old connection takes nothing of the new one's along. (Its
+	// browser comes back for the refusals below.)
+	a.ws.CloseNow()
+	waitFor(t, "the old connection gone", func() bool { return s.connByID(old) == nil })
+	if now := s.Contacts("default", "user1"); len(now) != 1 || len(now[0].Backup) != 1 {
+		t.Fatalf("after the old connection's end: %+v", now)
+	}
+	a = open()
+	defer a.ws.CloseNow()
 	// Two flows in one REGISTER are refused.
 	if bad := a.register("d", 31, contact(1)+", "+contact(2), "Supported: outbound"); code(bad) != "400" {
 		t.Errorf("two flows at once: %q", bad)
