@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -34,6 +35,7 @@ type scenario struct {
 	received map[string][2]int
 	port     uint16                        // where sipp listens; 0: any
 	with     func(h *house) (string, bool) // the other side, while sipp runs; false: not as it should be
+	timeout  string                        // seconds for the whole; "" = 20
 	second   *scenario                     // another sipp that runs beside it
 	gap      string                        // what the server does not do yet: skipped, and why
 }
@@ -101,7 +103,7 @@ func (h *house) scenarios(t *testing.T, group string, list []scenario) {
 
 // play runs one scenario; it returns what was wrong.
 func (h *house) play(group string, s scenario) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 75*time.Second)
 	defer cancel()
 	xml, err := filepath.Abs(filepath.Join("sipp", group, s.file+".xml"))
 	if err != nil {
@@ -122,7 +124,7 @@ func (h *house) play(group string, s scenario) string {
 	messages := filepath.Join(h.dir, fmt.Sprintf("%s-%d.messages", s.file, port))
 	faults := filepath.Join(h.dir, fmt.Sprintf("%s-%d.errors", s.file, port))
 	args := []string{h.sip.String(), "-sf", xml, "-s", s.to, "-m", "1", "-l", "1", "-i", from.String(), "-mi", from.String(), "-p", fmt.Sprint(port), "-mp", fmt.Sprint(sippRTP()),
-		"-cp", fmt.Sprint(freePort(h.t)), "-t", via, "-nostdin", "-timeout", "20", "-timeout_error", "-recv_timeout", "9000",
+		"-cp", fmt.Sprint(freePort(h.t)), "-t", via, "-nostdin", "-timeout", cmp.Or(s.timeout, "20"), "-timeout_error", "-recv_timeout", "9000",
 		"-trace_err", "-error_file", faults, "-trace_msg", "-message_file", messages}
 	if s.pass != "" {
 		args = append(args, "-au", s.to, "-ap", s.pass)
@@ -201,6 +203,7 @@ func library(t *testing.T, more string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b = []byte(strings.Replace(string(b), "media: {", "media: {rtp_timeout: 0s, ", 1)) // sipp sends no sound
 	h.write("centrala.yaml", strings.Replace(string(b), "sip:\n", "sip:\n  timers: {t1: 100ms, t2: 400ms, t4: 500ms}\n  defence: {allow: [127.0.0.0/8]}\n", 1))
 	r, err := os.ReadFile(filepath.Join(h.dir, "resources.yaml"))
 	if err != nil {
@@ -457,4 +460,12 @@ func (h *house) callWhile(p *phone, to string, with func(*robot.Call, *house) st
 	}
 	why := with(c, h)
 	return why, why == ""
+}
+
+// TestScenariosSlow: what waits for a session's refresh, half of the shortest
+// interval there is (90 s, RFC 4028 4).
+func TestScenariosSlow(t *testing.T) {
+	t.Parallel()
+	h := library(t, "")
+	h.scenarios(t, "slow", []scenario{{file: "uac-glare-491", to: "9", timeout: "60", received: map[string][2]int{`^INVITE`: {2, 2}, `^SIP/2.0 491`: {1, 1}}}})
 }
