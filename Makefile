@@ -86,12 +86,15 @@ docs: generate ## Generated documentation
 docker: ## Container image centrala:VERSION
 	docker build -f deploy/docker/Dockerfile -t centrala:$(or $(VERSION),dev) --build-arg VERSION=$(VERSION) .
 
-deps: ## Install sipp, baresip and, where Debian has it, linphone, where they are missing
+deps: ## Install sipp, baresip and, where Debian has them, linphone and nftables, where they are missing
 	@command -v sipp >/dev/null && command -v baresip >/dev/null || \
 		{ $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(TEST_PACKAGES); }
 	@command -v linphonec >/dev/null || \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends linphone-cli || \
 		echo "linphone-cli is not to be had here: its tests are skipped"
+	@command -v nft >/dev/null && command -v ip >/dev/null || \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nftables iproute2 || \
+		echo "nftables is not to be had here: the test behind NAT is skipped"
 
 check: deps fmt-check vet check-unit generate-check e2e ## All that CI does
 
