@@ -35,16 +35,19 @@ func (m *Manager) light(tenant string, l *legHandle, change func(*sip.DialogInfo
 	}
 }
 
-// tellLamps hands the dialogs of a device to the stack. lampMu keeps what is told
-// of one device in order; it is held over no other owner's work.
+// tellLamps hands the dialogs of a device to the stack. lampMu, one of a few by
+// device, keeps what is told of one device in order; it is held over no other
+// owner's work.
 func (m *Manager) tellLamps(tenant, device string) {
 	if m.deps.SIP == nil || device == "" {
 		return
 	}
-	m.lampMu.Lock()
-	defer m.lampMu.Unlock()
+	key := tenant + "/" + device
+	order := &m.lampMu[groupOf(key)%uint64(len(m.lampMu))]
+	order.Lock()
+	defer order.Unlock()
 	m.mu.Lock()
-	legs := m.devices[tenant+"/"+device]
+	legs := m.devices[key]
 	list := make([]sip.DialogInfo, 0, len(legs))
 	for _, l := range legs {
 		list = append(list, l.lamp)

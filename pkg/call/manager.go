@@ -69,7 +69,7 @@ type Manager struct {
 	dialogs  map[string]*legHandle   // legs by the Call-ID of their dialog, for Replaces
 	slots    map[string]*owner       // who is parked, per tenant/slot
 	turn     map[string]int          // where each hunt list goes on
-	lampMu   sync.Mutex              // above mu
+	lampMu   [64]sync.Mutex          // above mu
 	draining bool
 	idle     chan struct{} // closed and remade when the last call ends
 }
