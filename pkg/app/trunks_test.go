@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,14 +166,15 @@ func TestCallGoesToTheNextTrunk(t *testing.T) {
 // the callee's own.
 func TestTheCalleesWordReachesTheCaller(t *testing.T) {
 	n := up(t)
-	code := 486
-	first := n.line("127.0.0.4", func(c *robot.Call) { c.Reject(code, "X") })
+	var says atomic.Int64
+	first := n.line("127.0.0.4", func(c *robot.Call) { c.Reject(int(says.Load()), "X") })
 	rang := n.line("127.0.0.6", func(c *robot.Call) { c.Ring(); c.Reject(503, "X") })
 	second := n.line("127.0.0.5", nil)
 	n.must("{kind: tenant, name: default, spec: {language: en}}" + fmt.Sprintf(trunkDoc, "first", first.Addr(), "priority: 20") +
 		fmt.Sprintf(trunkDoc, "second", second.Addr(), "priority: 10"))
 	phone := n.phone("127.0.0.1", nil)
-	for code = range map[int]bool{486: true, 404: true, 484: true, 603: true, 480: true} {
+	for _, code := range []int{486, 404, 484, 603, 480} {
+		says.Store(int64(code))
 		c, got := n.dial(phone, bob, "0722333444")
 		if got != code {
 			t.Errorf("the callee's %d came as %d", code, got)
