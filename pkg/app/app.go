@@ -264,7 +264,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		MinExpires: s.Timers.MinExpires.D(), DefaultExpires: s.Timers.DefaultExpires.D(), MaxExpires: s.Timers.MaxExpires.D(),
 		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
 			MaxConnections: s.Limits.MaxConnections, MaxConnectionsPerIP: s.Limits.MaxConnectionsPerIP,
-			MaxTransactions: s.Limits.MaxTransactions, IdleTimeout: s.Limits.IdleTimeout.D(), FirstMessageTimeout: s.Limits.FirstMessageTimeout.D()},
+			MaxTransactions: s.Limits.MaxTransactions, MaxDialogs: s.Limits.MaxDialogs, MaxDialogsPerSource: s.Limits.MaxDialogsPerSource, IdleTimeout: s.Limits.IdleTimeout.D(), FirstMessageTimeout: s.Limits.FirstMessageTimeout.D()},
 		ClientTLS: sip.ClientTLS{CAFile: a.cfg.Beside(s.TLS.CA), CertFile: a.cfg.Beside(s.TLS.Certificate), KeyFile: a.cfg.Beside(s.TLS.Key)},
 		ACME:      acme,
 		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
