@@ -11,6 +11,7 @@ import (
 
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/call"
+	"github.com/centrala/centrala/pkg/e164"
 	"github.com/centrala/centrala/pkg/resource"
 	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
@@ -113,7 +114,7 @@ func (h *house) Outside(number string) ([]route.TrunkRoute, error) {
 	if len(routes) == 0 {
 		return nil, fmt.Errorf("route: %q: no trunk carries it: %w", number, route.ErrNotFound)
 	}
-	emergency := h.routes.Emergency(number)
+	emergency := h.Emergency(number)
 	list, err := h.choose(routes, emergency, number)
 	if err == nil && h.outside != nil && !emergency {
 		err = h.outside.permit(h, time.Now(), "", number)
@@ -122,6 +123,11 @@ func (h *house) Outside(number string) ([]route.TrunkRoute, error) {
 		return nil, err
 	}
 	return list, nil
+}
+
+// Emergency tells whether a number calls for help in this tenant.
+func (h *house) Emergency(number string) bool {
+	return e164.Emergency(number, h.spec.Region, h.spec.EmergencyNumbers)
 }
 
 // CallerNumber is a caller's number on a trunk in one form.

@@ -19,6 +19,8 @@ type House interface {
 	// Outside lists the trunks for a number that the house itself dials, in the
 	// order to try them; never empty without an error.
 	Outside(number string) ([]route.TrunkRoute, error)
+	// Emergency tells whether a number, as sent to a trunk, calls for help.
+	Emergency(number string) bool
 	// CallerNumber is a caller's number on a trunk in the house's own form.
 	CallerNumber(trunk, number string) string
 	// Named is a target by its name: kind "queue", "flow", "device" or "agent". The

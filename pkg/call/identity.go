@@ -193,7 +193,7 @@ func splitList(v string) []string {
 }
 
 // shown is how the caller appears to a trunk: From and the headers beside it.
-func (o *owner) shown(t *Trunk, number string) (sip.Address, []sip.Header) {
+func (o *owner) shown(t *Trunk, number string, urgent bool) (sip.Address, []sip.Header) {
 	s := &o.m.S
 	caller := t.CallerID
 	if caller == "" {
@@ -204,7 +204,7 @@ func (o *owner) shown(t *Trunk, number string) (sip.Address, []sip.Header) {
 	}
 	from := sip.Address{User: caller}
 	// Who calls for help is shown, wanted or not (RFC 5687 ED-60).
-	private := s.Private && !s.Emergency
+	private := s.Private && !urgent
 	var headers []sip.Header
 	if uriUser(caller) {
 		identity := "<sip:" + caller + "@" + t.Host + ">"

@@ -254,10 +254,12 @@ func (o *owner) dialTrunk(trunk, number string) {
 		o.then(DialFailed{event.ReasonUnreachable, "trunk takes no calls out"})
 		return
 	}
+	// A flow or a transfer may call for help too.
+	urgent := o.m.S.Emergency || o.house.Emergency(number)
 	target := t.Target
 	target.URI = withUser(target.URI, number)
 	if st, known := o.mgr.deps.SIP.Trunk(o.tenant, trunk); known {
-		if !st.Usable() && !o.m.S.Emergency {
+		if !st.Usable() && !urgent {
 			o.then(DialFailed{event.ReasonUnreachable, "trunk is down"})
 			return
 		}
@@ -265,11 +267,11 @@ func (o *owner) dialTrunk(trunk, number string) {
 			target.Routes = st.ServiceRoute
 		}
 	}
-	if !o.mgr.takeTrunk(o.m.S.Tenant, trunk, t.MaxCalls, o.m.S.Emergency) {
+	if !o.mgr.takeTrunk(o.m.S.Tenant, trunk, t.MaxCalls, urgent) {
 		o.then(DialFailed{event.ReasonOverload, "trunk is full"})
 		return
 	}
-	from, headers := o.shown(t, number)
+	from, headers := o.shown(t, number, urgent)
 	l := &legHandle{policy: t.Codecs, source: target, trunk: trunk, began: time.Now()}
 	response := t.ResponseTimeout
 	if response <= 0 {
@@ -277,7 +279,7 @@ func (o *owner) dialTrunk(trunk, number string) {
 	}
 	ok := o.startLeg(l, sip.DialRequest{Target: target, From: from, To: sip.Address{User: number, Host: t.Host}, Headers: headers,
 		AuthUser: t.AuthUser, AuthPassword: t.AuthPassword, RingTimeout: t.RingTimeout, TryTimeout: response,
-		Tenant: o.tenant, Name: trunk, Kind: sip.IdentityTrunk, Urgent: o.m.S.Emergency})
+		Tenant: o.tenant, Name: trunk, Kind: sip.IdentityTrunk, Urgent: urgent})
 	if !ok {
 		o.mgr.release(o.m.S.Tenant, l)
 		o.then(DialFailed{event.ReasonUnreachable, "trunk could not be dialled"})

@@ -250,7 +250,7 @@ func TestShownToATrunk(t *testing.T) {
 			c.state.Legs = []Leg{{}}
 		}
 		o := &owner{m: NewMachine(c.state, house)}
-		from, hs := o.shown(&c.trunk, "0722")
+		from, hs := o.shown(&c.trunk, "0722", c.state.Emergency)
 		var lines []string
 		for _, h := range hs {
 			lines = append(lines, h.Name+": "+h.Value)
