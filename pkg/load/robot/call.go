@@ -126,6 +126,7 @@ type Call struct {
 	byeCode    int
 	early      string // To of a provisional answer: the early dialog's name
 	referred   []int  // answer to our REFER and its NOTIFYs
+	notify     uint32 // CSeq of the newest NOTIFY
 	cancel     bool   // hang up as soon as the INVITE has a provisional answer
 	trying     bool   // it has one, 100 at least
 	cancelSent bool

@@ -45,12 +45,19 @@ func (c *Call) notified(m *Message) {
 	if len(f) < 2 || f[0] != "SIP/2.0" {
 		return
 	}
-	if code, err := strconv.Atoi(f[1]); err == nil {
-		c.mu.Lock()
-		c.referred = append(c.referred, code)
-		c.poke()
-		c.mu.Unlock()
+	code, err := strconv.Atoi(f[1])
+	if err != nil {
+		return
 	}
+	n, _ := m.cseq()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n <= c.notify {
+		return // sent again because our answer was late
+	}
+	c.notify = n
+	c.referred = append(c.referred, code)
+	c.poke()
 }
 
 // Replaces names this dialog as the server must see it, for another call's
