@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,7 +30,13 @@ import (
 	"github.com/centrala/centrala/pkg/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// More than the processors: these tests wait for sound and rings.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // houseDocs are two companies on one node. carrier stands for the address of
 // the default tenant's carrier, other for that of acme's: on Linux all of 127/8

@@ -57,6 +57,7 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
+	t.Parallel() // these wait for sound, not for the processor
 	o := &office{node: up(t)}
 	if _, err := o.apply(moreDocs, api.ApplyOptions{By: "test"}); err != nil {
 		t.Fatal(err)
