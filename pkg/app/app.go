@@ -455,12 +455,12 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		}
 		var from []trunkAddress
 		for _, s := range t.Addresses {
-			p, port, err := parseTrunkAddress(s)
+			addr, err := resource.ParseAddress(s)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("trunk %q: %w", k.Name, err))
 				continue
 			}
-			from = append(from, trunkAddress{p, port, k.Tenant, k.Name})
+			from = append(from, trunkAddress{addr, k.Tenant, k.Name})
 		}
 		if len(t.TLSSubject) == 0 {
 			d.trunks = append(d.trunks, from...)

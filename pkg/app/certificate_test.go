@@ -3,6 +3,8 @@ package app
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/centrala/centrala/pkg/resource"
 )
 
 // A certificate names its trunk; addresses, where given, must fit as well.
@@ -10,7 +12,7 @@ func TestMatchCertificate(t *testing.T) {
 	net := netip.MustParsePrefix("192.0.2.0/24")
 	d := &directory{subjects: map[string]trunkSubject{
 		"sbc.carrier.example": {tenant: "default", trunk: "north"},
-		"cn=pbx,o=example":    {tenant: "acme", trunk: "south", addresses: []trunkAddress{{prefix: net, port: 5061}}},
+		"cn=pbx,o=example":    {tenant: "acme", trunk: "south", addresses: []trunkAddress{{Address: resource.Address{Prefix: net, Port: 5061}}}},
 	}}
 	in, out := netip.MustParseAddrPort("192.0.2.9:40000"), netip.MustParseAddrPort("198.51.100.1:5061")
 	for _, tc := range []struct {

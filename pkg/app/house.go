@@ -334,7 +334,7 @@ func (d *directory) MatchCertificate(names []string, src netip.AddrPort) (tenant
 		}
 		here := len(t.addresses) == 0
 		for _, a := range t.addresses {
-			here = here || a.prefix.Contains(src.Addr().Unmap()) // a client's port is any
+			here = here || a.Prefix.Contains(src.Addr().Unmap()) // a client's port is any
 		}
 		if here {
 			return t.tenant, t.trunk, true
@@ -344,8 +344,7 @@ func (d *directory) MatchCertificate(names []string, src netip.AddrPort) (tenant
 }
 
 type trunkAddress struct {
-	prefix        netip.Prefix
-	port          uint16 // 0 = any
+	resource.Address
 	tenant, trunk string
 }
 
@@ -353,9 +352,8 @@ type trunkAddress struct {
 // before one without, a narrower net before a wider.
 func (d *directory) MatchTrunk(src netip.AddrPort) (tenant, trunk string, ok bool) {
 	best := -1
-	addr := src.Addr().Unmap()
 	for i, t := range d.trunks {
-		if !t.prefix.Contains(addr) || t.port != 0 && t.port != src.Port() {
+		if !t.Contains(src) {
 			continue
 		}
 		if best < 0 || narrower(t, d.trunks[best]) {
@@ -369,25 +367,8 @@ func (d *directory) MatchTrunk(src netip.AddrPort) (tenant, trunk string, ok boo
 }
 
 func narrower(a, b trunkAddress) bool {
-	if (a.port != 0) != (b.port != 0) {
-		return a.port != 0
+	if (a.Port != 0) != (b.Port != 0) {
+		return a.Port != 0
 	}
-	return a.prefix.Bits() > b.prefix.Bits()
-}
-
-// parseTrunkAddress reads "192.0.2.1", "192.0.2.0/24" or "192.0.2.1:5060".
-func parseTrunkAddress(s string) (netip.Prefix, uint16, error) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), 0, nil
-	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), 0, nil
-	}
-	ap, err := netip.ParseAddrPort(s)
-	if err != nil {
-		return netip.Prefix{}, 0, fmt.Errorf("address %q: want an IP address, a net such as 192.0.2.0/24, or address:port", s)
-	}
-	a := ap.Addr().Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), ap.Port(), nil
+	return a.Prefix.Bits() > b.Prefix.Bits()
 }
