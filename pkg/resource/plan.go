@@ -265,19 +265,3 @@ func joinPath(path, key string) string {
 	}
 	return path + "." + key
 }
-
-// Plan is what an apply would do.
-type Plan struct {
-	Next    *Set     // what the resources would be; of live's revision, secrets sealed
-	Changes []Change // from live to Next
-	Faults  []Fault  // of Next as a whole, warnings included
-}
-
-// MakePlan works an apply of docs out against live: merged, sealed for realm,
-// checked as a whole and compared. Nothing takes effect; Errors(plan.Faults)
-// tells whether it may.
-func MakePlan(live *Set, docs []Document, prune bool, realm string, flows FlowChecker) Plan {
-	merged := Merge(live, docs, prune)
-	next := Seal(merged, realm)
-	return Plan{next, Diff(live, next), Check(next, flows)}
-}
