@@ -160,10 +160,8 @@ func (m *Machine) legGiven(ev LegGiven) {
 	case j.Kind == featureReplaces && m.talks(j.Leg):
 		m.replace(j.Leg, n)
 	case (j.Kind == joinPickUp || j.Kind == featureReplaces) && m.S.Attempt != nil && m.S.Phase != Talking:
-		if m.S.Attempt.OfferID != "" {
-			// The ACD takes the offer back; the agent who rang stays ready.
-			m.tell(acd.Leave{CallID: m.S.ID, Outcome: acd.LeftAnswered})
-		} else if m.S.Phase == Waiting {
+		if m.S.Attempt.OfferID != "" || m.S.Phase == Waiting {
+			// The ACD takes an offer back; the agent who rang stays ready.
 			m.tell(acd.Leave{CallID: m.S.ID, Outcome: acd.LeftAnswered})
 		}
 		m.endAttempt("answered elsewhere")

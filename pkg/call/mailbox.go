@@ -4,7 +4,7 @@ import "sync"
 
 // mailbox is the bounded queue in front of one owner. put never blocks: SIP
 // shards and media workers serve other calls too. When it is full the caller of
-// put learns so; the call is then ended, for it has lost track of its own story.
+// put learns so, and what it brought is lost.
 type mailbox struct {
 	mu     sync.Mutex
 	items  []any

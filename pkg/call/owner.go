@@ -112,7 +112,7 @@ func groupOf(callID string) uint64 {
 	return h.Sum64()
 }
 
-// post hands v to the owner. A full mailbox ends the call.
+// post hands v to the owner. What a full mailbox does not take is counted and logged.
 func (o *owner) post(v any) boxState {
 	s := o.box.put(v)
 	if s == boxFull {
