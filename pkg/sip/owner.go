@@ -231,7 +231,7 @@ func (d *Dialog) effect(e dialog.Effect) {
 	sh := d.sh
 	switch e := e.(type) {
 	case dialog.SendRequest:
-		d.request(e.Request)
+		d.request(e.Request, e.Farewell)
 	case dialog.SendACK:
 		h, err := d.route(e.Request)
 		if err == nil {
@@ -301,8 +301,9 @@ func (d *Dialog) effect(e dialog.Effect) {
 	}
 }
 
-// request sends a dialog's request in a new transaction.
-func (d *Dialog) request(req *sip.Request) {
+// request sends a dialog's request in a new transaction; a farewell's is over
+// after 2*T1, long enough for a second one where the first was lost.
+func (d *Dialog) request(req *sip.Request, farewell bool) {
 	sh := d.sh
 	h, err := d.route(req)
 	if err != nil {
@@ -311,7 +312,11 @@ func (d *Dialog) request(req *sip.Request) {
 	}
 	branch := sh.branch()
 	sh.via(req, h, branch)
-	sh.start(d, req, h, branch)
+	if !farewell {
+		sh.start(d, req, h, branch)
+	} else if t := sh.start(nil, req, h, branch); !t.m.Final() {
+		sh.setTimer(&t.timers[timerDeadline], 2*sh.s.cfg.Timers.T1)
+	}
 }
 
 // route is where a request of the dialog goes (RFC 3261 12.2.1.1, 18.1.1). The

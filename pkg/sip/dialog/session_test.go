@@ -132,7 +132,7 @@ func TestSession(t *testing.T) {
 			s.do(s.req("INVITE", 11, "r", "hold"))
 			s.got = nil
 			s.wait(31900*time.Millisecond, rep(10, "200 inv a")...)
-			s.wait(100*time.Millisecond, "Ended timeout 408 (no ACK)", "487 r", "BYE 1")
+			s.wait(100*time.Millisecond, "Ended timeout 408 (no ACK)", "487 r", "BYE 1", "terminate")
 		}},
 		{"queued re-INVITE cancelled", func(t *testing.T) {
 			s := incoming(t, "offer")

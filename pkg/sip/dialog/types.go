@@ -28,7 +28,7 @@ type Timer uint8
 // The timers of a dialog.
 const (
 	TimerRetransmit  Timer = iota // our 2xx to an INVITE again, T1 doubling to T2 (RFC 3261 13.3.1.4)
-	TimerAckWait                  // no ACK for 64*T1: BYE
+	TimerAckWait                  // no ACK for 64*T1: BYE, and the dialog is gone
 	TimerGlare                    // our re-INVITE again after 491 (14.1) or Retry-After
 	TimerRing                     // UAC: no final answer; CANCEL
 	TimerCancel                   // UAC: no final answer 64*T1 after CANCEL (9.1)
@@ -165,7 +165,11 @@ type Effect interface{ effect() }
 // SendRequest starts a client transaction. The request is complete but for Via
 // (the transaction's branch) and destination: the first Route, else the
 // Request-URI, unless the owner knows the flow to the peer better (NAT).
-type SendRequest struct{ Request *sip.Request }
+// Farewell: nobody waits for the answer, and the transaction is given up soon.
+type SendRequest struct {
+	Request  *sip.Request
+	Farewell bool
+}
 
 // SendACK sends an ACK for a 2xx: no transaction, a branch of its own, Via to be
 // added. It comes again for each retransmitted 2xx.

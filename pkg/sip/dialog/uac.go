@@ -30,7 +30,7 @@ func (d *Dialog) sendInvite() {
 		appendExtra(req, s.Headers)
 	}
 	setBody(req, sdpType, c.SDP)
-	d.emit(SendRequest{req})
+	d.emit(SendRequest{Request: req})
 }
 
 // sendACK acknowledges the 2xx of the INVITE cseq with body (RFC 3261 13.2.2.4).
@@ -374,7 +374,7 @@ func (d *Dialog) known2xx(res *sip.Response) bool {
 			req := d.build(sip.BYE, s.LocalCSeq, p)
 			d.authorize(req)
 			setBody(req, "", nil)
-			d.emit(SendRequest{req})
+			d.emit(SendRequest{Request: req})
 		}
 		return true
 	}
@@ -418,7 +418,7 @@ func (d *Dialog) sendOut(o *Outgoing) {
 	d.authorize(req)
 	appendExtra(req, o.Headers)
 	setBody(req, o.ContentType, o.Body)
-	d.emit(SendRequest{req})
+	d.emit(SendRequest{Request: req})
 }
 
 // reasonHeaders adds a Reason header (RFC 3326) when reason is one.

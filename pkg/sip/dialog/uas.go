@@ -343,8 +343,12 @@ func (d *Dialog) onACK(ev Event) {
 }
 
 // onNoACK: 64*T1 without ACK: the dialog is confirmed but dead, BYE (13.3.1.4).
+// Sooner is forbidden (15), and who never acknowledged a call will not answer its
+// BYE: that one is sent and forgotten, so that a flood of such calls leaves
+// nothing behind. A peer that has been there (re-INVITE) gets an ordinary BYE.
 func (d *Dialog) onNoACK(Event) {
-	if d.s.Srv == nil || !d.s.Srv.Answered {
+	in := d.s.Srv
+	if in == nil || !in.Answered {
 		return
 	}
 	hs := d.s.ByeHeaders
@@ -352,5 +356,15 @@ func (d *Dialog) onNoACK(Event) {
 	d.stop(TimerRetransmit)
 	d.ended(EndTimeout, 408, "no ACK")
 	d.refusePending()
-	d.bye(hs)
+	if !in.Initial {
+		d.bye(hs)
+		return
+	}
+	d.s.LocalCSeq++
+	req := d.build(sip.BYE, d.s.LocalCSeq, d.peer())
+	d.authorize(req)
+	appendExtra(req, hs)
+	setBody(req, "", nil)
+	d.emit(SendRequest{Request: req, Farewell: true})
+	d.over()
 }

@@ -55,9 +55,7 @@ func TestIncoming(t *testing.T) {
 			s.wait(3999 * time.Millisecond)       //
 			s.wait(time.Millisecond, "200 inv a") // 11.5
 			s.wait(20*time.Second, rep(5, "200 inv a")...)
-			s.wait(500*time.Millisecond, "Ended timeout 408 (no ACK)", "BYE 1")
-			s.wait(time.Minute)
-			s.do(TransactionFailed{CSeq: 1, Method: sip.BYE}, "terminate")
+			s.wait(500*time.Millisecond, "Ended timeout 408 (no ACK)", "BYE 1", "terminate")
 		}},
 		{"lost ACK: the second one stops the 200", func(t *testing.T) {
 			s := incoming(t, "offer")
@@ -86,7 +84,15 @@ func TestIncoming(t *testing.T) {
 			s.do(End{}, "Ended local")
 			s.got = nil
 			s.wait(31900*time.Millisecond, rep(10, "200 inv a")...)
-			s.wait(100*time.Millisecond, "BYE 1")
+			s.wait(100*time.Millisecond, "BYE 1", "terminate")
+		}},
+		{"no ACK to a re-INVITE: an ordinary BYE", func(t *testing.T) {
+			s := talkIn(t)
+			s.do(s.req("INVITE", 11, "re", "new offer"), "RemoteOffer new offer")
+			s.do(Answer{[]byte("b")}, "200 re b")
+			s.step(TimerFired{TimerAckWait})
+			s.want("Ended timeout 408 (no ACK)", "BYE 1")
+			s.do(TransactionFailed{CSeq: 1, Method: sip.BYE}, "terminate")
 		}},
 		{"CANCEL", func(t *testing.T) {
 			s := incoming(t, "offer")
