@@ -106,6 +106,14 @@ func Decode(l Law, dst []int16, payload []byte) int {
 	return n
 }
 
+// Table is the linear value of every octet of law l. It must not be changed.
+func Table(l Law) *[256]int16 {
+	if l == PCMA {
+		return &decodeA
+	}
+	return &decodeU
+}
+
 // Transcode rewrites min(len(dst), len(src)) octets from one law to the other
 // and returns how many; equal laws are copied. dst and src may be the same slice.
 func Transcode(dst, src []byte, from, to Law) int {
