@@ -21,7 +21,7 @@ func (b *bench) signed(f func(branch string, cseq int, extra ...string) string, 
 	b.t.Helper()
 	b.send(f(branch+"0", cseq, extra...))
 	m := b.want("SIP/2.0 401")
-	c, err := digest.Choose([]string{header(m, "WWW-Authenticate")})
+	c, err := digest.ParseChallenge(header(m, "WWW-Authenticate"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func (p *tcpPhone) signed(method, uri, callID string, headers string) string {
 		go func() { _, _ = p.c.Write([]byte(m)) }()
 		return p.read()
 	}
-	c, err := digest.Choose([]string{header(send(""), "WWW-Authenticate")})
+	c, err := digest.ParseChallenge(header(send(""), "WWW-Authenticate"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

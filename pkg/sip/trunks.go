@@ -485,8 +485,8 @@ func (k *trunkKeeper) request(l *line, w *work, u *sip.Uri) {
 		r.method, r.from, r.to, r.contact = sip.REGISTER, l.cfg.Register.AOR, l.cfg.Register.AOR, cmp.Or(l.cfg.Register.Contact, "centrala")
 		r.uri.User = ""
 		r.headers = append(r.headers, Header{Name: "Expires", Value: itoa(int(w.send.Expires / time.Second))}, Header{Name: "Supported", Value: "path"})
-		if w.send.AuthName != "" {
-			r.headers = append(r.headers, Header{Name: w.send.AuthName, Value: w.send.AuthValue})
+		for _, f := range w.send.Auth {
+			r.headers = append(r.headers, Header{Name: f.Name, Value: f.Value})
 		}
 		if len(w.list) > 1 {
 			w.giveUp = sent.Add(registerTimeout)
@@ -575,10 +575,6 @@ func (k *trunkKeeper) failed(l *line, w *work, why string) {
 
 // granted reads a registrar's answer.
 func (k *trunkKeeper) granted(l *line, w *work, res *sip.Response, contact string, a *trunk.Answer) {
-	challenge := "www-authenticate"
-	if a.Code == 407 {
-		challenge = "proxy-authenticate"
-	}
 	var routes []string
 	general := time.Duration(-1)
 	contacts := 0
@@ -586,8 +582,10 @@ func (k *trunkKeeper) granted(l *line, w *work, res *sip.Response, contact strin
 	own := time.Duration(-2) // not named
 	for _, h := range res.Headers() {
 		switch strings.ToLower(h.Name()) {
-		case challenge:
+		case "www-authenticate":
 			a.Challenges = append(a.Challenges, h.Value())
+		case "proxy-authenticate":
+			a.ProxyChallenges = append(a.ProxyChallenges, h.Value())
 		case "retry-after":
 			a.RetryAfter = max(0, seconds(h.Value()))
 		case "min-expires":

@@ -427,6 +427,7 @@ func TestScenariosCalled(t *testing.T) {
 	}
 	once := map[string][2]int{`^INVITE`: {1, 1}}
 	carrier("uas-carrier-challenges-407", "0901123456", answered(300*time.Millisecond), map[string][2]int{`^INVITE`: {2, 2}}, 0)
+	carrier("uas-carrier-challenges-407-then-401", "0907123456", answered(300*time.Millisecond), map[string][2]int{`^INVITE`: {3, 3}}, 0)
 	carrier("uas-carrier-keeps-refusing-407", "0902123456", refused(403), map[string][2]int{`^INVITE`: {2, 2}}, 0)
 	// Two carriers for the same numbers, the better one first.
 	pair := func(file, digits, second string, with func(c *robot.Call, h *house) string) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/centrala/centrala/pkg/sip/digest"
 )
 
 // Methods we take in a dialog, and the option tags we know.
@@ -232,19 +234,15 @@ func (d *Dialog) build(method sip.RequestMethod, cseq uint32, p peer) *sip.Reque
 }
 
 // authorize adds credentials when we were challenged before, and returns them.
-func (d *Dialog) authorize(req *sip.Request) *Header {
-	a := d.s.Auth
-	if a == nil {
+func (d *Dialog) authorize(req *sip.Request) []digest.Field {
+	if len(d.s.Auth) == 0 {
 		return nil
 	}
-	a.NC++
-	h := Header{Name: "Authorization"}
-	if a.Proxy {
-		h.Name = "Proxy-Authorization"
+	fields := d.s.Auth.Answer(d.s.AuthUser, d.s.AuthPassword, string(req.Method), req.Recipient.String(), d.token)
+	for _, f := range fields {
+		req.AppendHeader(sip.NewHeader(f.Name, f.Value))
 	}
-	h.Value = a.Challenge.Answer(d.s.AuthUser, d.s.AuthPassword, string(req.Method), req.Recipient.String(), d.token(), a.NC)
-	req.AppendHeader(sip.NewHeader(h.Name, h.Value))
-	return &h
+	return fields
 }
 
 func setBody(req *sip.Request, contentType string, body []byte) {

@@ -355,7 +355,7 @@ func (d *Dialog) onSubscribe(ev Event) {
 func (d *Dialog) onFinalReferring(ev Event) {
 	res := ev.(RecvResponse).Response
 	o := d.takeOut(res)
-	if (res.StatusCode == 401 || res.StatusCode == 407) && d.learnChallenge(res, o.AuthTries) {
+	if (res.StatusCode == 401 || res.StatusCode == 407) && d.learnChallenge(res, &o.AuthTried) {
 		d.resend(o)
 		return
 	}

@@ -224,8 +224,7 @@ func (d *Dialog) onReofferRefused(ev Event) {
 	putOff := time.Duration(-1)
 	switch code := res.StatusCode; code {
 	case 401, 407:
-		if d.learnChallenge(res, c.AuthTries) {
-			s.Cli.AuthTries++
+		if d.learnChallenge(res, &s.Cli.AuthTried) {
 			d.again()
 			d.timer(TimerReoffer, 64*d.cfg.T1)
 			return
@@ -320,7 +319,7 @@ func (d *Dialog) onFinal(ev Event) {
 	o := d.takeOut(res)
 	switch code := res.StatusCode; {
 	case code == 401 || code == 407:
-		if d.learnChallenge(res, o.AuthTries) {
+		if d.learnChallenge(res, &o.AuthTried) {
 			d.resend(o)
 			return
 		}
@@ -365,7 +364,6 @@ func (d *Dialog) takeOut(res *sip.Response) Outgoing {
 func (d *Dialog) resend(o Outgoing) {
 	d.s.LocalCSeq++
 	o.CSeq = d.s.LocalCSeq
-	o.AuthTries++
 	d.s.Out = append(d.s.Out, o)
 	d.sendOut(&o)
 }
@@ -390,7 +388,7 @@ func (d *Dialog) onByeCrossing(ev Event) { d.reply(ev.(RecvRequest).Tx, 200) }
 func (d *Dialog) onFinalClosing(ev Event) {
 	res := ev.(RecvResponse).Response
 	o := d.takeOut(res)
-	if (res.StatusCode == 401 || res.StatusCode == 407) && d.learnChallenge(res, o.AuthTries) {
+	if (res.StatusCode == 401 || res.StatusCode == 407) && d.learnChallenge(res, &o.AuthTried) {
 		d.resend(o)
 		return
 	}

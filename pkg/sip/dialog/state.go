@@ -57,8 +57,8 @@ type State struct {
 	RemoteSeen   bool // RemoteCSeq is set
 
 	AuthUser     string
-	AuthPassword string `json:"-"`
-	Auth         *AuthState
+	AuthPassword string            `json:"-"`
+	Auth         digest.Challenges // challenges that our requests answer
 
 	Headers       []Header // of the INVITE, sent again on a challenge
 	Forks         []Fork   // early dialogs of a UAC
@@ -68,7 +68,7 @@ type State struct {
 	ByeHeaders    []Header // for the BYE that Leaving owes
 	Acked         uint32   // CSeq of the last 2xx we acknowledged, 0 none
 	AckBody       []byte   // what that ACK carried
-	AckAuth       *Header
+	AckAuth       []digest.Field
 
 	Cli    *ClientInvite // our INVITE or re-INVITE not done with
 	Srv    *ServerInvite // the peer's
@@ -91,13 +91,6 @@ type State struct {
 	MinSE      uint32 // learned from 422
 	WeRefresh  bool
 	PeerUpdate bool // the peer's Allow has UPDATE
-}
-
-// AuthState is the challenge that our requests answer from now on.
-type AuthState struct {
-	Proxy     bool // Proxy-Authorization
-	Challenge digest.Challenge
-	NC        uint32
 }
 
 // Fork is one early dialog of a UAC's INVITE.
@@ -166,10 +159,10 @@ type ClientInvite struct {
 	Refresh    bool // made by the session timer, the user knows nothing of it
 	OweACK     bool // 2xx with an offer came, the user's answer goes into the ACK
 	Cancelled  bool
-	AuthTries  int
-	MinSETries int // 422s answered
+	AuthTried  []string // challenges answered in its tries
+	MinSETries int      // 422s answered
 	SDP        []byte
-	Auth       *Header // as sent, repeated in the ACK (RFC 3261 22.1)
+	Auth       []digest.Field // as sent, repeated in the ACK (RFC 3261 22.1)
 }
 
 // ServerInvite is an INVITE or UPDATE of the peer's.
@@ -204,9 +197,9 @@ type Outgoing struct {
 	ContentType string
 	Body        []byte
 	Headers     []Header
-	AuthTries   int
-	Fork        string // UAC: the early dialog it goes to, "" the established one
-	Offer       bool   // UPDATE with an offer of the user
+	AuthTried   []string // challenges answered in its tries
+	Fork        string   // UAC: the early dialog it goes to, "" the established one
+	Offer       bool     // UPDATE with an offer of the user
 }
 
 // QueuedOffer is an offer of ours that waits for its turn.
@@ -225,7 +218,7 @@ func (d *Dialog) State() State {
 	s.CancelHeaders = slices.Clone(s.CancelHeaders)
 	s.ByeHeaders = slices.Clone(s.ByeHeaders)
 	s.Out = slices.Clone(s.Out)
-	s.Auth, s.AckAuth = ptr(s.Auth), ptr(s.AckAuth)
+	s.Auth = slices.Clone(s.Auth)
 	s.Cli, s.Srv, s.Queued, s.Upd, s.Next = ptr(s.Cli), ptr(s.Srv), ptr(s.Queued), ptr(s.Upd), ptr(s.Next)
 	if s.Rel = ptr(s.Rel); s.Rel != nil {
 		s.Rel.Queue = slices.Clone(s.Rel.Queue)

@@ -34,10 +34,10 @@ func (d *Dialog) sendInvite() {
 }
 
 // sendACK acknowledges the 2xx of the INVITE cseq with body (RFC 3261 13.2.2.4).
-func (d *Dialog) sendACK(cseq uint32, p peer, body []byte, auth *Header) {
+func (d *Dialog) sendACK(cseq uint32, p peer, body []byte, auth []digest.Field) {
 	req := d.build(sip.ACK, cseq, p)
-	if auth != nil {
-		req.AppendHeader(sip.NewHeader(auth.Name, auth.Value))
+	for _, f := range auth {
+		req.AppendHeader(sip.NewHeader(f.Name, f.Value))
 	}
 	setBody(req, sdpType, body)
 	d.emit(SendACK{req})
@@ -178,31 +178,22 @@ func (d *Dialog) onAnswered(ev Event) {
 	}
 }
 
-// learnChallenge keeps the challenge that our requests answer from now on (RFC
-// 3261 22.2). False when we cannot answer it, or did in vain. One challenge is
-// kept: a proxy and a server that both challenge are not served.
-func (d *Dialog) learnChallenge(res *sip.Response, tries int) bool {
-	s := &d.s
-	name, proxy := "WWW-Authenticate", false
-	if res.StatusCode == 407 {
-		name, proxy = "Proxy-Authenticate", true
-	}
-	if s.AuthUser == "" {
+// learnChallenge keeps the challenges that our requests answer from now on (RFC
+// 3261 22.2, 22.3). False when we cannot answer them, or did in vain.
+func (d *Dialog) learnChallenge(res *sip.Response, tried *[]string) bool {
+	if d.s.AuthUser == "" {
 		return false
 	}
-	var values []string
+	var www, proxy []string
 	for _, h := range res.Headers() {
-		if strings.EqualFold(h.Name(), name) {
-			values = append(values, h.Value())
+		switch name := h.Name(); {
+		case strings.EqualFold(name, "WWW-Authenticate"):
+			www = append(www, h.Value())
+		case strings.EqualFold(name, "Proxy-Authenticate"):
+			proxy = append(proxy, h.Value())
 		}
 	}
-	c, err := digest.Choose(values)
-	// A second challenge is a wrong password, unless the nonce had only aged.
-	if err != nil || tries >= 3 || (tries > 0 && !c.Stale) {
-		return false
-	}
-	s.Auth = &AuthState{Proxy: proxy, Challenge: c}
-	return true
+	return d.s.Auth.Learn(www, proxy, tried) == nil
 }
 
 // learnMinSE takes a 422 (RFC 4028 7.4); false when it asks for nothing we can give.
@@ -232,8 +223,7 @@ func (d *Dialog) onRefused(ev Event) {
 	res := ev.(RecvResponse).Response
 	switch res.StatusCode {
 	case 401, 407:
-		if d.learnChallenge(res, s.Cli.AuthTries) {
-			s.Cli.AuthTries++
+		if d.learnChallenge(res, &s.Cli.AuthTried) {
 			d.dropForks()
 			s.Phase = Calling
 			d.again()
@@ -355,7 +345,7 @@ func (d *Dialog) known2xx(res *sip.Response) bool {
 		if p.target == "" {
 			p.target = s.RemoteTarget
 		}
-		var auth *Header
+		var auth []digest.Field
 		if cseq == s.Acked {
 			auth = s.AckAuth
 		} else if s.Cli != nil {

@@ -181,6 +181,43 @@ func TestOutgoing(t *testing.T) {
 			s.do(s.res(407, "BYE", 3, "peer", "", `Proxy-Authenticate: Digest realm="r", nonce="n2", qop="auth", stale=true`), "BYE 4")
 			s.do(s.res(200, "BYE", 4, "peer", ""), "terminate")
 		}},
+		{"proxy and server challenge, one after the other", func(t *testing.T) {
+			s := dial(t, func(in *Invite) { in.AuthUser, in.AuthPassword = "u", "p" })
+			s.want("INVITE 1 offer")
+			both := func(nc string) {
+				t.Helper()
+				for name, want := range map[string]string{"Proxy-Authorization": "algorithm=SHA-256", "Authorization": "algorithm=MD5"} {
+					if v := s.header(name); !strings.Contains(v, want) || !strings.Contains(v, "nc="+nc) && name == "Authorization" {
+						t.Errorf("%s %s: %s", s.last().Method, name, v)
+					}
+				}
+			}
+			s.do(s.inv(407, 1, "x", "", `Proxy-Authenticate: Digest realm="edge", nonce="n1", qop="auth", algorithm=SHA-256`,
+				`Proxy-Authenticate: Digest realm="edge", nonce="n9", qop="auth", algorithm=MD5`), "INVITE 2 offer")
+			s.do(s.inv(401, 2, "x", "", `WWW-Authenticate: Digest realm="home", nonce="n2", qop="auth", algorithm=MD5`), "INVITE 3 offer")
+			both("00000001")
+			s.do(s.inv(200, 3, "peer", "answer"), "ACK 3", "Answered answer")
+			both("00000001")
+			s.do(Reoffer{[]byte("hold")}, "INVITE 4 hold")
+			both("00000002")
+			s.do(s.inv(200, 4, "peer", "held"), "ACK 4", "ReofferAnswered held")
+			s.do(End{}, "Ended local", "BYE 5")
+			both("00000003")
+			s.do(s.res(401, "BYE", 5, "peer", "", `WWW-Authenticate: Digest realm="home", nonce="n3", qop="auth", algorithm=MD5, stale=true`), "BYE 6")
+			both("00000001")
+			s.do(s.res(200, "BYE", 6, "peer", ""), "terminate")
+		}},
+		{"several challenges in one answer", func(t *testing.T) {
+			s := dial(t, func(in *Invite) { in.AuthUser, in.AuthPassword = "u", "p" })
+			s.want("INVITE 1 offer")
+			s.do(s.inv(407, 1, "x", "", `WWW-Authenticate: Digest realm="home", nonce="n2"`, `Proxy-Authenticate: Digest realm="a", nonce="n1"`,
+				`Proxy-Authenticate: Digest realm="b", nonce="n3", algorithm=SHA-256, qop="auth"`), "INVITE 2 offer")
+			if p := s.last().GetHeaders("Proxy-Authorization"); len(p) != 2 || s.header("Authorization") == "" {
+				t.Error(s.last())
+			}
+			s.do(s.inv(407, 2, "x", "", `Proxy-Authenticate: Digest realm="b", nonce="n4", algorithm=SHA-256, qop="auth"`),
+				"Failed 407 (Proxy Authentication Required)", "Ended rejected 407 (Proxy Authentication Required)", "terminate")
+		}},
 		{"wrong password is tried once", func(t *testing.T) {
 			s := dial(t, func(in *Invite) { in.AuthUser, in.AuthPassword = "u", "p" })
 			s.want("INVITE 1 offer")

@@ -109,7 +109,7 @@ func (d *Dialog) onFinalEarly(ev Event) {
 	o := d.takeOut(res)
 	code := res.StatusCode
 	f := d.fork(o.Fork)
-	if (code == 401 || code == 407) && d.learnChallenge(res, o.AuthTries) {
+	if (code == 401 || code == 407) && d.learnChallenge(res, &o.AuthTried) {
 		d.resend(o)
 		if o.Method == sip.PRACK && f != nil {
 			f.Prack = d.s.LocalCSeq

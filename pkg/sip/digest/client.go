@@ -60,20 +60,6 @@ func ParseChallenge(v string) (Challenge, error) {
 	return c, nil
 }
 
-// Choose returns the first challenge we can answer: RFC 8760 2.4 has the server
-// list them in order of preference, topmost first.
-func Choose(values []string) (Challenge, error) {
-	err := error(ErrNoCommon)
-	for _, v := range values {
-		c, e := ParseChallenge(v)
-		if e == nil {
-			return c, nil
-		}
-		err = e
-	}
-	return Challenge{}, err
-}
-
 // Answer renders the Authorization or Proxy-Authorization value for a challenge.
 // cnonce is fresh randomness of the caller's (no quotes), nc counts the requests
 // sent with this nonce from 1; both are unused without qop.

@@ -75,6 +75,7 @@ var (
 	ErrNotDigest    = errors.New("digest: not a Digest header")
 	ErrMalformed    = errors.New("digest: malformed header")
 	ErrNoCommon     = errors.New("digest: no challenge with an algorithm and qop we know")
+	ErrRefused      = errors.New("digest: the credentials were refused")
 	errUnterminated = errors.New("digest: quoted string without end")
 )
 

@@ -3,6 +3,7 @@ package digest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,14 +243,6 @@ func TestParse(t *testing.T) {
 	if err != nil || c.Username != `a"b` || c.URI != "sip:x,y" || c.Nonce != "n" || c.Realm != "r" {
 		t.Errorf("%+v %v", c, err)
 	}
-	// RFC 8760 2.4: the first that we know, in the server's order.
-	ch, err := Choose([]string{`Digest realm="r", nonce="1", algorithm=SHA-512-256, qop="auth"`, `Digest realm="r", nonce="2", algorithm=SHA-256, qop="auth-int, auth"`, `Digest realm="r", nonce="3"`})
-	if err != nil || ch.Nonce != "2" || ch.Algorithm != SHA256 || !ch.QOPAuth {
-		t.Errorf("%+v %v", ch, err)
-	}
-	if _, err := Choose([]string{`Digest realm="r", nonce="2", qop="auth-int"`}); !errors.Is(err, ErrNoCommon) {
-		t.Error(err)
-	}
 	if v := (Challenge{Realm: "a\r\nEvil: x", Nonce: "n"}).Answer("u", "p", "M", "sip:x", "", 0); strings.ContainsAny(v, "\r\n") {
 		t.Errorf("%q", v)
 	}
@@ -307,5 +300,91 @@ func BenchmarkCheck(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		c, _ := ParseCredentials(values[i%1000])
 		s.Check(begin, "REGISTER", c, ha1)
+	}
+}
+
+func TestChallenges(t *testing.T) {
+	const (
+		sha   = `Digest realm="edge", nonce="1", algorithm=SHA-256, qop="auth-int, auth"`
+		md5   = `Digest realm="edge", nonce="2"`
+		other = `Digest realm="edge", nonce="3", algorithm=SHA-512-256, qop="auth"`
+		home  = `Digest realm="home", nonce="4", algorithm=MD5, qop="auth"`
+		aged  = `, stale=true`
+	)
+	type ask struct {
+		www, proxy []string
+		err        error
+	}
+	tests := []struct {
+		name string
+		asks []ask    // in the tries of one request
+		want []string // "p edge 1": what is answered at last
+	}{
+		{"none that we can answer", []ask{{nil, []string{other, `Digest realm="r", nonce="2", qop="auth-int"`}, ErrNoCommon}}, nil},
+		{"no challenge at all", []ask{{nil, nil, ErrNoCommon}}, nil},
+		// RFC 8760 2.4: the first that we know, in the server's order.
+		{"the first of a realm that we know", []ask{{nil, []string{other, sha, md5}, nil}}, []string{"p edge 1"}},
+		{"one after the other", []ask{{nil, []string{sha}, nil}, {[]string{home}, nil, nil}}, []string{"p edge 1", "w home 4"}},
+		{"both kinds in one answer", []ask{{[]string{home}, []string{md5}, nil}}, []string{"w home 4", "p edge 2"}},
+		{"two realms of one kind", []ask{{nil, []string{sha, home}, nil}}, []string{"p edge 1", "p home 4"}},
+		{"one realm as proxy and as server", []ask{{nil, []string{md5}, nil}, {[]string{sha}, nil, nil}}, []string{"p edge 2", "w edge 1"}},
+		{"asked again", []ask{{nil, []string{sha}, nil}, {nil, []string{sha}, ErrRefused}}, []string{"p edge 1"}},
+		{"one of two asked again", []ask{{[]string{home}, []string{sha}, nil}, {[]string{home}, nil, ErrRefused}}, []string{"w home 4", "p edge 1"}},
+		{"the nonce had aged", []ask{{nil, []string{sha}, nil}, {nil, []string{md5 + aged}, nil}}, []string{"p edge 2"}},
+		{"aged for ever", []ask{{nil, []string{md5}, nil}, {nil, []string{md5 + aged}, nil}, {nil, []string{md5 + aged}, nil},
+			{nil, []string{sha + aged}, ErrRefused}}, []string{"p edge 2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c Challenges
+			var tried []string
+			for i, a := range tt.asks {
+				if err := c.Learn(a.www, a.proxy, &tried); !errors.Is(err, a.err) {
+					t.Fatalf("ask %d: %v", i, err)
+				}
+			}
+			fields := c.Answer("u", "p", "INVITE", "sip:x", func() string { return "cn" })
+			var got []string
+			for i, f := range fields {
+				kind := "w"
+				if f.Name == "Proxy-Authorization" {
+					kind = "p"
+				}
+				cr, err := ParseCredentials(f.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ch := c[i].Challenge
+				ha1 := HA1(ch.Algorithm, "u", ch.Realm, "p")
+				nc, qop := "", ""
+				if ch.QOPAuth {
+					nc, qop = "00000001", "auth"
+				}
+				if want := string(response(nil, ch.Algorithm, ha1, ch.Nonce, nc, "cn", qop, "INVITE", "sip:x")); cr.Response != want {
+					t.Errorf("response %q, want %q", cr.Response, want)
+				}
+				got = append(got, kind+" "+cr.Realm+" "+cr.Nonce)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	// A far side that thinks of ever new realms keeps us neither busy nor fat.
+	var c Challenges
+	tries := 0
+	for tried := []string(nil); ; tries++ {
+		if c.Learn([]string{fmt.Sprintf(`Digest realm="r%d", nonce="n"`, tries)}, nil, &tried) != nil {
+			break
+		}
+	}
+	var many []string
+	for i := range 50 {
+		many = append(many, fmt.Sprintf(`Digest realm="m%d", nonce="n"`, i))
+	}
+	_ = c.Learn(many, many, new([]string))
+	_ = c.Learn(many[10:], many, new([]string))
+	if tries != maxAnswers || len(c) != maxAnswers {
+		t.Errorf("%d tries, %d kept", tries, len(c))
 	}
 }

@@ -50,20 +50,18 @@ type Registration struct {
 	until    time.Time // what was granted holds until then; zero = nothing
 	nextTry  time.Time
 	failures int  // in a row
-	tries    int  // requests of this attempt after the first
+	briefs   int  // 423s of this attempt
 	good     bool // as last told
 
-	challenge *digest.Challenge
-	proxy     bool
-	nc        uint32
+	challenges digest.Challenges
+	tried      []string // those answered in this attempt
 
 	out []Effect
 	now time.Time
 }
 
-// maxTries bounds the requests of one attempt after the first: a challenge, a
-// nonce gone stale meanwhile, a 423.
-const maxTries = 3
+// maxBrief bounds the 423s of one attempt; its challenges are bounded by digest.
+const maxBrief = 3
 
 // maxExpires is a day: what a registrar may grant or ask at most (RFC 3261 sets
 // no bound; 2^32 s is somebody's mistake).
@@ -119,7 +117,7 @@ func (r *Registration) do(e Effect) { r.out = append(r.out, e) }
 
 // attempt begins anew; what is registered stays so meanwhile.
 func (r *Registration) attempt() {
-	r.tries = 0
+	r.briefs, r.tried = 0, nil
 	if r.holds() {
 		r.state = Refreshing
 		// Should the answer stay out for longer than what was granted.
@@ -135,17 +133,9 @@ func (r *Registration) holds() bool { return r.now.Before(r.until) }
 
 func (r *Registration) send(expires time.Duration) {
 	r.cseq++
-	s := Send{CSeq: r.cseq, Expires: expires.Round(time.Second)}
-	if r.challenge != nil {
-		r.nc++
-		s.AuthName = "Authorization"
-		if r.proxy {
-			s.AuthName = "Proxy-Authorization"
-		}
-		s.AuthValue = r.challenge.Answer(r.cfg.User, r.cfg.Password, "REGISTER", r.cfg.URI, r.cfg.CNonce(), r.nc)
-	}
 	r.open = true
-	r.do(s)
+	r.do(Send{CSeq: r.cseq, Expires: expires.Round(time.Second),
+		Auth: r.challenges.Answer(r.cfg.User, r.cfg.Password, "REGISTER", r.cfg.URI, r.cfg.CNonce)})
 }
 
 func (r *Registration) answered(a Answer) {
@@ -160,9 +150,10 @@ func (r *Registration) answered(a Answer) {
 	case r.state == Closing: // 200, or whatever: it is not worth a second try
 		r.end()
 		return
-	case a.Code == 423 && a.MinExpires > r.asked && a.MinExpires <= maxExpires && r.tries < maxTries:
+	case a.Code == 423 && a.MinExpires > r.asked && a.MinExpires <= maxExpires && r.briefs < maxBrief:
 		// RFC 3261 10.2.8. What it wants is asked for from now on.
 		r.asked = a.MinExpires
+		r.briefs++
 		r.again()
 		return
 	case a.Code/100 == 2:
@@ -174,7 +165,6 @@ func (r *Registration) answered(a Answer) {
 
 // again sends the attempt's request once more, changed.
 func (r *Registration) again() {
-	r.tries++
 	expires := r.asked
 	if r.state == Closing {
 		expires = 0
@@ -184,21 +174,19 @@ func (r *Registration) again() {
 
 var errCredentials = errors.New("check auth_user and auth_password")
 
-// learn keeps a challenge (RFC 3261 22.2); an error when we cannot answer it, or
-// did in vain.
+// learn keeps the challenges (RFC 3261 22.2, 22.3); an error when we cannot answer
+// them, or did in vain.
 func (r *Registration) learn(a Answer) error {
 	if r.cfg.User == "" {
 		return errors.New("it wants credentials; set auth_user and auth_password")
 	}
-	c, err := digest.Choose(a.Challenges)
-	if err != nil {
+	switch err := r.challenges.Learn(a.Challenges, a.ProxyChallenges, &r.tried); {
+	case errors.Is(err, digest.ErrRefused):
+		r.challenges = nil
+		return errCredentials
+	case err != nil:
 		return fmt.Errorf("its challenge cannot be answered: %w", err)
 	}
-	if r.tries >= maxTries || r.tries > 0 && !c.Stale {
-		r.challenge = nil
-		return errCredentials
-	}
-	r.challenge, r.proxy, r.nc = &c, a.Code == 407, 0
 	return nil
 }
 
@@ -299,7 +287,7 @@ func (r *Registration) close() {
 		r.end()
 		return
 	}
-	r.tries = 0
+	r.briefs, r.tried = 0, nil
 	r.send(0) // RFC 3261 10.2.2
 }
 

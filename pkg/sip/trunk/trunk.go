@@ -5,7 +5,11 @@
 // them the outcome. Randomness (jitter, client nonces) is passed in.
 package trunk
 
-import "time"
+import (
+	"time"
+
+	"github.com/centrala/centrala/pkg/sip/digest"
+)
 
 // Event is what Step takes: a closed set.
 type Event interface{ event() }
@@ -23,8 +27,9 @@ type (
 		Expires time.Duration
 		// MinExpires is of a 423, RetryAfter of any answer; 0 = not said.
 		MinExpires, RetryAfter time.Duration
-		// Challenges are the values of WWW-Authenticate (401) or Proxy-Authenticate (407).
-		Challenges []string
+		// Challenges and ProxyChallenges are the values of WWW-Authenticate and
+		// Proxy-Authenticate of a 401 or 407.
+		Challenges, ProxyChallenges []string
 		// RTT is from sending to the answer.
 		RTT time.Duration
 	}
@@ -53,9 +58,8 @@ type (
 	// Answer or Lost with the same CSeq follows; one request is open at a time.
 	Send struct {
 		CSeq    uint32
-		Expires time.Duration // REGISTER: whole seconds; 0 takes the registration back
-		// AuthName and AuthValue are the header that answers the challenge; "" = none.
-		AuthName, AuthValue string
+		Expires time.Duration  // REGISTER: whole seconds; 0 takes the registration back
+		Auth    []digest.Field // headers that answer the challenges; nil = none
 	}
 	// SetTimer sets the machine's one timer, replacing a running one.
 	SetTimer struct{ After time.Duration }

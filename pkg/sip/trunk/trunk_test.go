@@ -39,7 +39,7 @@ func (s *score) do(ev Event) {
 			continue
 		case Send:
 			s.sent = e
-			s.log = append(s.log, fmt.Sprintf("%s send %s auth=%t", s.at(), e.Expires, e.AuthValue != ""))
+			s.log = append(s.log, fmt.Sprintf("%s send %s auth=%t", s.at(), e.Expires, e.Auth != nil))
 		case Changed:
 			s.log = append(s.log, fmt.Sprintf("%s good=%t %s", s.at(), e.Good, e.Reason))
 		case Failed:
@@ -105,8 +105,8 @@ func TestRegistrationLivesADay(t *testing.T) {
 	s.want()
 	s.until(80 * time.Second)
 	s.want("1m20s send 10m0s auth=true")
-	if !strings.Contains(s.sent.AuthValue, "nc=00000002") {
-		t.Error(s.sent.AuthValue)
+	if !strings.Contains(s.sent.Auth[0].Value, "nc=00000002") {
+		t.Error(s.sent.Auth)
 	}
 	s.answer(Answer{Code: 401, Challenges: []string{strings.Replace(challenge, "n1", "n2", 1) + ", stale=true"}})
 	s.answer(Answer{Code: 200, Expires: 100 * time.Second})
@@ -210,7 +210,7 @@ func TestIntervalTooBrief(t *testing.T) {
 	for i := range 6 {
 		s.answer(Answer{Code: 423, MinExpires: time.Duration(2000+i) * time.Second})
 	}
-	if n := strings.Count(strings.Join(s.log, "\n"), "send"); n != 1+maxTries {
+	if n := strings.Count(strings.Join(s.log, "\n"), "send"); n != 1+maxBrief {
 		t.Errorf("%d requests:\n%s", n, strings.Join(s.log, "\n"))
 	}
 }
@@ -226,9 +226,9 @@ func TestWrongPassword(t *testing.T) {
 	// stale for ever is no way to keep us busy
 	s.until(15 * time.Second)
 	for i := range 10 {
-		s.answer(Answer{Code: 407, Challenges: []string{fmt.Sprintf(`Digest realm="carrier", nonce="x%d", stale=true`, i)}})
+		s.answer(Answer{Code: 407, ProxyChallenges: []string{fmt.Sprintf(`Digest realm="carrier", nonce="x%d", stale=true`, i)}})
 	}
-	if n := strings.Count(strings.Join(s.log, "\n"), "send"); n != 1+maxTries {
+	if n := strings.Count(strings.Join(s.log, "\n"), "send"); n != 1+3 {
 		t.Errorf("%d requests:\n%s", n, strings.Join(s.log, "\n"))
 	}
 	r = NewRegistration(RegistrationConfig{Rand: constant(0)})
@@ -237,6 +237,31 @@ func TestWrongPassword(t *testing.T) {
 	s.answer(Answer{Code: 401, Reason: "Unauthorized", Challenges: []string{challenge}})
 	s.want("0s send 10m0s auth=false", "0s failed next=15s",
 		"0s good=false registration refused: 401 Unauthorized; it wants credentials; set auth_user and auth_password")
+}
+
+// A proxy and the registrar behind it ask one after the other, then the proxy's
+// nonce ages: each request answers both (RFC 3261 22.3).
+func TestProxyAndRegistrarChallenge(t *testing.T) {
+	r := registration(0)
+	s := play(t, r.Step)
+	proxy := `Digest realm="edge", nonce="p1", algorithm=SHA-256, qop="auth"`
+	s.do(Begin{})
+	s.answer(Answer{Code: 407, ProxyChallenges: []string{proxy}})
+	s.answer(Answer{Code: 401, Challenges: []string{challenge}})
+	if a := s.sent.Auth; len(a) != 2 || a[0].Name != "Proxy-Authorization" || !strings.Contains(a[0].Value, "algorithm=SHA-256") ||
+		!strings.Contains(a[0].Value, "nc=00000002") || a[1].Name != "Authorization" || !strings.Contains(a[1].Value, "algorithm=MD5") {
+		t.Errorf("%+v", a)
+	}
+	s.answer(Answer{Code: 407, ProxyChallenges: []string{strings.Replace(proxy, "p1", "p2", 1) + ", stale=true"}})
+	s.answer(Answer{Code: 200, Expires: 100 * time.Second})
+	s.want("0s send 10m0s auth=false", "0s send 10m0s auth=true", "0s send 10m0s auth=true", "0s send 10m0s auth=true", "0s good=true ")
+	// The registrar alone refuses the password, whatever the proxy thinks of it.
+	s.until(80 * time.Second)
+	s.answer(Answer{Code: 401, Reason: "Unauthorized", Challenges: []string{challenge}})
+	s.answer(Answer{Code: 401, Reason: "Unauthorized", Challenges: []string{challenge}})
+	if !strings.Contains(strings.Join(s.log, "\n"), "check auth_user") {
+		t.Error(s.log)
+	}
 }
 
 func TestRefusalEndsWhatWasGranted(t *testing.T) {
