@@ -40,6 +40,7 @@ type Receiver struct {
 	base     uint32
 	bad      uint32 // the sequence number that would confirm a restart
 	received uint64
+	runs     uint64 // gaps in the sequence, over all sources
 
 	expectedPrior, receivedPrior uint64
 
@@ -107,6 +108,9 @@ func (r *Receiver) Take(now time.Time, p *Packet, audio bool) Verdict {
 			r.cycles += seqMod
 		}
 		r.maxSeq = p.Seq
+		if delta > 1 {
+			r.runs++
+		}
 	case delta != 0 && uint32(delta) <= seqMod-maxMisorder: // a very large jump
 		if uint32(p.Seq) != r.bad {
 			r.bad = (uint32(p.Seq) + 1) & (seqMod - 1)
@@ -157,6 +161,13 @@ func (r *Receiver) Received() uint64 { return r.pastReceived + r.received }
 func (r *Receiver) Lost() int64 {
 	return int64(r.pastExpected+r.expected()) - int64(r.pastReceived+r.received)
 }
+
+// Expected is how many packets should have come, over all sources (A.3).
+func (r *Receiver) Expected() uint64 { return r.pastExpected + r.expected() }
+
+// Runs is how often packets were missing when a newer one came: how many runs the
+// lost ones were lost in, with those that were only late.
+func (r *Receiver) Runs() uint64 { return r.runs }
 
 // Jitter is the interarrival jitter (A.8).
 func (r *Receiver) Jitter() time.Duration { return media.Duration(int64(r.jitter >> 4)) }

@@ -2,11 +2,7 @@ package rtp
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"time"
-
-	"github.com/pion/rtcp"
 )
 
 // RTCP packet types (RFC 3550 12.1).
@@ -15,11 +11,12 @@ const (
 	typeRR   = 201
 	typeSDES = 202
 	typeBYE  = 203
+	typeXR   = 207 // RFC 3611 2
 )
 
-// MaxReport is the most bytes that AppendReport adds: SR with one block, SDES
-// with a CNAME of up to 32 bytes, BYE.
-const MaxReport = 28 + 24 + 44 + 8
+// MaxReport is the most bytes that AppendReport and AppendXR add together: SR with
+// one block, SDES with a CNAME of up to 32 bytes, BYE, XR.
+const MaxReport = 28 + 24 + 44 + 8 + MaxXR
 
 // Sender is what a sender report tells of us (RFC 3550 6.4.1).
 type Sender struct {
@@ -76,57 +73,6 @@ func AppendReport(dst []byte, s Sender, block Block, has, bye bool) []byte {
 		dst = be.AppendUint32(dst, s.SSRC)
 	}
 	return dst
-}
-
-// Remote is what a peer's compound packet told about us and about itself.
-type Remote struct {
-	SR       bool   // the peer's sender report was there
-	SRSSRC   uint32 // its SSRC
-	MidNTP   uint32 // the middle 32 bits of its NTP time: our next LSR
-	RR       bool   // a block about our SSRC was there
-	Lost     int32  // cumulative packets of ours that the peer missed
-	Jitter   uint32 // timestamp ticks
-	LSR      uint32
-	DLSR     uint32
-	Fraction uint8
-	Bye      bool
-}
-
-// ErrRTCP is wrapped by all errors of ParseReport.
-var ErrRTCP = errors.New("rtp: bad RTCP")
-
-// ParseReport reads a compound packet for the stream ssrc of ours. Packets of
-// other types inside are skipped. b must not be longer than media.MaxPacket,
-// which bounds the cost.
-func ParseReport(b []byte, ssrc uint32) (r Remote, err error) {
-	if len(b) < 8 || b[0]>>6 != 2 || b[1] != typeSR && b[1] != typeRR {
-		// RFC 3550 A.2: a compound packet begins with a report.
-		return r, fmt.Errorf("%w: does not begin with a report", ErrRTCP)
-	}
-	packets, err := rtcp.Unmarshal(b)
-	if err != nil {
-		return r, fmt.Errorf("%w: %w", ErrRTCP, err)
-	}
-	block := func(blocks []rtcp.ReceptionReport) {
-		for _, x := range blocks {
-			if x.SSRC == ssrc {
-				r.RR, r.Fraction, r.Jitter, r.LSR, r.DLSR = true, x.FractionLost, x.Jitter, x.LastSenderReport, x.Delay
-				r.Lost = int32(x.TotalLost<<8) >> 8 // 24 bits, signed
-			}
-		}
-	}
-	for _, p := range packets {
-		switch p := p.(type) {
-		case *rtcp.SenderReport:
-			r.SR, r.SRSSRC, r.MidNTP = true, p.SSRC, uint32(p.NTPTime>>16)
-			block(p.Reports)
-		case *rtcp.ReceiverReport:
-			block(p.Reports)
-		case *rtcp.Goodbye:
-			r.Bye = true
-		}
-	}
-	return r, nil
 }
 
 // NTP is t as a 64-bit NTP timestamp (RFC 3550 4).
