@@ -75,6 +75,9 @@ type Queue struct {
 	// ServiceLevel is the threshold T within which an answer is in time. The
 	// engine does not act on it; figures do. 0 = 20 s.
 	ServiceLevel time.Duration
+	// ShortAbandon is the wait up to which an abandon is short: a caller who thought
+	// better of it. For figures too. 0 = 5 s; negative = none is.
+	ShortAbandon time.Duration
 }
 
 // Member puts agents into a queue: a name, or a pattern as path.Match takes it

@@ -27,6 +27,7 @@ import (
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
+	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/resource"
 	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
@@ -264,7 +265,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		MinExpires: s.Timers.MinExpires.D(), DefaultExpires: s.Timers.DefaultExpires.D(), MaxExpires: s.Timers.MaxExpires.D(),
 		Limits: sip.Limits{MaxMessageBytes: s.Limits.MaxMessageBytes, MaxHeaderBytes: s.Limits.MaxHeaderBytes, MaxHeaders: s.Limits.MaxHeaders,
 			MaxConnections: s.Limits.MaxConnections, MaxConnectionsPerIP: s.Limits.MaxConnectionsPerIP,
-			MaxTransactions: s.Limits.MaxTransactions, MaxDialogs: s.Limits.MaxDialogs, MaxDialogsPerSource: s.Limits.MaxDialogsPerSource, IdleTimeout: s.Limits.IdleTimeout.D(), FirstMessageTimeout: s.Limits.FirstMessageTimeout.D()},
+			MaxTransactions: s.Limits.MaxTransactions, MaxTransactionsPerSource: s.Limits.MaxTransactionsPerSource, MaxDialogs: s.Limits.MaxDialogs, MaxDialogsPerSource: s.Limits.MaxDialogsPerSource, IdleTimeout: s.Limits.IdleTimeout.D(), FirstMessageTimeout: s.Limits.FirstMessageTimeout.D()},
 		ClientTLS: sip.ClientTLS{CAFile: a.cfg.Beside(s.TLS.CA), CertFile: a.cfg.Beside(s.TLS.Certificate), KeyFile: a.cfg.Beside(s.TLS.Key)},
 		ACME:      acme,
 		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
@@ -491,6 +492,7 @@ func (a *App) dispatcher(tenant string) (*dispatch.Dispatcher, error) {
 	}
 	d := dispatch.New(dispatch.Config{Tenant: tenant, Engine: acd.Config{OfferPrefix: a.cfg.NodeName() + "-" + a.started.UTC().Format("20060102150405") + "-"},
 		Journal: a.store, Log: a.log.Named("acd"), Registerer: a.opts.Registerer, AgentStates: a.store})
+	a.store.Append(event.Event{At: time.Now(), Tenant: tenant, Body: event.EngineStarted{Node: a.cfg.NodeName()}})
 	if err := d.Start(context.Background()); err != nil {
 		return nil, err
 	}

@@ -278,7 +278,7 @@ func (h *house) acdConfig() acd.Configure {
 	var c acd.Configure
 	for name, q := range h.queues {
 		out := acd.Queue{Name: name, Strategy: q.Strategy, Priority: q.Priority, WrapUp: time.Duration(q.WrapUp),
-			RingTimeout: time.Duration(q.RingTimeout), ServiceLevel: time.Duration(q.ServiceLevel), MaxWait: time.Duration(q.MaxWait), MaxLength: q.MaxLength,
+			RingTimeout: time.Duration(q.RingTimeout), ServiceLevel: time.Duration(q.ServiceLevel), ShortAbandon: time.Duration(q.ShortAbandon), MaxWait: time.Duration(q.MaxWait), MaxLength: q.MaxLength,
 			LeaveWhenEmpty: q.LeaveWhenEmpty == nil || *q.LeaveWhenEmpty,
 			AnnounceFirst:  2 * time.Second, AnnounceEvery: 30 * time.Second, Skills: q.Skills}
 		if q.AnnounceFirst != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/resource"
 )
 
@@ -75,8 +77,9 @@ func (a *App) startResources(ctx context.Context) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		var errs []error
-		for _, d := range a.dispatchers {
+		for tenant, d := range a.dispatchers {
 			errs = append(errs, d.Stop(ctx))
+			a.store.Append(event.Event{At: time.Now(), Tenant: tenant, Body: event.EngineStopped{Node: a.cfg.NodeName()}})
 		}
 		return errors.Join(errs...)
 	})

@@ -168,6 +168,10 @@ type QueueEntered struct {
 	Queue    string `json:"queue"`
 	Priority int    `json:"priority"`
 	Position int    `json:"position"` // 1 is next
+	// ServiceMs and ShortMs are the queue's service level and short-abandon limit at
+	// that moment, for the figures; 0 = not told, -1 = no abandon is short.
+	ServiceMs int64 `json:"service_ms,omitempty"`
+	ShortMs   int64 `json:"short_ms,omitempty"`
 }
 
 // QueueAnnounced: the caller was told a position.

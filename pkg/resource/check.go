@@ -423,6 +423,9 @@ func (c *checker) queue(k Key, q *QueueSpec) {
 	c.must(r, "wrap_up", badDuration(q.WrapUp, "0s", "1h"))
 	c.must(r, "max_wait", badDuration(q.MaxWait, "0s", "24h"))
 	c.must(r, "service_level", badDuration(q.ServiceLevel, "0s", "24h"))
+	if q.ShortAbandon.D() != -1e9 {
+		c.must(r, "short_abandon", badDuration(q.ShortAbandon, "0s", "1h"))
+	}
 	if q.RingTimeout != 0 {
 		c.must(r, "ring_timeout", badDuration(q.RingTimeout, "1s", "10m"))
 	}

@@ -298,6 +298,9 @@ type QueueSpec struct {
 	AnnounceEvery *Duration `yaml:"announce_every,omitempty"`
 	// ServiceLevel threshold T; default 20s.
 	ServiceLevel Duration `yaml:"service_level,omitempty"`
+	// ShortAbandon: who hangs up within it has not been lost: a short abandon, kept
+	// apart in the figures. Default 5s; -1s = none is short.
+	ShortAbandon Duration `yaml:"short_abandon,omitempty"`
 	Record       Record   `yaml:"record,omitempty" enum:",always,never"`
 	// Skills needed: skill -> least level.
 	Skills map[string]int `yaml:"skills,omitempty"`

@@ -346,8 +346,10 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 				zap.String("offer", f.OfferID), zap.String("reason", f.Outcome), zap.Duration("rang", f.Ring))
 		}
 	case acd.Joined:
-		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position})
-		d.met.queue(f.Queue).joined.Inc()
+		q := d.met.queue(f.Queue)
+		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position,
+			ServiceMs: q.serviceLevel.Milliseconds(), ShortMs: q.shortAbandon.Milliseconds()})
+		q.joined.Inc()
 		d.tell(f.CallID, f)
 	case acd.Refused:
 		// An unknown queue is no queue of the journal's; the flow says so itself.

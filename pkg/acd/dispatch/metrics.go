@@ -38,6 +38,7 @@ type queueMetrics struct {
 	offersBy     map[string]prometheus.Counter
 	answer       prometheus.Observer
 	serviceLevel time.Duration
+	shortAbandon time.Duration // -1 ms: none is short
 }
 
 // waitBuckets follow what a caller feels, from "at once" to an hour.
@@ -86,6 +87,12 @@ func (m *metrics) configure(queues []acd.Queue) {
 		if s.serviceLevel <= 0 {
 			s.serviceLevel = 20 * time.Second
 		}
+		switch s.shortAbandon = q.ShortAbandon; {
+		case s.shortAbandon == 0:
+			s.shortAbandon = 5 * time.Second
+		case s.shortAbandon < 0:
+			s.shortAbandon = -time.Millisecond
+		}
 	}
 }
 
@@ -102,7 +109,7 @@ func (m *metrics) queue(name string) *queueMetrics {
 		inSL:   m.answered.WithLabelValues(label, "yes"), late: m.answered.WithLabelValues(label, "no"),
 		answer: m.answer.WithLabelValues(label),
 		leftBy: map[string]prometheus.Counter{}, waitBy: map[string]prometheus.Observer{}, offersBy: map[string]prometheus.Counter{},
-		serviceLevel: 20 * time.Second,
+		serviceLevel: 20 * time.Second, shortAbandon: 5 * time.Second,
 	}
 	for _, o := range acd.LeftOutcomes {
 		s.leftBy[o] = m.leftTotal.WithLabelValues(label, o)
