@@ -18,7 +18,6 @@ import (
 	"github.com/centrala/centrala/media/session"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/route"
-	"github.com/centrala/centrala/pkg/sdp"
 	"github.com/centrala/centrala/pkg/sip"
 )
 
@@ -221,7 +220,7 @@ func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, b
 		s.Legs[0].Device, s.Legs[0].Agent = in.Name, house.AgentOf(in.Name)
 	}
 	if len(in.SDP) > 0 {
-		if l.offer, err = sdp.Parse(in.SDP); err != nil {
+		if l.offer, err = m.metrics.parseSDP(in.SDP); err != nil {
 			return State{}, nil, false
 		}
 	}

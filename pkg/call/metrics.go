@@ -1,9 +1,12 @@
 package call
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/sdp"
 )
 
 // metrics of this room; labels come from the closed lists of pkg/event.
@@ -13,6 +16,7 @@ type metrics struct {
 	overflow     prometheus.Counter
 	promptFaults prometheus.Counter
 	transfers    *prometheus.CounterVec
+	sdpRefused   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, limit, calls, parked func() int) *metrics {
@@ -35,6 +39,11 @@ func newMetrics(reg prometheus.Registerer, limit, calls, parked func() int) *met
 			m.transfers.WithLabelValues(t, outcome)
 		}
 	}
+	m.sdpRefused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_call_sdp_refused_total",
+		Help: "Session descriptions refused unread."}, []string{"reason"})
+	for _, f := range sdpFaults {
+		m.sdpRefused.WithLabelValues(f.reason)
+	}
 	for _, d := range directions {
 		m.setup.WithLabelValues(string(d))
 		m.talk.WithLabelValues(string(d))
@@ -45,13 +54,31 @@ func newMetrics(reg prometheus.Registerer, limit, calls, parked func() int) *met
 		}
 	}
 	if reg != nil {
-		reg.MustRegister(m.ended, m.transfers, m.setup, m.talk, m.overflow, m.promptFaults,
+		reg.MustRegister(m.ended, m.transfers, m.setup, m.talk, m.overflow, m.promptFaults, m.sdpRefused,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls", Help: "Calls in progress."}, func() float64 { return float64(calls()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls_parked", Help: "Calls in parking slots."}, func() float64 { return float64(parked()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls_limit", Help: "Most calls at a time; more are refused with 503."},
 				func() float64 { return float64(limit()) }))
 	}
 	return m
+}
+
+// sdpFaults name why sdp.Parse refuses a description.
+var sdpFaults = []struct {
+	err    error
+	reason string
+}{{sdp.ErrTooLarge, "too_large"}, {sdp.ErrHostName, "host_name"}, {sdp.ErrSyntax, "malformed"}}
+
+// parseSDP is sdp.Parse, counted.
+func (m *metrics) parseSDP(body []byte) (*sdp.Session, error) {
+	s, err := sdp.Parse(body)
+	for _, f := range sdpFaults {
+		if errors.Is(err, f.err) {
+			m.sdpRefused.WithLabelValues(f.reason).Inc()
+			break
+		}
+	}
+	return s, err
 }
 
 var directions = []event.Direction{event.Inbound, event.Outbound, event.Internal}

@@ -67,7 +67,7 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 // accept applies the answer to our offer on an outgoing leg.
 func (o *owner) accept(i int, body []byte) error {
 	l := o.legs[i]
-	s, err := sdp.Parse(body)
+	s, err := o.mgr.metrics.parseSDP(body)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (o *owner) accept(i int, body []byte) error {
 // re-INVITE: apply it, and follow a hold in it.
 func (o *owner) lateAnswer(i int, body []byte) {
 	l := o.legs[i]
-	s, err := sdp.Parse(body)
+	s, err := o.mgr.metrics.parseSDP(body)
 	if err == nil {
 		var n sdp.Negotiated
 		if n, err = sdp.Accept(l.local, s); err == nil {
@@ -112,7 +112,7 @@ func (o *owner) remoteOffer(i int, body []byte) {
 		l.dialog.Answer(l.said)
 		return
 	}
-	offer, err := sdp.Parse(body)
+	offer, err := o.mgr.metrics.parseSDP(body)
 	if err != nil {
 		l.dialog.RefuseOffer(400)
 		return

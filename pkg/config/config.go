@@ -133,16 +133,17 @@ type Defence struct {
 
 // SIPLimits are caps on what strangers may send.
 type SIPLimits struct {
-	MaxMessageBytes     int      `yaml:"max_message_bytes" default:"65535" min:"2048" max:"1048576" doc:"Largest message, bytes."`
-	MaxHeaderBytes      int      `yaml:"max_header_bytes" default:"8192" min:"512" max:"65535" doc:"Largest single header, bytes."`
-	MaxHeaders          int      `yaml:"max_headers" default:"128" min:"16" max:"1024" doc:"Most headers in a message."`
-	MaxConnections      int      `yaml:"max_connections" default:"10000" min:"1" max:"1000000" doc:"Most TCP connections."`
-	MaxConnectionsPerIP int      `yaml:"max_connections_per_ip" default:"2000" min:"1" max:"1000000" doc:"Most TCP connections of one address."`
-	MaxTransactions     int      `yaml:"max_transactions" default:"100000" min:"100" max:"10000000" doc:"Most transactions at once; more get 503."`
-	MaxDialogs          int      `yaml:"max_dialogs" default:"20000" min:"10" max:"1000000" doc:"Most dialogs (two for a call between two phones) at once; more calls get 503."`
-	MaxDialogsPerSource int      `yaml:"max_dialogs_per_source" default:"500" min:"1" max:"1000000" doc:"Most calls that the phones of one address may have begun at once; more get 503. Trunks have max_calls."`
-	IdleTimeout         Duration `yaml:"idle_timeout" default:"30m" min:"10s" max:"24h" doc:"A silent TCP connection is closed after this."`
-	FirstMessageTimeout Duration `yaml:"first_message_timeout" default:"10s" min:"1s" max:"5m" doc:"A new TCP connection must send a whole message within this."`
+	MaxMessageBytes          int      `yaml:"max_message_bytes" default:"65535" min:"2048" max:"1048576" doc:"Largest message, bytes."`
+	MaxHeaderBytes           int      `yaml:"max_header_bytes" default:"8192" min:"512" max:"65535" doc:"Largest single header, bytes."`
+	MaxHeaders               int      `yaml:"max_headers" default:"128" min:"16" max:"1024" doc:"Most headers in a message."`
+	MaxConnections           int      `yaml:"max_connections" default:"10000" min:"1" max:"1000000" doc:"Most TCP connections."`
+	MaxConnectionsPerIP      int      `yaml:"max_connections_per_ip" default:"2000" min:"1" max:"1000000" doc:"Most TCP connections of one address."`
+	MaxTransactions          int      `yaml:"max_transactions" default:"100000" min:"100" max:"10000000" doc:"Most transactions at once; more get 503."`
+	MaxTransactionsPerSource int      `yaml:"max_transactions_per_source" default:"50000" min:"100" max:"10000000" doc:"Most transactions at once that the phones and strangers of one address may have begun; more get 503. Each owner of dialogs grants an equal share of it, so an address whose calls fall unevenly meets it earlier. Trunks have max_calls."`
+	MaxDialogs               int      `yaml:"max_dialogs" default:"20000" min:"10" max:"1000000" doc:"Most dialogs (two for a call between two phones) at once; more calls get 503."`
+	MaxDialogsPerSource      int      `yaml:"max_dialogs_per_source" default:"500" min:"1" max:"1000000" doc:"Most calls that the phones of one address may have begun at once; more get 503. Trunks have max_calls."`
+	IdleTimeout              Duration `yaml:"idle_timeout" default:"30m" min:"10s" max:"24h" doc:"A silent TCP connection is closed after this."`
+	FirstMessageTimeout      Duration `yaml:"first_message_timeout" default:"10s" min:"1s" max:"5m" doc:"A new TCP connection must send a whole message within this."`
 }
 
 // Media configures RTP.

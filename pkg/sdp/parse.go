@@ -66,6 +66,8 @@ type parser struct {
 	rtcpPort int
 	rtcpAddr netip.Addr
 	inMedia  bool
+	// a= lines of the section that is being read
+	attributes, candidates int
 }
 
 func (p *parser) line(n int, line string) error {
@@ -160,6 +162,7 @@ func (p *parser) media(n int, v string) error {
 		return err
 	}
 	p.inMedia = true
+	p.attributes, p.candidates = 0, 0
 	kind, rest := field(v)
 	portText, rest := field(rest)
 	proto, formats := field(rest)
@@ -202,6 +205,14 @@ func (p *parser) media(n int, v string) error {
 
 func (p *parser) attribute(n int, v string) error {
 	name, val, _ := strings.Cut(v, ":")
+	if p.attributes++; p.attributes > maxAttributes {
+		return fmt.Errorf("%w: more than %d attributes of one stream", ErrTooLarge, maxAttributes)
+	}
+	if name == "candidate" {
+		if p.candidates++; p.candidates > maxCandidates {
+			return fmt.Errorf("%w: more than %d candidates of one stream", ErrTooLarge, maxCandidates)
+		}
+	}
 	dir, isDir := Direction(0), true
 	switch name {
 	case "sendrecv":

@@ -22,6 +22,9 @@ const (
 	maxLines  = 2048
 	maxMedia  = 16
 	maxCodecs = 64
+	// Of one m= line; a browser with many networks has some 40 candidates.
+	maxAttributes = 512
+	maxCandidates = 128
 )
 
 // Faults of a description or of a negotiation. Parse's errors wrap ErrSyntax,

@@ -128,7 +128,10 @@ func TestParseRefuses(t *testing.T) {
 		{"NUL", text(v, o, s, c, tt, m, "a=x\x00"), ErrSyntax},
 		{"17 streams", append(text(v, o, s, c, tt), bytes.Repeat(text(m), 17)...), ErrTooLarge},
 		{"65 formats", text(v, o, s, c, tt, m+strings.Repeat(" 0", 64)), ErrTooLarge},
-		{"lines", append(text(v, o, s, c, tt, m), bytes.Repeat(text("a=x"), maxLines)...), ErrTooLarge},
+		{"129 candidates", append(text(v, o, s, c, tt, m), bytes.Repeat(text("a=candidate:1 1 udp 1 192.0.2.1 9 typ host"), 129)...), ErrTooLarge},
+		{"513 attributes", append(text(v, o, s, c, tt, m), bytes.Repeat(text("a=x"), 513)...), ErrTooLarge},
+		{"513 attributes of the session", append(text(v, o, s, c, tt), bytes.Repeat(text("a=x"), 513)...), ErrTooLarge},
+		{"lines", append(text(v, o, s, c, tt, m), bytes.Repeat(text("b=x"), maxLines)...), ErrTooLarge},
 		{"bytes", append(text(v, o, s, c, tt, m), make([]byte, maxBytes)...), ErrTooLarge},
 	}
 	for _, c := range tests {

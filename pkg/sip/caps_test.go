@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sys/unix"
 
 	"github.com/centrala/centrala/pkg/sip/transaction"
@@ -165,6 +166,59 @@ func TestDialogsPerSource(t *testing.T) {
 		}
 		b.s.perSource.Unlock()
 	}, func(c *Config, _ *Deps) { c.Limits.MaxDialogsPerSource = 3 })
+}
+
+// One source cannot have all transactions, and what it has is given back; a
+// carrier has its own cap.
+func TestTransactionsPerSource(t *testing.T) {
+	run(t, false, func(b *bench) {
+		register := func(w *wire, i int) string {
+			id := fmt.Sprintf("call%d-%d@", w.u.addr.Port(), i)
+			reg := func(n int, extra ...string) string {
+				m := text("REGISTER", fmt.Sprintf("%d-%d-%d", w.u.addr.Port(), i, n), "", n, extra...)
+				return strings.ReplaceAll(strings.Replace(m, "To: <sip:1000@", "To: <sip:user1@", 1), "call1@", id)
+			}
+			w.send(b.to, reg(1))
+			ch := w.read(time.Second)
+			w.send(b.to, reg(2, credentials(t, ch, "user1", "secret1", "REGISTER", "sip:1000@192.0.2.1", 0, 1)))
+			return code(w.read(time.Second))
+		}
+		granted := 0
+		for granted < 100 && register(b.w, granted) == "200" {
+			granted++
+		}
+		// Every owner grants an equal share: who falls unevenly meets the cap earlier.
+		if least := 6 / len(b.s.shards); granted < least || granted > 6+len(b.s.shards) {
+			t.Errorf("%d transactions of one source, %d owners", granted, len(b.s.shards))
+		}
+		if n := testutil.ToFloat64(b.s.met.refused[capTransactionsSource]); n != 1 {
+			t.Errorf("%v refusals counted", n)
+		}
+		w := b.from("198.51.100.7:5062")
+		defer w.u.Close()
+		if got := register(w, 0); got != "200" {
+			t.Errorf("another source: %s", got)
+		}
+		time.Sleep(33 * time.Second) // timer J
+		if got := register(b.w, 200); got != "200" {
+			t.Errorf("later: %s", got)
+		}
+		b.empty()
+		for _, sh := range b.s.shards {
+			if len(sh.perSource) != 0 {
+				t.Errorf("%d sources kept", len(sh.perSource))
+			}
+		}
+	}, func(c *Config, _ *Deps) { c.Limits.MaxTransactionsPerSource = 6 })
+	run(t, true, func(b *bench) {
+		b.h.invite = func(in *Invitation) { in.Dialog.Reject(486, "") }
+		for i := range 20 {
+			b.send(strings.ReplaceAll(text("INVITE", fmt.Sprint("n", i), "", 1, string(sdpA)), "call1@", fmt.Sprintf("call%d@", i)))
+			b.want("SIP/2.0 100")
+			b.want("SIP/2.0 486")
+		}
+		b.empty()
+	}, func(c *Config, _ *Deps) { c.Limits.MaxTransactionsPerSource = 2 })
 }
 
 // halfOpen is the far end of TestHalfOpenConnections, in a process of its own for

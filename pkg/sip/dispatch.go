@@ -162,15 +162,28 @@ func (sh *shard) cancel(req *sip.Request, h hop) {
 	sh.reply(t, sh.s.makeResponse(req, 200, "OK"))
 }
 
-// newServerTx makes a transaction of sh.key, or answers 503 when there are too many.
+// newServerTx makes a transaction of sh.key, or answers 503 when there are too
+// many: in all, or of an address that is no trunk's.
 func (sh *shard) newServerTx(kind transaction.Kind, req *sip.Request, h hop) *tx {
 	if int(sh.s.txCount.Load()) >= sh.s.cfg.Limits.MaxTransactions {
-		sh.s.answer(req, h, 503, "", sh.s.retryAfter())
+		sh.full(req, h, capTransactions)
+		return nil
+	}
+	src := sourceOf(h.remote.Addr())
+	if sh.perSource[src] >= sh.sourceTxs && !sh.s.isTrunk(h.remote) {
+		sh.full(req, h, capTransactionsSource)
 		return nil
 	}
 	t := sh.addTx(kind, sh.key, replyHop(req, h), string(req.Method), req.CSeq().SeqNo)
-	t.req = req
+	t.req, t.source = req, src
+	sh.perSource[src]++
 	return t
+}
+
+// full refuses a request beyond one of the caps.
+func (sh *shard) full(req *sip.Request, h hop, which int) {
+	sh.s.met.refused[which].Inc()
+	sh.s.answer(req, h, 503, "", sh.s.retryAfter())
 }
 
 // inDialog takes a request with a To tag.
@@ -247,14 +260,14 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 		return
 	}
 	if int(s.dialogCount.Load()) >= s.cfg.Limits.MaxDialogs && !sh.urgent(req) {
-		s.answer(req, h, 503, "", s.retryAfter())
+		sh.full(req, h, capDialogs)
 		return
 	}
 	var counted netip.Addr
 	if who.kind == IdentityDevice {
 		counted = sourceOf(h.remote.Addr())
 		if !s.perSource.take(counted, s.cfg.Limits.MaxDialogsPerSource) {
-			s.answer(req, h, 503, "", s.retryAfter())
+			sh.full(req, h, capDialogsSource)
 			return
 		}
 	}

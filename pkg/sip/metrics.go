@@ -24,6 +24,17 @@ const (
 
 var dropNames = [numDrops]string{"read_error", "send_error", "queue_full", "stray", "slow_peer", "connection_limit", "panic", "auth_brake", "command_overflow", "banned"}
 
+// Limits of refused_total, the closed set.
+const (
+	capDialogs = iota
+	capDialogsSource
+	capTransactions
+	capTransactionsSource
+	numCaps
+)
+
+var capNames = [numCaps]string{"dialogs", "dialogs_per_source", "transactions", "transactions_per_source"}
+
 // methods are the label values of a method; all else is "OTHER".
 var methods = []string{"INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH", "OTHER"}
 
@@ -48,6 +59,7 @@ type metrics struct {
 	bans            prometheus.Gauge
 	bansTotal       map[ban.Reason]prometheus.Counter
 	shed            [2]prometheus.Counter // by overload.Kind
+	refused         [numCaps]prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -66,6 +78,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	auth := counter("auth_failures_total", "Requests with wrong credentials.")
 	bans := counter("bans_total", "Sources banned.", "reason")
 	shed := counter("shed_total", "New requests refused with 503 because the node is busy.", "method")
+	refused := counter("refused_total", "Requests refused with 503 because a cap was reached.", "limit")
 	fault := counter("dialog_faults_total", "Events that a dialog in that state should not see.")
 	m := &metrics{
 		requests: map[string]*[len(protos)]prometheus.Counter{}, responses: map[string]*[6]prometheus.Counter{},
@@ -106,10 +119,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for i, reason := range dropNames {
 		m.dropped[i] = drop.WithLabelValues(reason)
 	}
+	for i, limit := range capNames {
+		m.refused[i] = refused.WithLabelValues(limit)
+	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, switched, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.subscriptions, m.notifies, m.bans, bans, shed} {
+	for _, c := range []prometheus.Collector{req, res, perr, drop, ret, switched, auth, fault, m.dialogs, m.transactions, m.connections, m.registrations, m.subscriptions, m.notifies, m.bans, bans, shed, refused} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

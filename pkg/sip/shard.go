@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -43,6 +44,10 @@ type shard struct {
 	key     []byte       // scratch for keys
 	rand    *rng
 	over    *overload.Control
+	// Server transactions of each address. An owner counts alone, so that none waits
+	// for another, and grants its share of the cap.
+	perSource map[netip.Addr]int
+	sourceTxs int
 	// Emergency calls taken in this second although the node is busy.
 	urgentSec int64
 	urgentN   int

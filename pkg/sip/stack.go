@@ -216,6 +216,7 @@ func New(cfg Config, d Deps) (*Stack, error) {
 		s.shards = append(s.shards, &shard{
 			s: s, in: make(chan inbound, shardQueue), fresh: make(chan inbound, freshQueue), over: overload.New(cfg.Defence.Overload), wake: make(chan struct{}, 1), rand: r,
 			txs: map[string]*tx{}, dialogs: map[string]*Dialog{}, calls: map[string]*tx{},
+			perSource: map[netip.Addr]int{}, sourceTxs: (cfg.Limits.MaxTransactionsPerSource + cfg.Shards - 1) / cfg.Shards,
 		})
 	}
 	return s, nil

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type tx struct {
 	merged string // INVITE server: key in shard.calls
 	cseq   uint32
 	timers [2]timer
+	source netip.Addr                              // server: whose it is; invalid: not counted
 	again  bool                                    // server: its connection was gone, the response went by another
 	done   func(res *sip.Response, transport bool) // client, no dialog: told the final answer or its absence, once
 }
@@ -112,6 +114,13 @@ func (sh *shard) dropTx(t *tx) {
 		sh.timers.stop(&t.timers[i])
 	}
 	sh.s.met.transactions.Set(float64(sh.s.txCount.Add(-1)))
+	if t.source.IsValid() {
+		if n := sh.perSource[t.source]; n > 1 {
+			sh.perSource[t.source] = n - 1
+		} else {
+			delete(sh.perSource, t.source)
+		}
+	}
 	if t.d != nil {
 		delete(t.d.txs, t)
 	}

@@ -51,19 +51,20 @@ type Listener struct {
 
 // Limits bound what strangers can make us hold. Zero means the default.
 type Limits struct {
-	MaxMessageBytes     int           // 65535, over UDP and TCP
-	MaxHeaderBytes      int           // start line and headers together, 16384
-	MaxHeaders          int           // header lines, 128
-	MaxBodyBytes        int           // 49152
-	MaxURIBytes         int           // Request-URI, 2048; longer gets 414
-	MaxConnections      int           // TCP, 10000
-	MaxConnectionsPerIP int           // TCP, 100
-	MaxTransactions     int           // 200000 over all shards; beyond: 503
-	MaxDialogs          int           // 20000; beyond: 503
-	MaxDialogsPerSource int           // calls in of one address's devices, 500; trunks have their own cap; beyond: 503
-	FirstMessageTimeout time.Duration // TCP: from accept to the first whole message, 10 s
-	MessageTimeout      time.Duration // TCP: from a message's first byte to its last, 10 s
-	IdleTimeout         time.Duration // TCP: without a byte from the peer, 10 min
+	MaxMessageBytes          int           // 65535, over UDP and TCP
+	MaxHeaderBytes           int           // start line and headers together, 16384
+	MaxHeaders               int           // header lines, 128
+	MaxBodyBytes             int           // 49152
+	MaxURIBytes              int           // Request-URI, 2048; longer gets 414
+	MaxConnections           int           // TCP, 10000
+	MaxConnectionsPerIP      int           // TCP, 100
+	MaxTransactions          int           // 200000 over all shards; beyond: 503
+	MaxTransactionsPerSource int           // of one address's devices and strangers, 50000; beyond: 503
+	MaxDialogs               int           // 20000; beyond: 503
+	MaxDialogsPerSource      int           // calls in of one address's devices, 500; trunks have their own cap; beyond: 503
+	FirstMessageTimeout      time.Duration // TCP: from accept to the first whole message, 10 s
+	MessageTimeout           time.Duration // TCP: from a message's first byte to its last, 10 s
+	IdleTimeout              time.Duration // TCP: without a byte from the peer, 10 min
 }
 
 // WithDefaults fills zero and negative fields.
@@ -86,6 +87,7 @@ func (l Limits) WithDefaults() Limits {
 	def(&l.MaxConnections, 10000)
 	def(&l.MaxConnectionsPerIP, 100)
 	def(&l.MaxTransactions, 200000)
+	def(&l.MaxTransactionsPerSource, 50000)
 	def(&l.MaxDialogs, 20000)
 	def(&l.MaxDialogsPerSource, 500)
 	dur(&l.FirstMessageTimeout, 10*time.Second)
