@@ -10,8 +10,8 @@ DATA    ?= data
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.6.1
 # Seconds for each fuzz target of `make fuzz`.
 FUZZTIME ?= 20s
-# sipp and baresip for the end-to-end tests.
-TEST_PACKAGES := sip-tester baresip
+# sipp and baresip for the end-to-end tests; python3 opens recordings as strictly as its wave module does.
+TEST_PACKAGES := sip-tester baresip python3
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
@@ -86,8 +86,8 @@ docs: generate ## Generated documentation
 docker: ## Container image centrala:VERSION
 	docker build -f deploy/docker/Dockerfile -t centrala:$(or $(VERSION),dev) --build-arg VERSION=$(VERSION) .
 
-deps: ## Install sipp, baresip and, where Debian has them, linphone and nftables, where they are missing
-	@command -v sipp >/dev/null && command -v baresip >/dev/null || \
+deps: ## Install sipp, baresip, python3 and, where Debian has them, linphone and nftables, where they are missing
+	@command -v sipp >/dev/null && command -v baresip >/dev/null && test -x /usr/bin/python3 || \
 		{ $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(TEST_PACKAGES); }
 	@command -v linphonec >/dev/null || \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends linphone-cli || \

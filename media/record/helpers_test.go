@@ -12,21 +12,32 @@ import (
 
 // wav is what a strict reader found in a file.
 type wav struct {
-	law   codec.Law
-	n     int // samples a channel
-	data  []byte
-	sides [2][]byte // after split
+	format Format
+	law    codec.Law
+	n      int // samples a channel
+	data   []byte
+	marks  int
+	sides  [2][]byte // after split
 }
 
-// split takes the channels apart.
-func (w wav) split() wav {
+// split takes the channels apart. Linear samples become the octets of law again
+// that they were made of: but for the second zero of µ-law it is exact.
+func (w wav) split(law codec.Law) wav {
 	for ch := range w.sides {
 		w.sides[ch] = make([]byte, w.n)
 		for i := range w.n {
-			w.sides[ch][i] = w.data[2*i+ch]
+			if w.format == G711 {
+				w.sides[ch][i] = w.data[2*i+ch]
+			} else {
+				codec.Encode(law, w.sides[ch][i:i+1], []int16{w.sample(ch, i)})
+			}
 		}
 	}
 	return w
+}
+
+func (w wav) sample(ch, i int) int16 {
+	return int16(binary.LittleEndian.Uint16(w.data[4*i+2*ch:]))
 }
 
 // readStrict is written apart from the package: it takes nothing but a correct
@@ -56,7 +67,10 @@ func readStrict(b []byte) (wav, error) {
 		seen += id
 		switch id {
 		case "fmt ":
+			w.format = G711
 			switch u16(at) {
+			case 1:
+				w.format = PCM
 			case 6:
 				w.law = codec.PCMA
 			case 7:
@@ -64,7 +78,11 @@ func readStrict(b []byte) (wav, error) {
 			default:
 				return w, fmt.Errorf("format tag %d", u16(at))
 			}
-			if size != 18 || u16(at+2) != 2 || u32(at+4) != 8000 || u32(at+8) != 16000 || u16(at+12) != 2 || u16(at+14) != 8 || u16(at+16) != 0 {
+			want := []int{18, 16000, 2, 8}
+			if w.format == PCM {
+				want = []int{16, 32000, 4, 16}
+			}
+			if size != want[0] || u16(at+2) != 2 || u32(at+4) != 8000 || u32(at+8) != want[1] || u16(at+12) != want[2] || u16(at+14) != want[3] || size == 18 && u16(at+16) != 0 {
 				return w, fmt.Errorf("fmt chunk % x", b[at:at+size])
 			}
 		case "fact":
@@ -72,21 +90,38 @@ func readStrict(b []byte) (wav, error) {
 				return w, fmt.Errorf("fact chunk of %d", size)
 			}
 			fact = u32(at)
+		case "cue ":
+			w.marks = u32(at)
+			if size != 4+24*w.marks {
+				return w, fmt.Errorf("cue chunk of %d bytes with %d points", size, w.marks)
+			}
+		case "LIST", "JUNK":
 		case "data":
-			if size%2 != 0 {
+			fb := int(w.format.frameBytes())
+			if size%fb != 0 {
 				return w, fmt.Errorf("data of %d bytes is half a sample", size)
 			}
-			w.n = size / 2
+			if at != headerBytes {
+				return w, fmt.Errorf("data at %d, not on a page", at)
+			}
+			w.n = size / fb
 			w.data = b[at : at+size]
 		default:
 			return w, fmt.Errorf("chunk %q", id)
 		}
 		at += size + size&1
 	}
-	if seen != "fmt factdata" {
+	want := "fmt "
+	if w.format == G711 {
+		want += "fact"
+	}
+	if w.marks > 0 {
+		want += "cue LIST"
+	}
+	if seen != want+"JUNKdata" {
 		return w, fmt.Errorf("chunks %q", seen)
 	}
-	if fact != w.n {
+	if w.format == G711 && fact != w.n {
 		return w, fmt.Errorf("fact says %d samples, data %d", fact, w.n)
 	}
 	return w, nil
@@ -124,6 +159,19 @@ func (d *disk) WriteAt(p []byte, off int64) (int, error) {
 
 func (d *disk) Close() error { d.closed = true; return nil }
 
+// format is what newBench makes; inBoth sets it.
+var format = PCM
+
+// inBoth runs a test with either format.
+func inBoth(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	defer func() { format = PCM }()
+	for _, f := range []Format{PCM, G711} {
+		format = f
+		t.Run(f.String(), test)
+	}
+}
+
 // bench is one recording whose writer is turned by hand.
 type bench struct {
 	testing.TB
@@ -131,6 +179,7 @@ type bench struct {
 	sh   *shard
 	r    *Recording
 	d    *disk
+	law  codec.Law
 	t0   time.Time
 	res  []Result
 	sent int
@@ -138,13 +187,13 @@ type bench struct {
 
 func newBench(t testing.TB, law codec.Law, d *disk) *bench {
 	t.Helper()
-	w, err := NewWriter(Config{Dir: t.TempDir(), Threads: 1})
+	w, err := NewWriter(Config{Dir: t.TempDir(), Threads: 1, Format: format})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.open = func(string) (file, error) { return d, nil }
 	w.toHash = nil // results are told at once
-	b := &bench{TB: t, w: w, sh: w.shards[0], d: d}
+	b := &bench{TB: t, w: w, sh: w.shards[0], d: d, law: law}
 	b.sh.up = true
 	b.r, err = w.Open("default/2026/call.wav", law, func(r Result) { b.res = append(b.res, r) })
 	if err != nil {
@@ -173,7 +222,7 @@ func (b *bench) close(ms float64) (wav, Result) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return w.split(), b.res[0]
+	return w.split(b.law), b.res[0]
 }
 
 // frame is 20 ms of one octet that is not silence.

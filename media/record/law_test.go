@@ -50,7 +50,7 @@ func FuzzWrite(f *testing.F) {
 				t.Fatalf("%d samples ahead of the clock", ahead)
 			}
 			if ops[0]&0x40 != 0 {
-				b.sh.flush(b.r)
+				b.sh.flush(b.r, false)
 			}
 		}
 		head := max(b.r.head, b.r.elapsed(b.t0.Add(now)))
@@ -95,7 +95,7 @@ func TestPlayers(t *testing.T) {
 			other := codec.PCMU + codec.PCMA - law
 			r.Write(Right, other, now, 2, uint32(at), right.Frames(other)[at:at+160])
 			if i == 50 {
-				sh.flush(r)
+				sh.flush(r, false)
 				if out, err := exec.Command(sox, path, "-n", "stat").CombinedOutput(); err != nil || strings.Contains(string(out), "WARN") {
 					t.Errorf("while it grows: %v\n%s", err, out)
 				}

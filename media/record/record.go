@@ -1,6 +1,7 @@
 // Package record writes the recordings of calls: stereo WAV, caller left, agent
-// right, G.711 kept as it came. At any moment, also after kill -9 or with a full
-// disk, the file on disk is a correct WAV that lacks at most the last second.
+// right, linear or with G.711 kept as it came. At any moment, also after kill -9
+// or with a full disk, the file on disk is a correct WAV that lacks at most the
+// last second.
 //
 // Nothing is synced to the medium: the death of the process loses nothing that
 // was written, a power cut what the kernel had not written back yet (some 30 s).
@@ -50,6 +51,8 @@ type Result struct {
 	// background goroutine that makes checksums can follow: under load the call's
 	// end does not wait for it.
 	SHA256 string
+	// Pauses is how long nothing was recorded on purpose.
+	Pauses time.Duration
 }
 
 // Faults, as in Result.Fault and in the label reason of centrala_recording_errors_total.
@@ -83,37 +86,54 @@ const (
 	// maxPayload bounds one packet's octets; a UDP datagram on Ethernet has fewer.
 	maxPayload = 2048
 
-	// maxSamples is 37 h: 2 GiB of data, which readers with signed 32-bit sizes
-	// still open.
-	maxSamples = 1<<30 - 1
+	// maxSamples is 18 h: 2 GiB of linear sound, which readers with signed 32-bit
+	// sizes still open.
+	maxSamples = 1<<29 - headerBytes
 )
 
 // clean is the dirtyFrom of a recording with nothing to write but silence.
 const clean = math.MaxInt64
 
-type ring = [2 * ringSamples]byte
+// A ring holds both channels interleaved: octets of G.711 as they come, 32 kB, or
+// linear samples, 64 kB, for sound that somebody decoded or that gain changes.
+type (
+	ring     = [2 * ringSamples]byte
+	wideRing = [2 * ringSamples]int16
+)
 
-var rings = sync.Pool{New: func() any { return new(ring) }}
+var (
+	rings     = sync.Pool{New: func() any { return new(ring) }}
+	wideRings = sync.Pool{New: func() any { return new(wideRing) }}
+)
 
 // Recording is one file while it grows. Write and Close are for the worker that
 // owns the call's legs.
 type Recording struct {
 	// Set at birth.
-	w     *Writer
-	sh    *shard
-	name  string
-	law   codec.Law
-	start time.Time
-	done  func(Result)
+	w      *Writer
+	sh     *shard
+	name   string
+	format Format
+	law    codec.Law // of a G711 file
+	start  time.Time
+	done   func(Result)
 
 	// The writer goroutine's.
 	file        file
-	turn, index int  // where in the shard's turns
-	told        bool // the fault was logged and counted
+	turn, index int   // where in the shard's turns
+	seen        int64 // head at the last flush
+	told        bool  // the fault was logged and counted
 
 	mu     sync.Mutex
-	buf    *ring // interleaved left, right; nil when nothing more is taken
+	buf    *ring     // interleaved left, right; with wide, nil when nothing more is taken
+	wide   *wideRing // in place of buf
+	laws   [2]codec.Law
 	tracks [2]track
+	gains  [2]gain
+	paused bool
+	from   int64 // nothing before this is taken: it was said in a pause
+	pauses int64 // samples of pauses that are over
+	marks  []Mark
 	// Positions are samples since start. The ring holds [head-ringSamples, head).
 	head      int64 // both channels end here
 	written   int64 // the file is whole up to here
@@ -146,11 +166,11 @@ func CheckName(name string) error {
 }
 
 // Open begins a recording at this moment. name is relative to Config.Dir; its
-// folders are made. It touches no disk itself: the file is made by a writer
-// goroutine, and if that fails the recording swallows what it is given and ends
-// with FaultOpen. done is called exactly once, on a goroutine of the Writer,
-// when the file is closed; it must not block and may be nil. Errors: ErrName,
-// ErrStopped.
+// folders are made. law is that of a G711 file, and of the memory in front of any
+// other. It touches no disk itself: the file is made by a writer goroutine, and
+// if that fails the recording swallows what it is given and ends with FaultOpen.
+// done is called exactly once, on a goroutine of the Writer, when the file is
+// closed; it must not block and may be nil. Errors: ErrName, ErrStopped.
 func (w *Writer) Open(name string, law codec.Law, done func(Result)) (*Recording, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -158,9 +178,14 @@ func (w *Writer) Open(name string, law codec.Law, done func(Result)) (*Recording
 	if !law.Valid() {
 		return nil, fmt.Errorf("record: %q: cannot record %v", name, law)
 	}
-	r := &Recording{w: w, name: name, law: law, start: time.Now(), done: done, buf: rings.Get().(*ring), dirtyFrom: clean}
+	r := &Recording{w: w, name: name, format: w.cfg.Format, law: law, laws: [2]codec.Law{law, law}, start: time.Now(), done: done, dirtyFrom: clean}
+	if w.cfg.Gain {
+		r.wide = wideRings.Get().(*wideRing)
+	} else {
+		r.buf = rings.Get().(*ring)
+	}
 	if !w.add(r) {
-		rings.Put(r.buf)
+		r.releaseLocked()
 		return nil, ErrStopped
 	}
 	return r, nil
@@ -172,34 +197,129 @@ func (r *Recording) Name() string { return r.name }
 // Write takes the payload of one RTP packet of law law that arrived at now. It is
 // placed by its timestamp ts (clock 8 kHz); the first packet of each ssrc lies
 // where it arrived, gaps are silence, and a late packet goes where it belongs.
-// Another law than the file's is transcoded. It never blocks and allocates
-// nothing; payload is not kept. After Close or a fault it does nothing.
+// Another law than a G711 file's is transcoded. It never blocks and allocates
+// nothing; payload is not kept. After Close, a fault, or while paused, it does
+// nothing.
 func (r *Recording) Write(ch Channel, law codec.Law, now time.Time, ssrc, ts uint32, payload []byte) {
-	n := len(payload)
-	if n == 0 || n > maxPayload || ch > Right {
+	if ch > Right || len(payload) == 0 || len(payload) > maxPayload {
 		return
 	}
 	r.mu.Lock()
-	if r.buf != nil && !r.closed {
-		pos, stretch, ok := r.tracks[ch].place(r.elapsed(now), ssrc, ts, n)
-		if !ok || !r.room(pos, n) {
-			r.w.m.misplaced.Inc()
-		} else if law == r.law {
+	if pos, stretch, skip := r.place(ch, now, ssrc, ts, len(payload)); skip < len(payload) {
+		payload = payload[skip:]
+		switch {
+		case r.wide != nil:
+			r.putDecoded(ch, pos, stretch, payload, law)
+		case law == r.laws[ch]:
 			r.put(ch, pos, stretch, payload)
-		} else {
+		default:
 			r.putOther(ch, pos, stretch, payload, law)
 		}
 	}
 	r.mu.Unlock()
 }
 
+// WritePCM is Write for sound that was decoded or mixed: linear at 8 kHz, and ts
+// counts its samples. From the first call the recording keeps linear samples in
+// memory (64 kB in place of 32), unless the file is G711: then they are encoded.
+func (r *Recording) WritePCM(ch Channel, now time.Time, ssrc, ts uint32, pcm []int16) {
+	if ch > Right || len(pcm) == 0 || len(pcm) > maxPayload {
+		return
+	}
+	r.mu.Lock()
+	if pos, stretch, skip := r.place(ch, now, ssrc, ts, len(pcm)); skip < len(pcm) {
+		pcm = pcm[skip:]
+		if r.format == G711 {
+			r.putEncoded(ch, pos, stretch, pcm)
+		} else {
+			r.widen()
+			r.putPCM(ch, pos, stretch, pcm)
+		}
+	}
+	r.mu.Unlock()
+}
+
+// place finds where n samples lie and moves the ring there. skip of them, all
+// when they are not wanted, are to be left out. r.mu is held.
+func (r *Recording) place(ch Channel, now time.Time, ssrc, ts uint32, n int) (pos int64, stretch, skip int) {
+	if !r.open() || r.closed {
+		return 0, 0, n
+	}
+	pos, stretch, ok := r.tracks[ch].place(r.elapsed(now), ssrc, ts, n)
+	if !ok || !r.room(pos, n) {
+		r.w.m.misplaced.Inc()
+		return 0, 0, n
+	}
+	if r.paused {
+		return 0, 0, n // time goes on, in silence
+	}
+	if pos < r.from+int64(stretch) {
+		skip, stretch = int(max(0, min(r.from-pos, int64(n)))), 0
+	}
+	return pos + int64(skip), stretch, skip
+}
+
 // putOther is apart because its buffer need not be on every packet's stack.
 //
 //go:noinline
 func (r *Recording) putOther(ch Channel, pos int64, stretch int, payload []byte, law codec.Law) {
+	if r.format == PCM && !r.tracks[ch].heard {
+		r.relaw(ch, law)
+		r.put(ch, pos, stretch, payload)
+		return
+	}
 	var buf [maxPayload]byte
-	r.put(ch, pos, stretch, buf[:codec.Transcode(buf[:], payload, law, r.law)])
+	r.put(ch, pos, stretch, buf[:codec.Transcode(buf[:], payload, law, r.laws[ch])])
 }
+
+//go:noinline
+func (r *Recording) putDecoded(ch Channel, pos int64, stretch int, payload []byte, law codec.Law) {
+	var buf [maxPayload]int16
+	r.putPCM(ch, pos, stretch, buf[:codec.Decode(law, buf[:], payload)])
+}
+
+//go:noinline
+func (r *Recording) putEncoded(ch Channel, pos int64, stretch int, pcm []int16) {
+	var buf [maxPayload]byte
+	r.put(ch, pos, stretch, buf[:codec.Encode(r.laws[ch], buf[:], pcm)])
+}
+
+// open tells whether anything is still taken. r.mu is held.
+func (r *Recording) open() bool { return r.buf != nil || r.wide != nil }
+
+// Pause leaves a marked silence from now on, for what must not be kept (a card's
+// number). Time goes on: the channels stay aligned. It returns the place in the
+// recording; ok is false when it is paused already, or over.
+func (r *Recording) Pause(now time.Time) (at time.Duration, ok bool) {
+	return r.mark(now, MarkPaused, true)
+}
+
+// Resume ends a pause. What was said before it, and arrives after, is left out.
+func (r *Recording) Resume(now time.Time) (at time.Duration, ok bool) {
+	return r.mark(now, MarkResumed, false)
+}
+
+func (r *Recording) mark(now time.Time, name string, pause bool) (time.Duration, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || !r.open() || r.paused == pause {
+		return 0, false
+	}
+	at := min(r.elapsed(now), maxSamples)
+	if r.paused = pause; pause {
+		r.from = at
+	} else {
+		r.pauses += at - r.from
+		r.from = at
+	}
+	if len(r.marks) < maxMarks {
+		r.marks = append(r.marks, Mark{at, name})
+	}
+	return samples(at), true
+}
+
+// samples is n samples as a time.
+func samples(n int64) time.Duration { return time.Duration(n) * time.Second / codec.SampleRate }
 
 // elapsed is now in samples since the start.
 func (r *Recording) elapsed(now time.Time) int64 {
@@ -239,33 +359,80 @@ func (r *Recording) grow(to int64) {
 }
 
 func (r *Recording) silence(from, to int64) {
-	s := codec.Silence(r.law)
+	quiet := [2]byte{codec.Silence(r.laws[Left]), codec.Silence(r.laws[Right])}
 	for from < to {
 		i := from & ringMask
 		n := min(to-from, ringSamples-i)
-		part := r.buf[2*i : 2*(i+n)]
-		for j := range part {
-			part[j] = s
-		}
 		from += n
+		if r.wide != nil {
+			clear(r.wide[2*i : 2*(i+n)])
+			continue
+		}
+		part := r.buf[2*i : 2*(i+n)]
+		for j := 0; j+1 < len(part); j += 2 {
+			part[j], part[j+1] = quiet[0], quiet[1]
+		}
 	}
+}
+
+// relaw changes the law in which a channel without any sound so far is kept.
+func (r *Recording) relaw(ch Channel, law codec.Law) {
+	r.laws[ch] = law
+	s := codec.Silence(law)
+	for i := int(ch); i < len(r.buf); i += 2 {
+		r.buf[i] = s
+	}
+}
+
+// widen goes over to linear samples.
+func (r *Recording) widen() {
+	if r.wide != nil {
+		return
+	}
+	w := wideRings.Get().(*wideRing)
+	left, right := codec.Table(r.laws[Left]), codec.Table(r.laws[Right])
+	for i := 0; i < len(w); i += 2 {
+		w[i], w[i+1] = left[r.buf[i]], right[r.buf[i+1]]
+	}
+	rings.Put(r.buf)
+	r.buf, r.wide = nil, w
 }
 
 // put writes one channel of the ring. A positive stretch repeats the first octet
 // that many times before pos, where the clock of the sender was corrected.
 func (r *Recording) put(ch Channel, pos int64, stretch int, payload []byte) {
-	for s := int64(1); s <= int64(stretch) && pos-s >= max(0, r.head-ringSamples); s++ {
-		r.buf[2*((pos-s)&ringMask)+int64(ch)] = payload[0]
-		r.dirtyFrom = min(r.dirtyFrom, pos-s)
+	for s := r.stretch(ch, pos, stretch); s < pos; s++ {
+		r.buf[2*(s&ringMask)+int64(ch)] = payload[0]
 	}
-	r.dirtyFrom = min(r.dirtyFrom, pos)
 	i := pos & ringMask
 	first := min(int64(len(payload)), ringSamples-i)
 	interleave(r.buf[2*i:], ch, payload[:first])
 	interleave(r.buf[:], ch, payload[first:])
 }
 
-func interleave(dst []byte, ch Channel, src []byte) {
+// putPCM is put for linear samples, which it may change.
+func (r *Recording) putPCM(ch Channel, pos int64, stretch int, pcm []int16) {
+	if r.w.cfg.Gain {
+		r.gains[ch].apply(pcm)
+	}
+	for s := r.stretch(ch, pos, stretch); s < pos; s++ {
+		r.wide[2*(s&ringMask)+int64(ch)] = pcm[0]
+	}
+	i := pos & ringMask
+	first := min(int64(len(pcm)), ringSamples-i)
+	interleave(r.wide[2*i:], ch, pcm[:first])
+	interleave(r.wide[:], ch, pcm[first:])
+}
+
+// stretch notes that sound is put at pos and returns where it is to begin.
+func (r *Recording) stretch(ch Channel, pos int64, stretch int) int64 {
+	r.tracks[ch].heard = true
+	from := max(pos-int64(stretch), min(pos, max(0, r.head-ringSamples)))
+	r.dirtyFrom = min(r.dirtyFrom, from)
+	return from
+}
+
+func interleave[T byte | int16](dst []T, ch Channel, src []T) {
 	if len(src) == 0 {
 		return
 	}
@@ -282,7 +449,10 @@ func (r *Recording) Close(now time.Time) {
 	r.mu.Lock()
 	first := !r.closed
 	r.closed = true
-	if first && r.buf != nil {
+	if first && r.open() {
+		if r.paused {
+			r.pauses += max(r.elapsed(now)-r.from, 0)
+		}
 		if to := min(r.elapsed(now), maxSamples); to > r.head {
 			r.grow(to)
 		}
@@ -311,5 +481,9 @@ func (r *Recording) releaseLocked() {
 	if r.buf != nil {
 		rings.Put(r.buf)
 		r.buf = nil
+	}
+	if r.wide != nil {
+		wideRings.Put(r.wide)
+		r.wide = nil
 	}
 }

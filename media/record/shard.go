@@ -26,14 +26,16 @@ type shard struct {
 
 	// The goroutine's.
 	turns [turns][]*Recording
-	next  int // turn of the next recording
-	buf   []byte
+	next  int    // turn of the next recording
+	buf   []byte // octets from a ring
+	out   []byte // as they go to the file
 	quiet []byte // silence of both channels, for long gaps
 	head  [headerBytes]byte
+	marks []Mark
 }
 
 func newShard(w *Writer) *shard {
-	return &shard{w: w, wake: make(chan struct{}, 1), buf: make([]byte, 2*ringSamples), quiet: make([]byte, 1<<16)}
+	return &shard{w: w, wake: make(chan struct{}, 1), buf: make([]byte, 2*ringSamples), out: make([]byte, 4*ringSamples), quiet: make([]byte, 1<<16)}
 }
 
 // opening hands r to the goroutine; false when that has ended or not begun.
@@ -80,7 +82,7 @@ func (sh *shard) run(measure bool) {
 		case <-tick.C:
 			turn = (turn + 1) % turns
 			for _, r := range sh.turns[turn] {
-				sh.flush(r)
+				sh.flush(r, false)
 				sh.report(r)
 			}
 		case <-sh.wake:
@@ -124,7 +126,7 @@ func (sh *shard) start(r *Recording) {
 	f, err := sh.w.open(r.name)
 	if err == nil {
 		r.file = f
-		err = sh.header(r, 0)
+		err = sh.header(r, 0, nil)
 	}
 	if err != nil {
 		reason := FaultOpen
@@ -152,34 +154,48 @@ func (sh *shard) report(r *Recording) {
 }
 
 // flush brings the file up to what the recording holds: sound first, then the
-// sizes, so that the header never promises what is not there.
-func (sh *shard) flush(r *Recording) {
+// sizes, so that the header never promises what is not there. Only whole blocks
+// are written until the end, or until nobody sends any more.
+func (sh *shard) flush(r *Recording, end bool) {
+	fb := r.format.frameBytes()
+	block := blockBytes / fb // samples
 	r.mu.Lock()
-	if r.file == nil || r.buf == nil || r.dirtyFrom == clean && r.written == r.head {
+	head, written := r.head, r.written
+	if !end && head != r.seen {
+		head -= head % block
+	}
+	r.seen = r.head
+	if r.file == nil || !r.open() || r.dirtyFrom >= head && written >= head && !end {
 		r.mu.Unlock()
 		return
 	}
-	head, written := r.head, r.written
-	base := max(0, head-ringSamples)
-	from := max(min(r.dirtyFrom, written), base)
-	n := copyRing(sh.buf, r.buf, from, head)
+	base := max(0, r.head-ringSamples)
+	from := min(r.dirtyFrom, written)
+	from = max(from-from%block, base)
+	n := max(head-from, 0)
+	laws, wide := r.laws, r.wide != nil
+	sh.take(r, from, n)
 	r.dirtyFrom = clean
+	if r.head > head {
+		r.dirtyFrom = head
+	}
+	sh.marks = append(sh.marks[:0], r.marks...)
 	r.mu.Unlock()
 
 	upTo, err := written, error(nil)
 	if written < base {
 		// Longer silence than the ring holds: nobody sent for a while.
-		upTo, err = sh.fill(r, written, base)
+		upTo, err = sh.fill(r, laws, written, base)
 	}
-	if err == nil {
+	if err == nil && n > 0 {
 		var done int
-		done, err = r.file.WriteAt(sh.buf[:n], headerBytes+2*from)
-		upTo = max(upTo, from+int64(done)/2)
+		done, err = r.file.WriteAt(sh.ready(r.format, laws, wide, n), headerBytes+fb*from)
+		upTo = max(upTo, from+int64(done)/fb)
 		sh.w.m.written.Add(float64(done))
 	}
-	if upTo > written {
+	if upTo > written || end {
 		// Also after an error: what did fit is sound. It takes no new space.
-		if herr := sh.header(r, upTo); err == nil {
+		if herr := sh.header(r, upTo, sh.marks); err == nil {
 			err = herr
 		} else if herr != nil {
 			upTo = written // the header still says so
@@ -197,25 +213,58 @@ func (sh *shard) flush(r *Recording) {
 	}
 }
 
-// copyRing copies the samples [from, to) of both channels and returns the octets.
-func copyRing(dst []byte, src *ring, from, to int64) int {
-	i, n := from&ringMask, to-from
+// take copies n samples of both channels out of the ring, at from: octets to buf,
+// linear ones to out. r.mu is held.
+func (sh *shard) take(r *Recording, from, n int64) {
+	i := from & ringMask
 	first := min(n, ringSamples-i)
-	copy(dst, src[2*i:2*(i+first)])
-	copy(dst[2*first:], src[:2*(n-first)])
-	return int(2 * n)
+	if r.wide == nil {
+		copy(sh.buf, r.buf[2*i:2*(i+first)])
+		copy(sh.buf[2*first:], r.buf[:2*(n-first)])
+		return
+	}
+	put := func(at int64, src []int16) {
+		out := sh.out[at : at+2*int64(len(src))]
+		for k, s := range src {
+			binary.LittleEndian.PutUint16(out[2*k:], uint16(s))
+		}
+	}
+	put(0, r.wide[2*i:2*(i+first)])
+	put(4*first, r.wide[:2*(n-first)])
+}
+
+// ready makes what was taken as it goes to the file.
+func (sh *shard) ready(f Format, laws [2]codec.Law, wide bool, n int64) []byte {
+	switch {
+	case f == G711:
+		return sh.buf[:2*n]
+	case wide:
+		return sh.out[:4*n]
+	}
+	left, right := codec.Table(laws[Left]), codec.Table(laws[Right])
+	in, out := sh.buf[:2*n], sh.out[:4*n]
+	for k := range n {
+		binary.LittleEndian.PutUint32(out[4*k:], uint32(uint16(left[in[2*k]]))|uint32(uint16(right[in[2*k+1]]))<<16)
+	}
+	return out
 }
 
 // fill writes silence to [from, to) and returns how far it came.
-func (sh *shard) fill(r *Recording, from, to int64) (int64, error) {
-	if s := codec.Silence(r.law); sh.quiet[0] != s {
+func (sh *shard) fill(r *Recording, laws [2]codec.Law, from, to int64) (int64, error) {
+	var silence [4]byte
+	if r.format == G711 {
+		l, r := codec.Silence(laws[Left]), codec.Silence(laws[Right])
+		silence = [4]byte{l, r, l, r}
+	}
+	if [4]byte(sh.quiet) != silence {
 		for i := range sh.quiet {
-			sh.quiet[i] = s
+			sh.quiet[i] = silence[i&3]
 		}
 	}
+	fb := r.format.frameBytes()
 	for from < to {
-		n, err := r.file.WriteAt(sh.quiet[:min(int64(len(sh.quiet)), 2*(to-from))], headerBytes+2*from)
-		from += int64(n) / 2
+		n, err := r.file.WriteAt(sh.quiet[:min(int64(len(sh.quiet)), fb*(to-from))], headerBytes+fb*from)
+		from += int64(n) / fb
 		sh.w.m.written.Add(float64(n))
 		if err != nil {
 			return from, err
@@ -233,7 +282,7 @@ func (sh *shard) finish(r *Recording) {
 	list[last] = nil
 	sh.turns[r.turn] = list[:last]
 
-	sh.flush(r)
+	sh.flush(r, true)
 	if r.file != nil {
 		if !sh.w.intact(r.name, r.file) {
 			r.fail(FaultRemoved, nil)
@@ -248,8 +297,8 @@ func (sh *shard) finish(r *Recording) {
 	r.closed = true
 	res := Result{Name: r.name, Fault: r.fault}
 	if r.file != nil {
-		res.Duration = time.Duration(r.written) * time.Second / codec.SampleRate
-		res.SizeBytes = headerBytes + 2*r.written
+		res.Duration, res.Pauses = samples(r.written), samples(r.pauses)
+		res.SizeBytes = headerBytes + r.format.frameBytes()*r.written
 	}
 	r.mu.Unlock()
 	sh.w.m.active.Dec()
@@ -275,38 +324,8 @@ func full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// headerBytes is the size of the WAV header: RIFF, fmt (with the empty extension
-// that other formats than PCM need), fact, data.
-const headerBytes = 12 + 8 + 18 + 8 + 4 + 8
-
 // header writes the header of a file of n samples.
-func (sh *shard) header(r *Recording, n int64) error {
-	_, err := r.file.WriteAt(appendHeader(sh.head[:0], r.law, n), 0)
+func (sh *shard) header(r *Recording, n int64, marks []Mark) error {
+	_, err := r.file.WriteAt(appendHeader(sh.head[:0], r.format, r.law, n, marks), 0)
 	return err
-}
-
-// appendHeader appends the header of n samples of stereo G.711 (RFC 2361 A.6,
-// A.7: format tags 6 and 7). The data is always even, so no padding follows.
-func appendHeader(b []byte, law codec.Law, n int64) []byte {
-	tag := uint16(7)
-	if law == codec.PCMA {
-		tag = 6
-	}
-	le := binary.LittleEndian
-	b = append(b, "RIFF"...)
-	b = le.AppendUint32(b, uint32(headerBytes-8+2*n))
-	b = append(b, "WAVEfmt "...)
-	b = le.AppendUint32(b, 18)
-	b = le.AppendUint16(b, tag)
-	b = le.AppendUint16(b, 2)
-	b = le.AppendUint32(b, codec.SampleRate)
-	b = le.AppendUint32(b, 2*codec.SampleRate)
-	b = le.AppendUint16(b, 2)
-	b = le.AppendUint16(b, 8)
-	b = le.AppendUint16(b, 0)
-	b = append(b, "fact"...)
-	b = le.AppendUint32(b, 4)
-	b = le.AppendUint32(b, uint32(n))
-	b = append(b, "data"...)
-	return le.AppendUint32(b, uint32(2*n))
 }

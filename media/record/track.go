@@ -12,6 +12,8 @@ import "math"
 // of each two seconds is watched, which follows the clocks but not the jitter,
 // and when it leaves the dead band the stream is moved by one sample a packet.
 type track struct {
+	heard bool // sound was put, in all its life
+
 	on   bool
 	ssrc uint32
 	next uint32 // timestamp behind the newest packet
@@ -102,7 +104,7 @@ func (t *track) anchor(at int64, ssrc, ts uint32, n int) int64 {
 	if t.on && pos < t.end {
 		pos = min(t.end, at+aheadSamples)
 	}
-	*t = track{on: true, ssrc: ssrc, next: ts + uint32(n), end: pos + int64(n), low: math.MaxInt64}
+	*t = track{heard: t.heard, on: true, ssrc: ssrc, next: ts + uint32(n), end: pos + int64(n), low: math.MaxInt64}
 	return pos
 }
 

@@ -26,6 +26,10 @@ type Config struct {
 	// FlushEvery is how often each recording goes to disk, up to 500 ms;
 	// 0 means 500 ms.
 	FlushEvery time.Duration
+	// Format of the files.
+	Format Format
+	// Gain brings each channel slowly to one loudness; see gain. PCM alone.
+	Gain       bool
 	Registerer prometheus.Registerer // nil: metrics are kept but not shown
 	Log        *zap.Logger           // nil: no log
 }
@@ -83,6 +87,9 @@ func NewWriter(cfg Config) (*Writer, error) {
 	}
 	if cfg.FlushEvery < 20*time.Millisecond || cfg.FlushEvery > maxFlushEvery {
 		errs = append(errs, fmt.Errorf("record: flush every %v, want 20ms-%v, as at most 1 s may be lost", cfg.FlushEvery, maxFlushEvery))
+	}
+	if cfg.Gain && cfg.Format == G711 {
+		errs = append(errs, errors.New("record: gain needs the format pcm: octets of G.711 are kept as they came"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
