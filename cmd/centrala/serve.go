@@ -69,7 +69,7 @@ func (k serveCmd) Run(c *cli) error {
 	}
 	// The listener for probes comes first: while the node starts, readyz says so.
 	if cfg.HTTP.Listen != "" {
-		web := telemetry.NewServer(registry, []telemetry.Check{{Name: "node", Ask: node.Ready}}, cfg.HTTP.Pprof, log.Named("http"))
+		web := telemetry.NewServer(registry, []telemetry.Check{{Name: "node", Ask: node.Ready}, {Name: "recordings", Detail: node.StorageReady}}, cfg.HTTP.Pprof, log.Named("http"))
 		if err := web.Start(cfg.HTTP.Listen); err != nil {
 			return err
 		}

@@ -35,27 +35,36 @@ func runs(b []byte) (out []string) {
 }
 
 // One hour of two senders whose clocks are off in opposite directions, with
-// jitter, 5 % loss and a start delayed on one side. Every ten seconds both make
-// the same mark at the same true instant: in the file the marks must lie within
-// 40 ms of each other to the end, each mark whole, and no more samples may be
-// bent than the drift asks for.
+// jitter, 5 % loss, 2 % reordering and a start delayed on one side; in the hard
+// case each changes its SSRC or leaps to other timestamps every few minutes. Every
+// ten seconds both make the same mark at the same true instant: in the file the
+// marks must lie within 40 ms of each other to the end, each mark whole, and no
+// more samples may be bent than the drift asks for.
 func TestAlignedOverAnHour(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		ppm     [2]float64
 		seconds float64
+		leaps   bool
 	}{
-		{"20 ppm", [2]float64{+20, -20}, 3600},
-		{"100 ppm", [2]float64{-100, +100}, 1200},
-		{"500 ppm", [2]float64{+500, 0}, 600}, // a bad sound card
+		{"20 ppm", [2]float64{+20, -20}, 1200, false},
+		{"100 ppm, leaps and new sources", [2]float64{-100, +100}, 3600, true},
+		{"500 ppm", [2]float64{+500, 0}, 600, false}, // a bad sound card
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBench(t, codec.PCMU, &disk{b: make([]byte, 0, 58e6)})
+			b := newBench(t, codec.PCMU, &disk{b: make([]byte, 0, 116e6)})
 			rng := rand.New(rand.NewPCG(3, 4))
 			seconds := tt.seconds
 			p := make([]byte, 160)
 			var ms [2]float64 // true time of the next packet's first sample
 			var ts = [2]uint32{0xFFFF0000, 12345}
+			ssrc := [2]uint32{1, 2}
+			type packet struct {
+				ssrc, ts uint32
+				p        []byte
+			}
+			var back [2]*packet // comes behind the next
+			n := [2]int{}
 			var held [2]float64
 			for flush := 0.0; ms[0] < seconds*1000; {
 				ch := 0
@@ -77,8 +86,21 @@ func TestAlignedOverAnHour(t *testing.T) {
 				}
 				arrival = max(arrival, held[ch])
 				held[ch] = arrival
-				if rng.Float64() > 0.05 || ms[ch] < 20 {
-					b.r.Write(Channel(ch), codec.PCMU, b.at(arrival), uint32(ch+1), ts[ch], p)
+				if n[ch]++; tt.leaps && n[ch]%(7000+3000*ch) == 0 {
+					if ts[ch] = rng.Uint32(); n[ch]%2000 == 0 {
+						ssrc[ch] += 2 // a new source; else the same one leaps
+					}
+				}
+				switch lot := rng.Float64(); {
+				case lot < 0.05 && ms[ch] >= 20: // lost
+				case lot < 0.07 && ms[ch] >= 20 && back[ch] == nil:
+					back[ch] = &packet{ssrc[ch], ts[ch], bytes.Clone(p)}
+				default:
+					b.r.Write(Channel(ch), codec.PCMU, b.at(arrival), ssrc[ch], ts[ch], p)
+					if q := back[ch]; q != nil {
+						back[ch] = nil
+						b.r.Write(Channel(ch), codec.PCMU, b.at(arrival), q.ssrc, q.ts, q.p)
+					}
 				}
 				ts[ch] += 160
 				ms[ch] += length
@@ -91,18 +113,22 @@ func TestAlignedOverAnHour(t *testing.T) {
 			if res.Fault != "" {
 				t.Fatal(res.Fault)
 			}
-			worst := 0
+			worst, seen := 0, 0
 			for mark := 6; mark < int(seconds)/10; mark++ {
 				l, r := findMark(w.sides[Left], mark*80000), findMark(w.sides[Right], mark*80000)
 				if l < 0 || r < 0 {
 					continue // lost with its packet
 				}
+				seen++
 				worst = max(worst, l-r, r-l)
 				if off := l - mark*80000; off > 80000*7/100 || off < -400 {
 					t.Fatalf("mark %d at %d, far from its time", mark, l)
 				}
 			}
-			t.Logf("worst: %.1f ms", float64(worst)/8)
+			t.Logf("worst: %.1f ms over %d marks", float64(worst)/8, seen)
+			if seen < int(seconds)/10*2/3 {
+				t.Errorf("only %d marks found", seen)
+			}
 			if worst > 40*8 {
 				t.Errorf("channels are %d ms apart", worst/8)
 			}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 )
 
 type metrics struct {
@@ -20,6 +19,8 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	misplaced prometheus.Counter
 	free      prometheus.Gauge
+	left      prometheus.Gauge
+	low       prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -34,6 +35,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "centrala_recording_packets_dropped_total", Help: "Packets left out of recordings: over a second late, or strays."}),
 		free: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "centrala_storage_free_bytes", Help: "Free space for recordings; -1 when the folder cannot be asked."}),
+		left: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "centrala_storage_left_seconds", Help: "How long the free space lasts at the present rate of recording; +Inf when nothing is recorded."}),
+		low: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "centrala_storage_low", Help: "1 while the room for recordings is below recordings.alarm_percent or recordings.alarm_hours."}),
 	}
 	for _, reason := range faults {
 		m.errors.WithLabelValues(reason)
@@ -41,22 +46,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.written, m.errors, m.misplaced, m.free} {
+	for _, c := range []prometheus.Collector{m.active, m.written, m.errors, m.misplaced, m.free, m.left, m.low} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
-}
-
-// measureFree asks the file system of dir what an ordinary user may still write.
-func (m *metrics) measureFree(dir string) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		m.free.Set(-1)
-		return
-	}
-	m.free.Set(float64(s.Bavail) * float64(s.Bsize))
 }
 
 // faultLog writes at most one line a second for each reason: a full disk breaks

@@ -88,7 +88,7 @@ func (sh *shard) run(measure bool) {
 		case <-sh.wake:
 			sh.service(true)
 		case <-free:
-			sh.w.m.measureFree(sh.w.cfg.Dir)
+			sh.w.measureFree()
 		case <-sh.w.quit:
 			sh.service(false)
 			for i := range sh.turns {
@@ -191,7 +191,7 @@ func (sh *shard) flush(r *Recording, end bool) {
 		var done int
 		done, err = r.file.WriteAt(sh.ready(r.format, laws, wide, n), headerBytes+fb*from)
 		upTo = max(upTo, from+int64(done)/fb)
-		sh.w.m.written.Add(float64(done))
+		sh.w.wrote(done)
 	}
 	if upTo > written || end {
 		// Also after an error: what did fit is sound. It takes no new space.
@@ -211,6 +211,11 @@ func (sh *shard) flush(r *Recording, end bool) {
 		}
 		r.fail(reason, err)
 	}
+}
+
+func (w *Writer) wrote(n int) {
+	w.m.written.Add(float64(n))
+	w.bytes.Add(int64(n))
 }
 
 // take copies n samples of both channels out of the ring, at from: octets to buf,
@@ -265,7 +270,7 @@ func (sh *shard) fill(r *Recording, laws [2]codec.Law, from, to int64) (int64, e
 	for from < to {
 		n, err := r.file.WriteAt(sh.quiet[:min(int64(len(sh.quiet)), fb*(to-from))], headerBytes+fb*from)
 		from += int64(n) / fb
-		sh.w.m.written.Add(float64(n))
+		sh.w.wrote(n)
 		if err != nil {
 			return from, err
 		}

@@ -29,9 +29,12 @@ type Config struct {
 	// Format of the files.
 	Format Format
 	// Gain brings each channel slowly to one loudness; see gain. PCM alone.
-	Gain       bool
-	Registerer prometheus.Registerer // nil: metrics are kept but not shown
-	Log        *zap.Logger           // nil: no log
+	Gain bool
+	// AlarmPercent and AlarmHours: less free space than this is an alarm, see
+	// Storage; 0 = none.
+	AlarmPercent, AlarmHours float64
+	Registerer               prometheus.Registerer // nil: metrics are kept but not shown
+	Log                      *zap.Logger           // nil: no log
 }
 
 const (
@@ -61,6 +64,9 @@ type Writer struct {
 	// The disk; replaced by tests.
 	open   func(name string) (file, error)
 	intact func(name string, f file) bool // the file is still where it was made
+
+	space space
+	bytes atomic.Int64 // written, of all recordings
 
 	next   atomic.Uint32 // shard of the next recording
 	wg     sync.WaitGroup
@@ -104,6 +110,7 @@ func NewWriter(cfg Config) (*Writer, error) {
 	w := &Writer{
 		cfg: cfg, m: m, log: newFaultLog(cfg.Log),
 		toHash: make(chan finished, hashQueue), quit: make(chan struct{}),
+		space: space{percent: cfg.AlarmPercent, hours: cfg.AlarmHours},
 	}
 	w.open, w.intact = w.openFile, w.intactFile
 	for range cfg.Threads {
@@ -129,7 +136,7 @@ func (w *Writer) Start(context.Context) error {
 	}
 	probe.Close()
 	os.Remove(probe.Name())
-	w.m.measureFree(w.cfg.Dir)
+	w.measureFree()
 	w.state = 1
 	for i, sh := range w.shards {
 		sh.mu.Lock()

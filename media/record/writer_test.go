@@ -374,8 +374,9 @@ func TestMetricsAtZero(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	w := startWriter(t, Config{Registerer: reg})
 	n, err := testutil.GatherAndCount(reg, "centrala_recording_errors_total", "centrala_recordings_active",
-		"centrala_recording_written_bytes_total", "centrala_storage_free_bytes", "centrala_recording_packets_dropped_total")
-	if err != nil || n != len(faults)+4 {
+		"centrala_recording_written_bytes_total", "centrala_storage_free_bytes", "centrala_recording_packets_dropped_total",
+		"centrala_storage_left_seconds", "centrala_storage_low")
+	if err != nil || n != len(faults)+6 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {

@@ -169,8 +169,14 @@ func (a *App) startStore(ctx context.Context) error {
 }
 
 func (a *App) startRecorder(ctx context.Context) error {
-	w, err := record.NewWriter(record.Config{Dir: a.cfg.RecordingsDir(), Threads: a.cfg.Recordings.Threads,
-		FlushEvery: a.cfg.Recordings.FlushEvery.D(), Registerer: a.opts.Registerer, Log: a.log.Named("record")})
+	c := a.cfg.Recordings
+	format, err := record.ParseFormat(c.Format)
+	if err != nil {
+		return err
+	}
+	w, err := record.NewWriter(record.Config{Dir: a.cfg.RecordingsDir(), Threads: c.Threads, FlushEvery: c.FlushEvery.D(),
+		Format: format, Gain: c.Gain == "rms", AlarmPercent: float64(c.AlarmPercent), AlarmHours: float64(c.AlarmHours),
+		Registerer: a.opts.Registerer, Log: a.log.Named("record")})
 	if err != nil {
 		return err
 	}

@@ -266,6 +266,20 @@ func (a *App) Drain(context.Context) error {
 	return nil
 }
 
+// StorageReady never fails: a full disk costs recordings, not calls. What it
+// says is the room left, and first of all when that is low.
+func (a *App) StorageReady() string {
+	w := a.recorder
+	if !a.up.Load() || w == nil {
+		return ""
+	}
+	st := w.Storage()
+	if st.Low {
+		return "LOW: " + st.String()
+	}
+	return st.String()
+}
+
 // Ready tells whether the node can take calls, for /readyz.
 func (a *App) Ready() error {
 	switch {

@@ -58,6 +58,9 @@ func (c *Config) check() Faults {
 			fault(path, "empty; want a path")
 		}
 	}
+	if r := c.Recordings; r.Gain == "rms" && r.Format == "g711" {
+		fault("recordings.gain", "rms with the format g711, whose octets are kept as they came; want the format pcm, or gain off")
+	}
 	c.checkHTTP(fault, func(path, format string, args ...any) { add(true, path, format, args...) })
 	for i, r := range c.Resources {
 		if r == "" {

@@ -65,10 +65,12 @@ func NewRegistry(version string) *prometheus.Registry {
 	return r
 }
 
-// Check is one named question of readiness: nil is yes.
+// Check is one named question of readiness: nil is yes. Detail, which may be nil,
+// says more in the verbose answer, whatever Ask says.
 type Check struct {
-	Name string
-	Ask  func() error
+	Name   string
+	Ask    func() error
+	Detail func() string
 }
 
 // Server serves /metrics, /livez, /readyz and /healthz.
@@ -101,16 +103,22 @@ func NewServer(g prometheus.Gatherer, checks []Check, withPprof bool, log *zap.L
 func ready(checks []Check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		type result struct {
-			Name  string `json:"name"`
-			OK    bool   `json:"ok"`
-			Error string `json:"error,omitempty"`
+			Name   string `json:"name"`
+			OK     bool   `json:"ok"`
+			Error  string `json:"error,omitempty"`
+			Detail string `json:"detail,omitempty"`
 		}
 		results := make([]result, 0, len(checks))
 		status := http.StatusOK
 		for _, c := range checks {
 			res := result{Name: c.Name, OK: true}
-			if err := c.Ask(); err != nil {
-				res.OK, res.Error, status = false, err.Error(), http.StatusServiceUnavailable
+			if c.Ask != nil {
+				if err := c.Ask(); err != nil {
+					res.OK, res.Error, status = false, err.Error(), http.StatusServiceUnavailable
+				}
+			}
+			if c.Detail != nil {
+				res.Detail = c.Detail()
 			}
 			results = append(results, res)
 		}

@@ -30,7 +30,7 @@ func get(t *testing.T, url string) (int, string) {
 
 func TestHealthTellsWhatIsMissing(t *testing.T) {
 	var broken error
-	s := NewServer(NewRegistry("v1"), []Check{{"node", func() error { return nil }}, {"store", func() error { return broken }}}, false, zap.NewNop())
+	s := NewServer(NewRegistry("v1"), []Check{{Name: "node", Ask: func() error { return nil }}, {Name: "store", Ask: func() error { return broken }}, {Name: "room", Detail: func() string { return "half full" }}}, false, zap.NewNop())
 	if err := s.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestHealthTellsWhatIsMissing(t *testing.T) {
 	}
 	_, body := get(t, base+"/readyz?verbose")
 	var list []map[string]any
-	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list) != 2 || list[1]["ok"] != false {
+	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list) != 3 || list[1]["ok"] != false || list[2]["ok"] != true || list[2]["detail"] != "half full" {
 		t.Fatalf("%v %s", err, body)
 	}
 	if _, body := get(t, base+"/metrics"); !strings.Contains(body, `centrala_build_info{go=`) {
