@@ -42,6 +42,12 @@ type (
 		// may be tried (as long as nobody has rung).
 		Next bool
 		Word string // its Reason header, made safe; "" none
+		// To is where a 3xx of a device sends the call, "" none. The owner has routed
+		// it to Target by the rights of that device, as if it had dialled it; Refuse is
+		// the SIP status of what that said, 0 when it may go there.
+		To     string
+		Target route.Target
+		Refuse int
 	}
 	// LegGone: nothing more comes from this leg. Remote is true when the other
 	// side ended it (BYE, CANCEL) and false when we or time did.

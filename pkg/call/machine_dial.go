@@ -10,6 +10,7 @@ import (
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/route"
 )
 
 // dial tries targets ("device:x", "number:+40…", "trunk:name:number") in turn
@@ -203,8 +204,62 @@ func (m *Machine) legRefused(ev LegRefused) {
 		// same phone again, or tell the same.
 		m.dropTrunks()
 	}
+	if ev.To != "" && m.redirected(ev) {
+		return
+	}
 	m.noteFailure(ev.Reason, ev.Code, ev.Word)
 	m.attemptOver()
+}
+
+// maxRedirects bounds the 3xx that one call follows: phones that forward to each
+// other must not keep it for ever.
+const maxRedirects = 5
+
+// redirected follows a 3xx of a device, whose owner forwards its calls; false when
+// it leads nowhere, so that the leg counts as not reached. Where others ring too,
+// their turn goes on first. An offer of a queue is for the agent alone.
+func (m *Machine) redirected(ev LegRefused) bool {
+	a := m.S.Attempt
+	code := ev.Refuse
+	targets := targetsOf(ev.Target)
+	if m.S.AtOnce && ev.Target.Kind == route.Trunk && len(targets) > 1 {
+		targets = targets[:1] // the others are for when it fails
+	}
+	alone := len(a.Legs) == 1 && a.Pending == 0 && len(m.S.Targets) == 0
+	house := alone && (ev.Target.Kind == route.Flow || ev.Target.Kind == route.Queue) &&
+		(m.S.DialFor == dialForRoute || m.S.DialFor == dialForTransfer && m.S.Transfer != nil && !m.S.Transfer.Back)
+	switch {
+	case code != 0:
+	case a.OfferID != "":
+		code = 403
+	case m.S.Redirects >= maxRedirects:
+		code = 483
+	case len(targets) == 0 && !house:
+		code = 480
+	}
+	m.journal(event.LegRedirected{Leg: ev.Leg, Device: m.S.Legs[ev.Leg].Device, To: ev.To, Refused: code})
+	if code != 0 {
+		return false
+	}
+	m.S.Redirects++
+	if !house {
+		m.S.Targets = append(targets, m.S.Targets...)
+		m.attemptOver()
+		return true
+	}
+	m.S.Attempt = nil
+	m.stopTimer(TimerRing)
+	if m.S.DialFor == dialForTransfer {
+		m.goTo(ev.Target)
+		return true
+	}
+	m.do(StopPlay{m.S.Kept})
+	if ev.Target.Kind == route.Flow {
+		m.startFlow(ev.Target.Name)
+	} else {
+		m.enterQueue(ev.Target.Name, max(m.S.Priority, ev.Target.Priority), nil, "")
+	}
+	return true
 }
 
 // noteFailure keeps the most telling failure of all that were dialled: a busy

@@ -92,7 +92,12 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				}
 			case 5:
 				if leg > 0 {
-					step(LegRefused{Leg: leg, Code: 486, Reason: event.ReasonBusy})
+					refused := LegRefused{Leg: leg, Code: 486, Reason: event.ReasonBusy}
+					if rapid.Bool().Draw(rt, "redirect") {
+						refused = LegRefused{Leg: leg, Code: 302, Reason: event.ReasonUnreachable, To: "x",
+							Target: rapid.SampledFrom([]route.Target{{Kind: route.Device, Name: "202"}, toSales, twoTrunks, {}}).Draw(rt, "target")}
+					}
+					step(refused)
 				}
 			case 6:
 				step(LegGone{Leg: leg, Remote: rapid.Bool().Draw(rt, "remote"), Reason: event.ReasonNormal})

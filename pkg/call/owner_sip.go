@@ -39,7 +39,11 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		o.step(LegPickedUp{i})
 	case sip.Failed:
 		o.mgr.trunkFailed(o.tenant, l, ev)
-		o.step(LegRefused{Leg: i, Code: ev.Code, Reason: reasonOf(ev), Next: o.nextTrunk(l, ev), Word: safeReason(ev.Reason)})
+		refused := LegRefused{Leg: i, Code: ev.Code, Reason: reasonOf(ev), Next: o.nextTrunk(l, ev), Word: safeReason(ev.Reason)}
+		if a := o.m.S.Attempt; a != nil && a.OfferID == "" && l.device != "" {
+			o.redirect(l.device, ev, &refused)
+		}
+		o.step(refused)
 	case sip.Confirmed:
 		if len(ev.SDP) > 0 {
 			o.lateAnswer(i, ev.SDP)
@@ -61,6 +65,22 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		o.referred(i, ev)
 	case sip.Ended:
 		o.legEnded(i, ev)
+	}
+}
+
+// redirect reads where a device's 3xx sends the call: to the first of its Contacts
+// that names somebody, routed and checked like a call which that device dials.
+func (o *owner) redirect(device string, f sip.Failed, out *LegRefused) {
+	for _, uri := range f.Redirect {
+		to := dialledOf(uri)
+		if to == "" {
+			continue
+		}
+		out.To = to
+		if out.Target, out.Refuse = o.reach(device, to); out.Refuse != 0 {
+			o.log.Warn("redirect refused", zap.String("device", device), zap.String("to", to), zap.Int("code", out.Refuse))
+		}
+		return
 	}
 }
 
@@ -188,7 +208,7 @@ func reasonOf(f sip.Failed) event.Reason {
 	case 603:
 		return event.ReasonRejected
 	}
-	if f.Code >= 500 {
+	if f.Code >= 500 || f.Code < 400 { // a 3xx that is not followed is nobody's no
 		return event.ReasonUnreachable
 	}
 	return event.ReasonRejected

@@ -152,6 +152,8 @@ type State struct {
 	AtOnce    bool
 	RingFor   time.Duration
 
+	Redirects int // 3xx followed
+
 	// The most telling failure of the targets tried so far.
 	FailReason event.Reason
 	FailCode   int

@@ -43,7 +43,7 @@ func TestFailoverOnTheRightAnswers(t *testing.T) {
 		{"gone", plain, sip.Failed{Code: 410}, false, 410},
 		{"our password", plain, sip.Failed{Code: 407}, false, 403},
 		{"no codec", plain, sip.Failed{Code: 606}, false, 488},
-		{"redirect", plain, sip.Failed{Code: 302}, false, 603},
+		{"redirect", plain, sip.Failed{Code: 302}, false, 480},
 		{"between us", plain, sip.Failed{Code: 420}, false, 500},
 		{"own list: 480 leads on", own, sip.Failed{Code: 480}, true, 0},
 		{"own list: 503 does not", own, sip.Failed{Code: 503}, false, 500},

@@ -294,6 +294,15 @@ type LegTransferred struct {
 	ToCall   string `json:"to_call,omitempty"`
 }
 
+// LegRedirected: a phone sent its call elsewhere (3xx). Refused is the SIP status
+// of why it was not followed, 0 when it was.
+type LegRedirected struct {
+	Leg     int    `json:"leg"`
+	Device  string `json:"device"`
+	To      string `json:"to"`
+	Refused int    `json:"refused,omitempty"`
+}
+
 // HoldAsked: a hold that no phone made (API).
 type HoldAsked struct {
 	Leg int    `json:"leg"`
@@ -347,6 +356,7 @@ func (ResourcesApplied) Kind() string  { return "resources.applied" }
 func (TransferAsked) Kind() string     { return "transfer.asked" }
 func (TransferEnded) Kind() string     { return "transfer.ended" }
 func (LegTransferred) Kind() string    { return "leg.transferred" }
+func (LegRedirected) Kind() string     { return "leg.redirected" }
 func (HoldAsked) Kind() string         { return "hold.asked" }
 
 func (CallStarted) body()       {}
@@ -373,6 +383,7 @@ func (ResourcesApplied) body()  {}
 func (TransferAsked) body()     {}
 func (TransferEnded) body()     {}
 func (LegTransferred) body()    {}
+func (LegRedirected) body()     {}
 func (HoldAsked) body()         {}
 
 var kinds = map[string]func(json.RawMessage) (Body, error){}
@@ -411,5 +422,6 @@ func init() {
 	register[TransferAsked]()
 	register[TransferEnded]()
 	register[LegTransferred]()
+	register[LegRedirected]()
 	register[HoldAsked]()
 }

@@ -147,6 +147,16 @@ func (l *Ledger) Note(e event.Event) {
 		if c := l.calls[e.CallID]; c != nil {
 			c.device = b.Device
 		}
+	case event.LegRedirected:
+		// So does whose phone forwards it.
+		if b.Refused != 0 {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if c := l.calls[e.CallID]; c != nil {
+			c.device = b.Device
+		}
 	case event.LegStarted:
 		if b.Trunk == "" || b.Inbound {
 			return

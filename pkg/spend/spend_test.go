@@ -142,3 +142,23 @@ func TestWhoTransfersPays(t *testing.T) {
 	check(t, l, t0.Add(time.Hour), "device/other", route.Use{})
 	check(t, l, t0.Add(time.Hour), "tenant", route.Use{Talked: time.Minute, Spent: 60})
 }
+
+// Call forwarding of a phone (302) to the outside is that phone's, unless it was
+// not followed.
+func TestWhoForwardsPays(t *testing.T) {
+	l := New(rules())
+	for _, c := range []struct {
+		call    string
+		refused int
+		want    int
+	}{{"c1", 0, 1}, {"c2", 403, 0}} {
+		before := l.Use(t0, "default", "device/desk")
+		say(l, t0, c.call, event.CallStarted{Trunk: "north"})
+		say(l, t0, c.call, event.LegRedirected{Leg: 1, Device: "desk", To: "1", Refused: c.refused})
+		say(l, t0, c.call, event.LegStarted{Leg: 2, Trunk: "north", Number: "1"})
+		after := l.Use(t0, "default", "device/desk")
+		if got := after.Calls - before.Calls; got != c.want {
+			t.Errorf("%s: %d calls of the phone that forwards", c.call, got)
+		}
+	}
+}

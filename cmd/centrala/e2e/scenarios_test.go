@@ -394,7 +394,9 @@ func TestScenariosCalled(t *testing.T) {
 	phone("uas-agent-rejects", refused(603), nil)
 	phone("uas-agent-not-there-480", refused(480), nil)
 	phone("uas-agent-has-no-codec-488", refused(488), nil)
-	phone("uas-agent-redirects-302", refused(603), map[string][2]int{`^INVITE`: {1, 1}})
+	phone("uas-agent-redirects-302", refused(480), map[string][2]int{`^INVITE`: {1, 1}})
+	phone("uas-agent-redirects-302-to-extension", answered(300*time.Millisecond), map[string][2]int{`^INVITE`: {1, 1}})
+	more.WriteString("---\nkind: device\nname: auto\nspec: {username: auto, password: pw-auto, extension: \"301\"}\n")
 	phone("uas-silent", refused(408), map[string][2]int{`^INVITE`: {5, 9}})
 	phone("uas-trying-only", givesUp, map[string][2]int{`^CANCEL`: {1, 1}})
 	phone("uas-cancelled-while-ringing", givesUp, map[string][2]int{`^INVITE`: {1, 1}, `^CANCEL`: {1, 1}})
@@ -447,6 +449,7 @@ func TestScenariosCalled(t *testing.T) {
 	pair("uas-rings-then-503-no-next-trunk", "0906123456", "uas-carrier-hears-nothing", refused(500))
 	anna, bob = nil, nil
 	h := library(t, more.String())
+	h.answering("auto", 150*time.Millisecond)
 	anna, bob = h.phone("anna", "udp", robot.Any), h.phone("bob", "udp", robot.Any)
 	h.scenarios(t, "called", list)
 }
