@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,7 +132,9 @@ func (c *Contact) Forget() {
 }
 
 // matchKey reduces a URI to what RFC 3261 19.1.4 compares: user and password as
-// they are, the rest without case; of the parameters those that always count.
+// they are, the rest without case. First what has to be there on both sides or on
+// neither (headers too), then behind a line end the other parameters, sorted: see
+// same.
 func matchKey(u *sip.Uri) string {
 	b := make([]byte, 0, 96)
 	scheme := strings.ToLower(u.Scheme)
@@ -151,14 +154,66 @@ func matchKey(u *sip.Uri) string {
 	if u.Port > 0 {
 		b = strconv.AppendInt(append(b, ':'), int64(u.Port), 10)
 	}
-	for _, name := range [...]string{"transport", "user", "ttl", "method", "maddr"} {
+	for _, name := range firm {
 		for _, p := range u.UriParams {
 			if strings.EqualFold(p.K, name) {
 				b = append(append(append(append(b, ';'), name...), '='), strings.ToLower(p.V)...)
 			}
 		}
 	}
+	if len(u.Headers) > 0 {
+		b = append(append(b, '?'), strings.Join(sorted(u.Headers, nil), "&")...)
+	}
+	if other := sorted(u.UriParams, firm[:]); len(other) > 0 {
+		b = append(append(b, '\n'), strings.Join(other, ";")...)
+	}
 	return string(b)
+}
+
+// firm are the parameters that a URI without them does not match. (Of transport
+// RFC 3261 19.1.4 says so by its examples.)
+var firm = [...]string{"transport", "user", "ttl", "method", "maddr"}
+
+// sorted lists name=value without case, those named in but left out.
+func sorted(params sip.HeaderParams, but []string) []string {
+	var out []string
+	for _, p := range params {
+		if slices.ContainsFunc(but, func(n string) bool { return strings.EqualFold(n, p.K) }) {
+			continue
+		}
+		// A ; that was escaped must not part two parameters.
+		out = append(out, strings.ReplaceAll(strings.ToLower(unescape(p.K)+"="+unescape(p.V)), ";", "%3b"))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// same compares two keys of matchKey: a parameter that one of them alone has does
+// not count, one that both have must be equal. So a may be the same as b and b the
+// same as c, and a not the same as c.
+func same(a, b string) bool {
+	a, more, _ := strings.Cut(a, "\n")
+	b, other, _ := strings.Cut(b, "\n")
+	if a != b {
+		return false
+	}
+	for more != "" && other != "" {
+		p, rest, _ := strings.Cut(more, ";")
+		q, rest2, _ := strings.Cut(other, ";")
+		n, v, _ := strings.Cut(p, "=")
+		m, w, _ := strings.Cut(q, "=")
+		switch {
+		case n < m:
+			more = rest
+		case n > m:
+			other = rest2
+		case v != w:
+			return false
+		default:
+			more, other = rest, rest2
+		}
+	}
+	return true
 }
 
 // unescape resolves %HH of characters that need no escape, so that %61lice is alice.

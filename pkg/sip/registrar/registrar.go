@@ -17,7 +17,7 @@ import (
 type Key struct{ Tenant, Device string }
 
 // ID names one binding for good. Contact is the URI reduced to what RFC 3261
-// 19.1.4 compares, or "instance#reg-id" for clients that name their instance
+// 19.1.4 compares (see matchKey), or "instance#reg-id" for clients that name their instance
 // (RFC 5626 4.2): their new address replaces the old one.
 type ID struct {
 	Key
@@ -182,7 +182,7 @@ func (r *Registrar) Register(now time.Time, q Request) Result {
 	added := 0
 	for i := range q.Contacts {
 		c := &q.Contacts[i]
-		o := r.find(ID{q.Key, c.Match})
+		o := r.match(ID{q.Key, c.Match})
 		if o != nil && o.CallID == q.CallID && q.CSeq <= o.CSeq {
 			return Result{Code: 500} // 10.3 step 7: out of order
 		}
@@ -212,17 +212,18 @@ func (r *Registrar) Register(now time.Time, q Request) Result {
 		c := &q.Contacts[i]
 		id := ID{q.Key, c.Match}
 		// Looked up again: one URI twice in a REGISTER finds what the first made.
-		old := r.find(id)
+		old := r.match(id)
 		if old != nil {
 			r.drop(old)
+			if term == 0 || old.ID != id {
+				res.Deleted = append(res.Deleted, old.ID)
+				res.Saved = slices.DeleteFunc(res.Saved, func(b Binding) bool { return b.ID == old.ID })
+			}
 		}
 		if term == 0 {
-			if old != nil {
-				res.Deleted = append(res.Deleted, id)
-				res.Saved = slices.DeleteFunc(res.Saved, func(b Binding) bool { return b.ID == id })
-			}
 			continue
 		}
+		res.Deleted = slices.DeleteFunc(res.Deleted, func(gone ID) bool { return gone == id })
 		b := Binding{ID: id, URI: c.URI, Params: c.Params, CallID: q.CallID, CSeq: q.CSeq, Q: c.Q,
 			Instance: c.Instance, RegID: c.RegID, Path: q.Path, UserAgent: q.UserAgent, Flow: q.Flow,
 			Registered: now, Expires: now.Add(term)}
@@ -260,6 +261,20 @@ func (r *Registrar) removeAll(now time.Time, q Request, before int) Result {
 func (r *Registrar) find(id ID) *entry {
 	for _, e := range r.byKey[id.Key] {
 		if e.ID.Contact == id.Contact {
+			return e
+		}
+	}
+	return nil
+}
+
+// match finds the binding that a contact of a REGISTER is: the very same, else the
+// one refreshed last that RFC 3261 19.1.4 takes for the same.
+func (r *Registrar) match(id ID) *entry {
+	if e := r.find(id); e != nil {
+		return e
+	}
+	for _, e := range r.byKey[id.Key] {
+		if same(e.ID.Contact, id.Contact) {
 			return e
 		}
 	}

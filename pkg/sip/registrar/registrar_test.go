@@ -68,6 +68,16 @@ func TestRegister(t *testing.T) {
 		name  string
 		steps []step
 	}{
+		{"an unknown parameter that both have and differs makes two contacts", []step{
+			{0, "c", 1, h("Contact: <sip:a@10.0.0.1;line=1>;expires=60"), 200, "sip:a@10.0.0.1;line=1=60", true, false},
+			{0, "d", 1, h("Contact: <sip:a@10.0.0.1;line=2>;expires=60"), 200, "sip:a@10.0.0.1;line=2=60 sip:a@10.0.0.1;line=1=60", false, false},
+			{1, "c", 2, h("Contact: <sip:a@10.0.0.1;Line=1>;expires=90"), 200, "sip:a@10.0.0.1;Line=1=90 sip:a@10.0.0.1;line=2=59", false, false},
+			// One without it is the same as either: the one refreshed last.
+			{2, "c", 3, h("Contact: <sip:a@10.0.0.1>;expires=0"), 200, "sip:a@10.0.0.1;line=2=58", false, false},
+			{3, "d", 2, h("Contact: <sip:a@10.0.0.1;ob>;expires=70"), 200, "sip:a@10.0.0.1;ob=70", false, false},
+			{4, "d", 2, h("Contact: <sip:a@10.0.0.1;line=2>;expires=70"), 500, "sip:a@10.0.0.1;ob=69", false, false},
+			{5, "d", 4, h("Contact: <sip:a@10.0.0.1;line=9>;expires=0"), 200, "", false, true},
+		}},
 		{"default, header, parameter; the parameter wins", []step{
 			{0, "c", 1, h(ha), 200, "sip:anna@10.0.0.1=3600", true, false},
 			{1, "c", 2, h(ha, "Expires: 120"), 200, "sip:anna@10.0.0.1=120", false, false},
@@ -188,6 +198,43 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// The examples of RFC 3261 19.1.4, and what registrars meet.
+func TestComparison(t *testing.T) {
+	key := func(uri string) string {
+		q := must(t, "c", 1, "Contact: <"+uri+">")
+		return q.Contacts[0].Match
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp", true},
+		{"sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true},
+		{"sip:carol@chicago.com", "sip:carol@chicago.com;security=on", true},
+		{"sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;security=on", true},
+		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off", false},
+		{"sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com", "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com", true},
+		{"sip:alice@atlanta.com?subject=project%20x&priority=urgent", "sip:alice@atlanta.com?priority=urgent&subject=project%20x", true},
+		{"SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP", false},
+		{"sip:bob@biloxi.com", "sip:bob@biloxi.com:5060", false},
+		{"sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp", false},
+		{"sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp", false},
+		{"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting", false},
+		{"sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4", false},
+		{"sip:a@h;line=1;ob", "sip:a@h;OB;Line=1", true},
+		{"sip:a@h;line=1;ob", "sip:a@h;line=2;ob", false},
+		{"sip:a@h;b=1;d=1;f=1", "sip:a@h;a=9;c=9;d=2", false},
+		{"sip:a@h;b=1;d=1;f=1", "sip:a@h;a=9;c=9;e=2", true},
+		{"sip:a@h;x=1%3by=2", "sip:a@h;x=1;y=2", false},
+		{"sips:a@h", "sip:a@h", false},
+	} {
+		a, b := key(c.a), key(c.b)
+		if same(a, b) != c.want || same(b, a) != c.want || !same(a, a) {
+			t.Errorf("%s and %s: %t, %t; want %t", c.a, c.b, same(a, b), same(b, a), c.want)
+		}
+	}
+}
+
 func TestExpire(t *testing.T) {
 	r := New(Config{})
 	if _, ok := r.NextDeadline(); ok {
@@ -267,7 +314,17 @@ func TestAgainstModel(t *testing.T) {
 				alive = append(alive, b)
 			}
 		}
-		uri, exp := fmt.Sprintf("sip:x@h:%d", 1+rnd.IntN(6)), []int{0, 60, 200}[rnd.IntN(3)]
+		port, line, exp := 1+rnd.IntN(3), rnd.IntN(3), []int{0, 60, 200}[rnd.IntN(3)]
+		uri := fmt.Sprintf("sip:x@h:%d;line=%d", port, line)
+		if line == 0 { // the same as the very same, else as the newest with any line
+			uri = fmt.Sprintf("sip:x@h:%d", port)
+		}
+		same := slices.IndexFunc(alive, func(b mb) bool { return b.uri == uri })
+		if same < 0 {
+			same = slices.IndexFunc(alive, func(b mb) bool {
+				return strings.HasPrefix(b.uri+";", fmt.Sprintf("sip:x@h:%d;", port)) && (line == 0 || !strings.Contains(b.uri, ";"))
+			})
+		}
 		ids, _ := r.Expire(at(now))
 		for _, id := range ids {
 			delete(stored, id)
@@ -275,7 +332,9 @@ func TestAgainstModel(t *testing.T) {
 		q := must(t, "c", i+1, fmt.Sprintf("Contact: <%s>;expires=%d", uri, exp))
 		q.Key = k
 		res := r.Register(at(now), q)
-		alive = slices.DeleteFunc(alive, func(b mb) bool { return b.uri == uri })
+		if same >= 0 {
+			alive = slices.Delete(alive, same, same+1)
+		}
 		if exp > 0 {
 			alive = slices.Insert(alive, 0, mb{uri, now + exp, i})
 		}
