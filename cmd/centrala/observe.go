@@ -160,11 +160,26 @@ func legDetail(l cdr.Leg) string {
 	}
 	if a := l.Audio; a != nil {
 		who += fmt.Sprintf("; %s, received %d packets, lost %d, jitter %.1f ms, sent %d", a.Codec, a.PacketsReceived, a.PacketsLost, a.JitterMs, a.PacketsSent)
+		if a.RTTMs > 0 {
+			who += fmt.Sprintf(", round trip %.1f ms, its loss %d", a.RTTMs, a.RemoteLost)
+		}
+		who += mosDetail("we hear it", a.MOSIn) + mosDetail("it hears us", a.MOSOut)
+		if a.RemoteMOS > 0 {
+			who += fmt.Sprintf("; the phone says %.1f", a.RemoteMOS)
+		}
 	}
 	if l.Code != 0 {
 		who += fmt.Sprintf("; refused with %d", l.Code)
 	}
 	return who
+}
+
+// mosDetail is one direction's score.
+func mosDetail(what string, s *event.Score) string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %s with MOS %.2f, at worst %.2f", what, s.Mean, s.Low)
 }
 
 // why tells the queue's decisions, and what was done to the call, in sentences.
@@ -196,12 +211,18 @@ func why(records []event.Record) []string {
 			} else {
 				out = append(out, fmt.Sprintf("leg %d came over from call %s", b.Leg, b.FromCall))
 			}
+		case event.AudioAlarm:
+			out = append(out, fmt.Sprintf("nothing came from leg %d for %s (%s)", b.Leg, seconds(b.SilentMs), alarmNames[b.Alarm]))
+		case event.AudioCleared:
+			out = append(out, fmt.Sprintf("leg %d: that silence ended after %s", b.Leg, seconds(b.LastedMs)))
 		case event.FlowFailed:
 			out = append(out, fmt.Sprintf("flow %s failed at %s: %s", b.Flow, dash(b.Step), b.Error))
 		}
 	}
 	return out
 }
+
+var alarmNames = map[string]string{"one_way": "its partner was sending", "both_silent": "nor from its partner"}
 
 var transferNames = map[string]string{"blind": "a blind", "attended": "an attended", "park": "a parking", "third": "a three-way"}
 

@@ -82,7 +82,14 @@ const (
 	Concealed
 	// Voice: at least part of it was received.
 	Voice
+	// Comfort: nothing came for over 60 ms; the frame is noise of the level that the
+	// line has, or that its sender told (RFC 3389).
+	Comfort
 )
+
+// comfortFor is how long noise of our own fills a hole that nothing explains: 5 s.
+// Then the line is dead, and shall sound so.
+const comfortFor = 250
 
 // Stats since birth. Samples are of 125 µs.
 type Stats struct {
@@ -133,6 +140,12 @@ type Buffer struct {
 	late     int
 	lateFrom int64
 
+	floor  floor
+	noise  Noise
+	told   bool   // noise is the sender's: it falls silent on purpose
+	toldTS uint32 // from here on
+	quiet  int    // frames of silence since the last voice
+
 	plc     Concealer
 	scratch [window]int32
 	work    [histLen + frame + maxPitch]int16
@@ -180,6 +193,9 @@ func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []by
 		return
 	}
 	b.stats.Packets++
+	if b.told && (ssrc != b.ssrc || int32(ts-b.toldTS) > 0) {
+		b.told = false
+	}
 	if !b.started || ssrc != b.ssrc {
 		b.anchor(now, ssrc, ts)
 	}
@@ -228,6 +244,35 @@ func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []by
 	from := max(b.play-pos, 0)
 	b.put(law, pos+from, payload[from:])
 	b.end = max(b.end, pos+n)
+}
+
+// PutNoise takes the payload of a comfort noise packet (RFC 3389) with timestamp ts:
+// until newer sound comes, the stream is silent on purpose and its background
+// sounds like that.
+func (b *Buffer) PutNoise(ts uint32, payload []byte) {
+	if b.noise.Take(payload) {
+		b.told, b.toldTS = true, ts
+	}
+}
+
+// comfort fills a frame in which nothing is heard.
+func (b *Buffer) comfort(dst []int16) Kind {
+	b.quiet++
+	if !b.told {
+		if b.floor.seen < floorSure || b.quiet > comfortFor {
+			return Silent
+		}
+		if b.quiet == 1 {
+			b.noise.Flat(min(b.floor.ms, floorMost))
+		}
+	}
+	b.noise.Fill(dst)
+	if b.quiet == 1 {
+		for i := range fadeLen {
+			dst[i] = int16(int32(dst[i]) * int32(i+1) / (fadeLen + 1))
+		}
+	}
+	return Comfort
 }
 
 // put writes samples that are all to come.
@@ -393,6 +438,13 @@ func (b *Buffer) Get(now time.Time, dst []int16) Kind {
 	}
 	b.advance(frame)
 	b.pulls += frame
+	switch kind {
+	case Voice:
+		b.floor.take(dst)
+		b.quiet = 0
+	case Silent:
+		kind = b.comfort(dst)
+	}
 	return kind
 }
 

@@ -34,7 +34,7 @@ type line struct {
 	queue  []flying
 	now    int64
 	out    []int16
-	kinds  [3]int
+	kinds  [4]int
 }
 
 type flying struct {
@@ -478,4 +478,107 @@ func BenchmarkLoss(b *testing.B) {
 		}
 		buf.Get(t0, out[:])
 	}
+}
+
+func meanSquare(pcm []int16) (ms float64) {
+	for _, v := range pcm {
+		ms += float64(v) * float64(v) / float64(len(pcm))
+	}
+	return ms
+}
+
+// TestNoiseLevels: noise has the level that its sender told, flat or shaped, and a
+// peer that calls a roar its background is not believed.
+func TestNoiseLevels(t *testing.T) {
+	for _, payload := range [][]byte{{40}, {60}, {70, 127}, {50, 200}, {50, 60, 140, 100}, {50, 254, 0}, {45, 190, 60, 127, 140, 110, 127, 127, 127, 127, 127}} {
+		var n Noise
+		if !n.Take(payload) {
+			t.Fatal("not taken")
+		}
+		pcm := make([]int16, 16000)
+		n.Fill(pcm)
+		got := 10 * math.Log10(meanSquare(pcm[800:])/(32768*32768))
+		off := 1.0
+		if payload[0] >= 70 {
+			off = 2 // of few steps
+		}
+		if len(payload) == 3 {
+			off = 12 // at the edge of what is stable: bounded, not exact
+		}
+		if math.Abs(got+float64(payload[0])) > off {
+			t.Errorf("%v: %.1f dBov", payload, got)
+		}
+	}
+	var n Noise
+	n.Take([]byte{0})
+	pcm := make([]int16, 8000)
+	n.Fill(pcm)
+	if got := 10 * math.Log10(meanSquare(pcm)/(32768*32768)); got > -29 {
+		t.Errorf("%.1f dBov", got)
+	}
+	if n.Take(nil) {
+		t.Error("nothing is no noise")
+	}
+}
+
+// TestLongGap: a hole is filled with the noise that the line had, and only for 5 s;
+// what the sender announced lasts until it speaks.
+func TestLongGap(t *testing.T) {
+	l := newLine(t)
+	rng := rand.New(rand.NewPCG(3, 4))
+	l.sound = func(pos int64) int16 { // voice for half a second, and its room
+		v := int16(rng.IntN(200) - 100)
+		if pos%8000 < 4000 {
+			v += int16(6000 * math.Sin(float64(pos)/3))
+		}
+		return v
+	}
+	gone := false
+	l.way = func(int, float64) float64 {
+		if gone {
+			return -1
+		}
+		return 320
+	}
+	l.run(4 * time.Second)
+	l.take()
+	gone = true
+	l.run(4 * time.Second)
+	hole := l.take()[2400:]
+	room := 100.0 * 100 / 3
+	if got := meanSquare(hole); got < room/3 || got > room*3 {
+		t.Errorf("the hole has %.0f, the room %.0f", got, room)
+	}
+	l.run(3 * time.Second)
+	if got := meanSquare(l.take()[8000*2:]); got != 0 {
+		t.Errorf("a dead line sounds: %.0f", got)
+	}
+	l.b.PutNoise(l.ts0+uint32(l.pos), []byte{50})
+	l.run(20 * time.Second)
+	if got := 10 * math.Log10(meanSquare(l.take()[8000*10:])/(32768*32768)); math.Abs(got+50) > 1 {
+		t.Errorf("%.1f dBov, told were -50", got)
+	}
+	gone = false
+	l.run(3 * time.Second)
+	if l.b.told || l.kinds[Comfort] < 1000 {
+		t.Errorf("still quiet; %v", l.kinds)
+	}
+}
+
+func FuzzNoise(f *testing.F) {
+	f.Add([]byte{0})
+	f.Add([]byte{50, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255})
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		var n Noise
+		pcm := make([]int16, 800)
+		if n.Take(payload) != (len(payload) > 0) {
+			t.Fatal("taken or not")
+		}
+		n.Fill(pcm)
+		for _, v := range n.b {
+			if v != v {
+				t.Fatal("not a number")
+			}
+		}
+	})
 }

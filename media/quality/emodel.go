@@ -12,6 +12,7 @@ package quality
 import (
 	"math"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -151,7 +152,30 @@ func R(p Path) float64 {
 	if c.Bpl <= 0 {
 		c.Bpl = concealed.Bpl
 	}
-	return ro - simultaneous(ms) - delayed(ms) - EffectiveIe(c, 100*loss, p.BurstR)
+	return undamaged(ms) - EffectiveIe(c, 100*loss, p.BurstR)
+}
+
+// rStep is the grid, in ms, on which what depends on the delay alone is kept: its
+// formulas take 2 µs, and every leg asks every second.
+const rStep = 4
+
+var rTable = sync.OnceValue(func() []float64 {
+	t := make([]float64, 1000/rStep+2)
+	for i := range t {
+		ms := float64(i * rStep)
+		t[i] = ro - simultaneous(ms) - delayed(ms)
+	}
+	return t
+})
+
+// undamaged is R without loss.
+func undamaged(ms float64) float64 {
+	if ms >= 1000 {
+		return ro - simultaneous(ms) - delayed(ms)
+	}
+	t, at := rTable(), ms/rStep
+	i := int(at)
+	return t[i] + (t[i+1]-t[i])*(at-float64(i))
 }
 
 // MOS is the mean opinion score that belongs to r (G.107 Annex B, B-4): 1 to 4.5.

@@ -64,6 +64,13 @@ func delayedEcho(ms float64) float64 {
 	return delayed(ms) - 25*(root(x, 6)-3*root(x/3, 6)+2)
 }
 
+// TestTable: between the points of the grid it is a straight line, and that is near.
+func TestTable(t *testing.T) {
+	for ms := 0.0; ms < 1200; ms += 0.37 {
+		near(t, "R", undamaged(ms), ro-simultaneous(ms)-delayed(ms), 0.2)
+	}
+}
+
 func TestBurstRatio(t *testing.T) {
 	near(t, "single losses", BurstRatio(1000, 50, 50), .95, 1e-9)
 	near(t, "runs of four", BurstRatio(1000, 40, 10), 4*.96, 1e-9)

@@ -41,6 +41,7 @@ type Receiver struct {
 	bad      uint32 // the sequence number that would confirm a restart
 	received uint64
 	runs     uint64 // gaps in the sequence, over all sources
+	bursts   bursts
 
 	expectedPrior, receivedPrior uint64
 
@@ -110,7 +111,9 @@ func (r *Receiver) Take(now time.Time, p *Packet, audio bool) Verdict {
 		r.maxSeq = p.Seq
 		if delta > 1 {
 			r.runs++
+			r.bursts.miss(uint64(delta - 1))
 		}
+		r.bursts.pkt++
 	case delta != 0 && uint32(delta) <= seqMod-maxMisorder: // a very large jump
 		if uint32(p.Seq) != r.bad {
 			r.bad = (uint32(p.Seq) + 1) & (seqMod - 1)

@@ -16,7 +16,7 @@ func voice() VoIP {
 
 // TestXR: what we write pion/rtcp reads, and we read it back.
 func TestXR(t *testing.T) {
-	x := XR{SSRC: 1, Reference: true, NTP: NTP(t0), DLRR: true, PeerSSRC: 2, LRR: 33, DelLRR: 44, VoIP: true, Voice: voice()}
+	x := XR{SSRC: 1, Reference: true, NTP: NTP(t0), DLRR: true, Asker: 2, LRR: 33, DelLRR: 44, VoIP: true, Heard: 2, Voice: voice()}
 	b := AppendReport(nil, Sender{SSRC: 1, CNAME: "x"}, Block{SSRC: 2}, true, false)
 	b = AppendXR(b, x)
 	if len(b) > MaxReport || len(b)%4 != 0 {
@@ -95,7 +95,7 @@ func FuzzReport(f *testing.F) {
 	full := AppendReport(nil, s, Block{SSRC: 2, FractionLost: 255, Lost: 0x7FFFFF, HighestSeq: 1<<32 - 1, Jitter: 1<<32 - 1}, true, true)
 	f.Add(full)
 	f.Add(AppendReport(nil, Sender{SSRC: 1}, Block{}, false, false))
-	f.Add(AppendXR(AppendReport(nil, s, Block{SSRC: 2}, true, false), XR{SSRC: 1, Reference: true, DLRR: true, PeerSSRC: 2, VoIP: true, Voice: voice()}))
+	f.Add(AppendXR(AppendReport(nil, s, Block{SSRC: 2}, true, false), XR{SSRC: 1, Reference: true, DLRR: true, Asker: 2, VoIP: true, Heard: 2, Voice: voice()}))
 	f.Add([]byte{0x81, 200, 0xFF, 0xFF, 0, 0, 0, 0})
 	f.Add([]byte{0x9F, 201, 0, 1, 0, 0, 0, 1})
 	f.Add(append(append([]byte(nil), full...), 0xA0, 203, 0, 2, 0, 0, 0, 0, 0, 0, 0, 4))
@@ -148,5 +148,29 @@ func TestRuns(t *testing.T) {
 	r.Take(ms(220), pk(8, 7, 320), true)
 	if r.Expected() != 20 || r.Runs() != 4 {
 		t.Errorf("%d expected, %d runs", r.Expected(), r.Runs())
+	}
+}
+
+// TestBursts: losses far apart are gaps, losses together are a burst (RFC 3611 4.7.2).
+func TestBursts(t *testing.T) {
+	run := func(lost func(i int) bool) (bd, gd uint8, bm, gm uint16) {
+		var r Receiver
+		for i := range 1000 {
+			if !lost(i) {
+				r.Take(ms(20*i), pk(7, uint16(i), uint32(i)*160), true)
+			}
+		}
+		return r.Bursts(20)
+	}
+	if bd, gd, bm, gm := run(func(int) bool { return false }); bd != 0 || gd != 0 || bm != 0 || gm < 19900 {
+		t.Errorf("no loss: %d %d %d %d", bd, gd, bm, gm)
+	}
+	// One of fifty: 256/50 = 5.
+	if bd, gd, bm, _ := run(func(i int) bool { return i%50 == 49 }); gd < 4 || gd > 6 || bm > 100 {
+		t.Errorf("single losses: %d %d %d", bd, gd, bm)
+	}
+	// Every second of twenty packets in a hundred: half is lost for 400 ms.
+	if bd, gd, bm, gm := run(func(i int) bool { return i%100 >= 60 && i%100 < 80 && i%2 == 0 }); bd < 110 || bd > 150 || gd > 2 || bm < 300 || bm > 450 || gm < 1400 || gm > 1750 {
+		t.Errorf("bursts: %d %d %d %d", bd, gd, bm, gm)
 	}
 }

@@ -40,12 +40,13 @@ type XR struct {
 	// send no RTP and so get no round trip from reports.
 	Reference bool
 	NTP       uint64
-	// DLRR answers the peer's reference time (4.5).
+	// DLRR answers Asker's reference time (4.5).
 	DLRR        bool
-	PeerSSRC    uint32 // who asked, and whose stream VoIP is about
+	Asker       uint32
 	LRR, DelLRR uint32
-	// VoIP tells of the stream that we receive (4.7).
+	// VoIP tells of the stream Heard that we receive (4.7).
 	VoIP  bool
+	Heard uint32
 	Voice VoIP
 }
 
@@ -75,14 +76,14 @@ func AppendXR(dst []byte, x XR) []byte {
 	}
 	if x.DLRR {
 		dst = append(dst, xrDLRR, 0, 0, 3)
-		dst = be.AppendUint32(dst, x.PeerSSRC)
+		dst = be.AppendUint32(dst, x.Asker)
 		dst = be.AppendUint32(dst, x.LRR)
 		dst = be.AppendUint32(dst, x.DelLRR)
 	}
 	if x.VoIP {
 		v := &x.Voice
 		dst = append(dst, xrVoIP, 0, 0, voipSize/4-1)
-		dst = be.AppendUint32(dst, x.PeerSSRC)
+		dst = be.AppendUint32(dst, x.Heard)
 		dst = append(dst, v.LossRate, v.DiscardRate, v.BurstDensity, v.GapDensity)
 		for _, ms := range [...]uint16{v.BurstMs, v.GapMs, v.RoundTripMs, v.EndSystemMs} {
 			dst = be.AppendUint16(dst, ms)

@@ -73,6 +73,9 @@ type Params struct {
 	// PtimeMs is the peer's wish. We send frames of 20 ms in any case, which
 	// every peer must take (RFC 3551 4.2); relayed packets keep their size.
 	PtimeMs int
+	// XRVoIP and XRTime: the peer asked for extended reports (RFC 3611): the VoIP
+	// metrics block, and round trips without sender reports.
+	XRVoIP, XRTime bool
 	// Symmetric allows a device behind NAT: the first packet, from whatever
 	// address, decides where the peer is, once, unless the signalled address
 	// spoke before. Without it only the port may differ from what was signalled,
@@ -112,10 +115,26 @@ type FirstPacket struct{}
 // again only after packets have come.
 type TimedOut struct{ Silence time.Duration }
 
+// NoSound: the leg sends nothing although it should; Silence is for how long. It is
+// told once, and SoundBack follows.
+type NoSound struct {
+	Alarm   Alarm
+	Silence time.Duration
+}
+
+// SoundBack ends a NoSound: packets come again, the alarm became another, or
+// nothing is expected any more (hold, music, the end). Lasted counts from the last packet.
+type SoundBack struct {
+	Alarm  Alarm
+	Lasted time.Duration
+}
+
 func (Digit) event()       {}
 func (PlayDone) event()    {}
 func (FirstPacket) event() {}
 func (TimedOut) event()    {}
+func (NoSound) event()     {}
+func (SoundBack) event()   {}
 
 // Stats is what a leg measured over its life.
 type Stats struct {

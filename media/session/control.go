@@ -31,6 +31,10 @@ type reports struct {
 	lsrAt     time.Time
 	lsrSSRC   uint32
 
+	rrt     uint32 // middle of the NTP time in the peer's last XR reference, 0 = answered
+	rrtAt   time.Time
+	rrtSSRC uint32
+
 	remoteLost   int64 // told by the peer of the present SSRC of ours
 	remoteJitter time.Duration
 	rtt          time.Duration
@@ -59,6 +63,9 @@ func (l *Leg) sweep(now time.Time) {
 	if l.member != nil {
 		l.member.count()
 	}
+	l.grades.count(l)
+	l.grades.measure(l, now)
+	l.grades.watch.guard(l, now)
 	if r.on && !now.Before(r.next) {
 		r.next = now.Add(r.interval(l, reportEvery))
 		l.report(now, false)
@@ -93,11 +100,30 @@ func (l *Leg) report(now time.Time, bye bool) {
 		block.LSR, block.DLSR = r.lsr, rtp.Delay(now.Sub(r.lsrAt))
 	}
 	b := rtp.AppendReport(l.w.rtcp[:0], s, block, has, bye)
+	if !bye {
+		b = rtp.AppendXR(b, l.xr(now, s, block, has))
+	}
 	c := l.rtcp
 	if l.p.RTCPMux {
 		c = l.rtp
 	}
 	c.Send(b, &l.control) // not sent when there is nowhere to
+}
+
+// xr is what goes into an extended report (RFC 3611): the answer to who asked how
+// far we are, the same question for a peer that we send no sender reports, and the
+// metrics that were negotiated.
+func (l *Leg) xr(now time.Time, s rtp.Sender, block rtp.Block, has bool) rtp.XR {
+	r := &l.reports
+	x := rtp.XR{SSRC: s.SSRC, Reference: l.p.XRTime && !s.Active, NTP: s.NTP}
+	if r.rrt != 0 {
+		x.DLRR, x.Asker, x.LRR, x.DelLRR = true, r.rrtSSRC, r.rrt, rtp.Delay(now.Sub(r.rrtAt))
+		r.rrt = 0
+	}
+	if l.p.XRVoIP && has {
+		x.VoIP, x.Heard, x.Voice = true, block.SSRC, l.grades.voice(l)
+	}
+	return x
 }
 
 // bye ends the stream for the peer, if there ever was one (RFC 3550 6.3.7: a
@@ -136,16 +162,26 @@ func (l *Leg) receiveRTCP(b []byte, from netip.AddrPort, now time.Time) {
 			l.control = d
 		}
 	}
-	if told.SR {
+	if ssrc, ok := l.in.SSRC(); told.SR && (!ok || told.SRSSRC == ssrc) { // else it is of no stream that we hear
 		r.lsr, r.lsrAt, r.lsrSSRC = told.MidNTP, now, told.SRSSRC
 	}
 	if told.RR {
-		r.remoteLost = min(int64(told.Lost), int64(l.sent)) // never more than there was
+		sent := int64(l.sent) // never more than there was
+		r.remoteLost = min(max(int64(told.Lost), -sent), sent)
 		r.remoteJitter = media.Duration(int64(min(told.Jitter, 1<<24)))
 		if rtt, ok := rtp.RTT(now, told.LSR, told.DLSR); ok {
 			r.rtt = rtt
 		}
 	}
+	if told.RRT {
+		r.rrt, r.rrtAt, r.rrtSSRC = told.RRTMid, now, told.SSRC
+	}
+	if told.DLRR && l.p.XRTime {
+		if rtt, ok := rtp.RTT(now, told.LRR, told.DelLRR); ok {
+			r.rtt = rtt
+		}
+	}
+	l.grades.told(l, now, &told)
 }
 
 // countLost brings the worker's loss counters up to date. Late packets lower a

@@ -70,6 +70,7 @@ type Leg struct {
 	digits  dtmf.Sender
 	player  player
 	tone    tone
+	comfort comfort
 	peer    *Leg    // bridged to; itself = echo
 	member  *member // in a conference
 	rec     *record.Recording
@@ -82,6 +83,8 @@ type Leg struct {
 	sent, sentOctets uint64
 	strangers        uint64
 	reports          reports
+	grades           grades
+	quietOK          bool // the peer said that it falls silent (RFC 3389)
 }
 
 // tone is a key of the peer's peer, made audible for a peer without
@@ -161,6 +164,7 @@ func (l *Leg) unbridge() {
 	if p := l.peer; p != nil {
 		p.peer, l.peer = nil, nil
 		p.tone, l.tone = tone{}, tone{}
+		p.comfort.active, l.comfort.active = false, false
 		p.line.Cut()
 		l.line.Cut()
 	}
@@ -259,6 +263,7 @@ func (l *Leg) close(now time.Time) {
 	}
 	w := l.w
 	l.part()
+	l.grades.watch.turn(l, now, NoAlarm)
 	l.bye(now)
 	l.reports.countLost(l)
 	w.deactivate(l)
@@ -383,8 +388,15 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	law, ok := l.lawOf(p.PT)
 	if !ok || len(payload) == 0 {
-		w.count.ignored++ // comfort noise (RFC 3389) among them
+		if p.PT == comfortPT {
+			l.fallSilent(now, p.TS, payload)
+			return
+		}
+		w.count.ignored++
 		return
+	}
+	if l.quietOK {
+		l.speakAgain()
 	}
 	if l.rec != nil {
 		l.rec.Write(l.channel, law, now, p.SSRC, p.TS, payload)
@@ -541,6 +553,9 @@ func (l *Leg) stats() Stats {
 			RemoteJitterMs:  float64(l.reports.remoteJitter) / ms,
 			RTTMs:           float64(l.reports.rtt) / ms,
 			Strangers:       l.strangers,
+			MOSIn:           scoreOf(&l.grades.in),
+			MOSOut:          scoreOf(&l.grades.out),
+			RemoteMOS:       l.grades.peerMOS,
 		},
 		Law: l.p.Law,
 	}

@@ -15,6 +15,7 @@ type metrics struct {
 	tick prometheus.Histogram
 
 	packets, lost, strangers, invalid, ignored, sendErrors, dropped, latePackets, concealed *prometheus.Desc
+	mos, alarms, alarmsTotal                                                                *prometheus.Desc
 	legs, members, portsInUse, portsDraining, portsLimit                                    *prometheus.Desc
 }
 
@@ -39,6 +40,9 @@ func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
 		dropped:       d("commands_dropped_total", "Commands dropped because a worker was stuck."),
 		latePackets:   d("late_packets_total", "Packets of conference members that came after their sound was due."),
 		concealed:     d("concealed_seconds_total", "Sound of conference members that did not come and was made up."),
+		mos:           d("mos", "Mean opinion score (ITU-T G.107) of each second of each leg: as we receive it (in), as the peer's RTCP says it receives us (out).", "direction"),
+		alarms:        d("silence_alarms", "Legs from which nothing comes although it should, now.", "alarm"),
+		alarmsTotal:   d("silence_alarms_total", "Times that nothing came from a leg for 5 s although it should.", "alarm"),
 		legs:          d("legs", "Legs that are open."),
 		members:       d("conference_members", "Legs that are in a conference."),
 		portsInUse:    d("ports_in_use", "Port pairs taken by legs."),
@@ -65,6 +69,7 @@ func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
+		m.mos, m.alarms, m.alarmsTotal,
 		m.legs, m.members, m.portsInUse, m.portsDraining, m.portsLimit} {
 		ch <- d
 	}
@@ -91,6 +96,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		legs += p.legs.Load()
 		members += p.members.Load()
 		dropped += w.dropped.Load()
+		p.mu.Lock()
+		c.mosIn.merge(&p.mosIn)
+		c.mosOut.merge(&p.mosOut)
+		for i := range p.alarms {
+			c.alarms[i] += p.alarms[i]
+			c.alarmsTotal[i] += p.alarmsTotal[i]
+		}
+		p.mu.Unlock()
 	}
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
@@ -109,6 +122,12 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.dropped, dropped)
 	counter(m.latePackets, c.late)
 	ch <- prometheus.MustNewConstMetric(m.concealed, prometheus.CounterValue, float64(c.concealed)/media.ClockRate)
+	for i, name := range alarmNames[1:] {
+		ch <- prometheus.MustNewConstMetric(m.alarms, prometheus.GaugeValue, float64(c.alarms[i+1]), name)
+		counter(m.alarmsTotal, c.alarmsTotal[i+1], name)
+	}
+	ch <- c.mosIn.metric(m.mos, "in")
+	ch <- c.mosOut.metric(m.mos, "out")
 	inUse, draining, limit := m.e.ports.Usage()
 	gauge(m.legs, int(legs))
 	gauge(m.members, int(members))
@@ -116,4 +135,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.portsDraining, draining)
 	gauge(m.portsLimit, limit)
 	m.tick.Collect(ch)
+}
+
+// metric is the histogram of one direction.
+func (c *mosCount) metric(d *prometheus.Desc, direction string) prometheus.Metric {
+	buckets, n := make(map[float64]uint64, len(mosBounds)), uint64(0)
+	for i, bound := range mosBounds {
+		n += c.n[i]
+		buckets[bound] = n
+	}
+	return prometheus.MustNewConstHistogram(d, n, c.sum, buckets, direction)
 }

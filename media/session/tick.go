@@ -101,10 +101,12 @@ func (l *Leg) tick(now time.Time, frames int) {
 			l.tickTone(now)
 		case l.player.active:
 			l.tickPlay(now)
+		case l.comfort.active:
+			l.tickComfort(now)
 		}
 	}
 	_, down := l.keys.Active()
-	if !down && !l.digits.Active() && !l.tone.active && !l.player.active {
+	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active {
 		l.w.deactivate(l)
 		l.skip = 0
 	}

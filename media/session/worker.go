@@ -85,12 +85,21 @@ type counts struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors uint64
 	late, concealed, encodings                                        uint64
 	members                                                           int64
+
+	mosIn, mosOut mosCount
+	alarms        [len(alarmNames)]int64  // raised now; of all workers together
+	alarmsTotal   [len(alarmNames)]uint64 // ever
 }
 
 type published struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors atomic.Uint64
 	late, concealed                                                   atomic.Uint64
 	legs, members                                                     atomic.Int64
+
+	mu            sync.Mutex // what follows, set once a sweep
+	mosIn, mosOut mosCount
+	alarms        [len(alarmNames)]int64
+	alarmsTotal   [len(alarmNames)]uint64
 }
 
 func newWorker(e *Engine) (*worker, error) {
@@ -307,6 +316,9 @@ func (w *worker) publish() {
 	p.concealed.Store(c.concealed)
 	p.legs.Store(int64(len(w.legs)))
 	p.members.Store(c.members)
+	p.mu.Lock()
+	p.mosIn, p.mosOut, p.alarms, p.alarmsTotal = c.mosIn, c.mosOut, c.alarms, c.alarmsTotal
+	p.mu.Unlock()
 }
 
 // silence fills b with law's silence.

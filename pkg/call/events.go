@@ -1,6 +1,8 @@
 package call
 
 import (
+	"time"
+
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/route"
@@ -85,6 +87,17 @@ type (
 	}
 	// SilentLeg: no RTP for longer than allowed.
 	SilentLeg struct{ Leg int }
+	// AudioAlarm: nothing comes from a leg though it should; AudioCleared: over.
+	AudioAlarm struct {
+		Leg     int
+		Alarm   string
+		Silence time.Duration
+	}
+	AudioCleared struct {
+		Leg    int
+		Alarm  string
+		Lasted time.Duration
+	}
 	// AnswerSent: the caller's 200 is on its way.
 	AnswerSent struct{}
 	// MediaFailed: the caller cannot be answered: no port, or no codec in common.
@@ -201,6 +214,8 @@ func (Key) callEvent()             {}
 func (Played) callEvent()          {}
 func (PlayFailed) callEvent()      {}
 func (SilentLeg) callEvent()       {}
+func (AudioAlarm) callEvent()      {}
+func (AudioCleared) callEvent()    {}
 func (AnswerSent) callEvent()      {}
 func (MediaFailed) callEvent()     {}
 func (FromACD) callEvent()         {}

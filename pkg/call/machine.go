@@ -93,6 +93,15 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.playFailed(ev)
 	case SilentLeg:
 		m.silentLeg(ev)
+	case AudioAlarm:
+		if m.known(ev.Leg) {
+			l := &m.S.Legs[ev.Leg]
+			m.journal(event.AudioAlarm{Leg: ev.Leg, Alarm: ev.Alarm, SilentMs: ev.Silence.Milliseconds(), Device: l.Device, Trunk: l.Trunk})
+		}
+	case AudioCleared:
+		if m.known(ev.Leg) {
+			m.journal(event.AudioCleared{Leg: ev.Leg, Alarm: ev.Alarm, LastedMs: ev.Lasted.Milliseconds()})
+		}
 	case AnswerSent:
 		m.S.Ledger.Answered = m.now
 		m.journal(event.CallAnswered{})

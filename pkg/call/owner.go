@@ -282,6 +282,9 @@ func (o *owner) tellLog(b event.Body) {
 		if b.Fault != "" {
 			o.log.Error("recording damaged", zap.String("path", b.Path), zap.String("reason", b.Fault))
 		}
+	case event.AudioAlarm:
+		o.log.Warn("no sound from leg", zap.Int("leg", b.Leg), zap.String("alarm", b.Alarm), zap.Int64("silent_ms", b.SilentMs),
+			zap.String("device", b.Device), zap.String("trunk", b.Trunk))
 	case event.CallEnded:
 		o.log.Info("call ended", zap.String("result", string(b.Result)), zap.String("reason", string(b.Reason)), zap.Int("code", b.Code),
 			zap.Int64("setup_ms", b.SetupMs), zap.Int64("menu_ms", b.MenuMs), zap.Int64("wait_ms", b.WaitMs), zap.Int64("talk_ms", b.TalkMs),

@@ -184,6 +184,10 @@ func (o *owner) mediaEvent(i int, ev session.Event) {
 		o.step(Played{i, ev.ID})
 	case session.TimedOut:
 		o.step(SilentLeg{i})
+	case session.NoSound:
+		o.step(AudioAlarm{i, ev.Alarm.String(), ev.Silence})
+	case session.SoundBack:
+		o.step(AudioCleared{i, ev.Alarm.String(), ev.Lasted})
 	}
 }
 

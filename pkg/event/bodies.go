@@ -129,6 +129,41 @@ type Audio struct {
 	RemoteJitterMs  float64 `json:"remote_jitter_ms"`
 	RTTMs           float64 `json:"rtt_ms"`    // 0 = never measured
 	Strangers       uint64  `json:"strangers"` // packets from addresses not signalled, dropped
+	// MOSIn is how we heard the leg, MOSOut how it heard us by its own reports, by
+	// the E-model (ITU-T G.107) once a second; nil = never measured.
+	MOSIn  *Score `json:"mos_in,omitempty"`
+	MOSOut *Score `json:"mos_out,omitempty"`
+	// RemoteMOS is the peer's own verdict on what it heard (RFC 3611 MOS-CQ), 1-5; 0 = none.
+	RemoteMOS float64 `json:"remote_mos,omitempty"`
+}
+
+// Score is the mean opinion score of one direction of a leg, 1 (bad) to 4.5, over
+// the seconds in which anything was to be heard.
+type Score struct {
+	Low     float64 `json:"low"` // of one second
+	Mean    float64 `json:"mean"`
+	Seconds int     `json:"seconds"`
+	// Series is the lowest second of each StepSeconds, at most 121 values.
+	StepSeconds int       `json:"step_s"`
+	Series      []float64 `json:"series"`
+}
+
+// AudioAlarm: nothing came from a leg for 5 s though it should. Alarm is "one_way"
+// (its partner sends) or "both_silent". Not on hold, nor while music or a prompt plays.
+type AudioAlarm struct {
+	Leg      int    `json:"leg"`
+	Alarm    string `json:"alarm"`
+	SilentMs int64  `json:"silent_ms"`
+	Device   string `json:"device,omitempty"`
+	Trunk    string `json:"trunk,omitempty"`
+}
+
+// AudioCleared ends an AudioAlarm: packets come again or none are expected any more.
+// LastedMs counts from the last packet before the alarm.
+type AudioCleared struct {
+	Leg      int    `json:"leg"`
+	Alarm    string `json:"alarm"`
+	LastedMs int64  `json:"lasted_ms"`
 }
 
 // SegmentStarted begins a stretch of the call and ends the one before it.
@@ -358,6 +393,8 @@ func (TransferEnded) Kind() string     { return "transfer.ended" }
 func (LegTransferred) Kind() string    { return "leg.transferred" }
 func (LegRedirected) Kind() string     { return "leg.redirected" }
 func (HoldAsked) Kind() string         { return "hold.asked" }
+func (AudioAlarm) Kind() string        { return "audio.alarm" }
+func (AudioCleared) Kind() string      { return "audio.cleared" }
 
 func (CallStarted) body()       {}
 func (CallAnswered) body()      {}
@@ -385,6 +422,8 @@ func (TransferEnded) body()     {}
 func (LegTransferred) body()    {}
 func (LegRedirected) body()     {}
 func (HoldAsked) body()         {}
+func (AudioAlarm) body()        {}
+func (AudioCleared) body()      {}
 
 var kinds = map[string]func(json.RawMessage) (Body, error){}
 
@@ -424,4 +463,6 @@ func init() {
 	register[LegTransferred]()
 	register[LegRedirected]()
 	register[HoldAsked]()
+	register[AudioAlarm]()
+	register[AudioCleared]()
 }
