@@ -218,7 +218,7 @@ func (l *Loop) Wake() {
 	if l.woken.CompareAndSwap(false, true) {
 		one := [8]byte{}
 		binary.NativeEndian.PutUint64(one[:], 1)
-		_, _ = unix.Write(l.wakefd, one[:])
+		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(l.wakefd), uintptr(unsafe.Pointer(&one[0])), uintptr(len(one)))
 	}
 }
 
@@ -239,7 +239,7 @@ func (l *Loop) Poll(until time.Time) (packets int, err error) {
 		fd := int(l.events[i].Fd)
 		if fd == l.wakefd {
 			var b [8]byte
-			_, _ = unix.Read(l.wakefd, b[:])
+			_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(l.wakefd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 			l.woken.Store(false)
 			continue
 		}

@@ -71,6 +71,8 @@ type Manager struct {
 	lampMu   [64]sync.Mutex          // above mu
 	draining bool
 	idle     chan struct{} // closed and remade when the last call ends
+	ended    []*owner      // whose verdict is not known to be on disk yet
+	syncing  bool          // a goroutine sees to it
 }
 
 // NewManager makes a Manager. Bind must follow before the first INVITE.
@@ -173,7 +175,7 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	m.mu.Lock()
 	s.MaxDuration = m.cfg.MaxDuration
 	m.mu.Unlock()
-	o := &owner{mgr: m, house: house, tenant: s.Tenant, id: s.ID, group: groupOf(s.ID), box: newMailbox(), done: make(chan struct{}),
+	o := &owner{mgr: m, house: house, tenant: s.Tenant, id: s.ID, group: groupOf(s.ID), box: mailbox{busy: true}, done: make(chan struct{}),
 		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", s.Tenant)), m: NewMachine(s, house), legs: []*legHandle{l}, urgent: target.Emergency}
 	l.owner.Store(o)
 	l.agent = s.Legs[0].Agent
@@ -185,7 +187,7 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	}
 	in.Dialog.SetSink(l.fromSIP)
 	m.tellLamps(s.Tenant, l.device)
-	go o.run(Invited{Target: target, SIPCallID: in.SIPCallID})
+	o.begin(Invited{Target: target, SIPCallID: in.SIPCallID})
 }
 
 // newCall makes the state and the caller's leg. ok is false when the caller's
@@ -366,13 +368,43 @@ func (m *Manager) release(tenant string, l *legHandle) {
 	}
 }
 
-func (m *Manager) forget(o *owner) {
+// finish forgets an ended call once the journal has it for good. Calls that end
+// together share one wait for the disk.
+func (m *Manager) finish(o *owner) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.calls, o.id)
-	if len(m.calls) == 0 {
-		close(m.idle)
-		m.idle = make(chan struct{})
+	m.ended = append(m.ended, o)
+	start := !m.syncing
+	m.syncing = true
+	m.mu.Unlock()
+	if start {
+		go m.sync()
+	}
+}
+
+func (m *Manager) sync() {
+	for {
+		m.mu.Lock()
+		ended := m.ended
+		m.ended = nil
+		m.syncing = len(ended) > 0
+		m.mu.Unlock()
+		if len(ended) == 0 {
+			return
+		}
+		if err := m.deps.Journal.Sync(); err != nil {
+			// The story is kept in memory and tried again by the store; ops must act.
+			m.deps.Log.Error("journal not durable", zap.Int("calls", len(ended)), zap.Error(err))
+		}
+		m.mu.Lock()
+		for _, o := range ended {
+			delete(m.calls, o.id)
+			close(o.done)
+		}
+		if len(m.calls) == 0 {
+			close(m.idle)
+			m.idle = make(chan struct{})
+		}
+		m.mu.Unlock()
 	}
 }
 

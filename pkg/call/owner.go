@@ -16,7 +16,12 @@ import (
 	"github.com/centrala/centrala/pkg/sip"
 )
 
-// owner is the goroutine of one call and the handles that data cannot be.
+// owner runs one call and has the handles that data cannot be. Its events are
+// done in order, one at a time, by whoever puts the first into an idle mailbox:
+// mostly the owner of the SIP dialog that the event came by, so that a message
+// wakes no second thread and a call that talks costs no goroutine. Nothing here
+// may therefore block: what needs a disk or a name has a goroutine of its own and
+// comes back as an Event.
 type owner struct {
 	// set at birth
 	mgr    *Manager
@@ -25,7 +30,7 @@ type owner struct {
 	house  House
 	log    *zap.Logger
 	group  uint64
-	box    *mailbox
+	box    mailbox
 	done   chan struct{}
 	urgent bool // an emergency call passes what would refuse others
 
@@ -42,7 +47,8 @@ type owner struct {
 	request *joinRequest        // under consideration
 	verdict chan<- int          // where the answer to an API command goes
 	over    bool
-	wait    *time.Timer
+	clock   *time.Timer
+	armed   time.Time // when clock fires; zero: not running
 }
 
 // legHandle is one leg's dialog, stream and what was agreed.
@@ -76,12 +82,15 @@ type legHandle struct {
 
 // fromSIP and fromMedia are the sinks of a leg's dialog and stream. A leg that
 // is given away in this moment is found again at its new owner.
-func (l *legHandle) fromSIP(ev sip.DialogEvent) { l.post(fromSIP{l, ev, l.tagsOf(ev)}) }
+func (l *legHandle) fromSIP(ev sip.DialogEvent) {
+	l.postBy((*owner).postHere, fromSIP{l, ev, l.tagsOf(ev)})
+}
 func (l *legHandle) fromMedia(ev session.Event) { l.post(fromMedia{l, ev}) }
-func (l *legHandle) post(v any) {
+func (l *legHandle) post(v any)                 { l.postBy((*owner).post, v) }
+func (l *legHandle) postBy(post func(*owner, any) boxState, v any) {
 	for {
 		o := l.owner.Load()
-		if o.post(v) != boxClosed || l.owner.Load() == o {
+		if post(o, v) != boxClosed || l.owner.Load() == o {
 			return
 		}
 	}
@@ -104,6 +113,7 @@ type (
 		ev  session.Event
 	}
 	snapshotRequest struct{ reply chan<- State }
+	timeUp          struct{}
 )
 
 func groupOf(callID string) uint64 {
@@ -112,32 +122,59 @@ func groupOf(callID string) uint64 {
 	return h.Sum64()
 }
 
-// post hands v to the owner. What a full mailbox does not take is counted and logged.
+// post hands v to the owner, who does it on a goroutine of its own.
 func (o *owner) post(v any) boxState {
-	s := o.box.put(v)
-	if s == boxFull {
-		o.mgr.metrics.overflow.Inc()
-		o.log.Error("call mailbox full, event lost", zap.Int("cap", mailboxCap))
+	s, start := o.put(v)
+	if start {
+		go o.work()
 	}
 	return s
 }
 
-func (o *owner) run(first Event) {
-	defer close(o.done)
-	o.wait = time.NewTimer(time.Hour)
-	defer o.wait.Stop()
-	o.step(first)
-	for !o.over {
-		o.armTimer()
-		select {
-		case <-o.box.wake:
-			for _, v := range o.box.take() {
-				o.handle(v)
-			}
-		case <-o.wait.C:
-			o.fireTimers(time.Now())
-		}
+// postHere hands v to the owner and does it here, unless the owner is at work
+// elsewhere. For those who have nothing else to do and hold no lock.
+func (o *owner) postHere(v any) boxState {
+	s, start := o.put(v)
+	if start {
+		o.work()
 	}
+	return s
+}
+
+// put queues v. A call that lost an event cannot be trusted: it will be ended.
+func (o *owner) put(v any) (s boxState, start bool) {
+	s, start = o.box.put(v)
+	if s == boxFull {
+		o.mgr.metrics.overflow.Inc()
+	}
+	return s, start
+}
+
+// begin is the owner's first work. The mailbox was made busy for it.
+func (o *owner) begin(first Event) {
+	o.clock = time.AfterFunc(time.Hour, func() { o.postHere(timeUp{}) })
+	o.step(first)
+	o.armClock()
+	o.work()
+}
+
+// work does what waits, until nothing does.
+func (o *owner) work() {
+	for !o.over {
+		got, lost := o.box.take()
+		if len(got) == 0 {
+			return
+		}
+		for _, v := range got {
+			o.handle(v)
+		}
+		if lost && !o.over {
+			o.log.Error("call mailbox full, an event was lost: the call is ended", zap.Int("cap", mailboxCap))
+			o.step(HangUp{event.ResultOurs, event.ReasonError})
+		}
+		o.armClock()
+	}
+	o.clock.Stop()
 	for _, v := range o.box.close() {
 		o.orphan(v)
 	}
@@ -178,6 +215,9 @@ func (o *owner) handle(v any) {
 		o.joinRequested(v)
 	case command:
 		o.command(v)
+	case timeUp:
+		o.armed = time.Time{}
+		o.fireTimers(time.Now())
 	case acd.Effect:
 		o.step(FromACD{v})
 	case snapshotRequest:
@@ -219,10 +259,11 @@ func (o *owner) stopTimer(id TimerID) {
 	}
 }
 
-// armTimer sets the one real timer to the earliest of the call's few.
-func (o *owner) armTimer() {
-	if len(o.timers) == 0 {
-		o.wait.Reset(time.Hour)
+// armClock sets the one real timer to the earliest of the call's few. It is moved
+// only forward: most timers are stopped, and one ring for nothing costs less than
+// moving it each time.
+func (o *owner) armClock() {
+	if len(o.timers) == 0 || o.over {
 		return
 	}
 	first := o.timers[0].at
@@ -231,7 +272,10 @@ func (o *owner) armTimer() {
 			first = t.at
 		}
 	}
-	o.wait.Reset(time.Until(first))
+	if o.armed.IsZero() || first.Before(o.armed) {
+		o.armed = first
+		o.clock.Reset(time.Until(first))
+	}
 }
 
 func (o *owner) fireTimers(now time.Time) {

@@ -106,6 +106,8 @@ func (o *owner) carryOut(e Effect) {
 		o.then(SlotTaken{o.mgr.takeSlot(o, e.Want)})
 	case FreeSlot:
 		o.mgr.freeSlot(o, e.Slot)
+	case PauseRecording:
+		o.pauseRecording(e)
 	case StopRecording:
 		o.stopRecording()
 	case SetTimer:
@@ -171,7 +173,8 @@ func (o *owner) playPhrases(e PlayPhrases) {
 
 func (o *owner) startRecording(e StartRecording) {
 	rec, err := o.mgr.deps.Recorder.Open(e.Path, o.legs[e.Kept].law, func(r record.Result) {
-		o.post(RecordingDone{event.RecordingEnded{Recording: e.ID, Path: r.Name, DurationMs: r.Duration.Milliseconds(), SizeBytes: r.SizeBytes, Fault: r.Fault}})
+		o.post(RecordingDone{event.RecordingEnded{Recording: e.ID, Path: r.Name, DurationMs: r.Duration.Milliseconds(), SizeBytes: r.SizeBytes, Fault: r.Fault,
+			SHA256: r.SHA256, PausedMs: r.Pauses.Milliseconds()}})
 	})
 	if err != nil {
 		o.log.Error("recording not started; the call goes on without", zap.String("path", e.Path), zap.Error(err))
@@ -184,6 +187,20 @@ func (o *owner) startRecording(e StartRecording) {
 	}
 	if m := o.media(e.Peer); m != nil {
 		m.Record(rec, record.Right)
+	}
+}
+
+// pauseRecording takes no lock that a disk holds.
+func (o *owner) pauseRecording(e PauseRecording) {
+	if o.rec == nil {
+		return
+	}
+	change := o.rec.Resume
+	if e.On {
+		change = o.rec.Pause
+	}
+	if at, ok := change(time.Now()); ok {
+		o.then(RecordingMarked{Recording: o.recID, Paused: e.On, AtMs: at.Milliseconds(), By: e.By})
 	}
 }
 
@@ -272,7 +289,8 @@ func (o *owner) setDND(e DoFeature) {
 	}()
 }
 
-// finish is the end of the owner: streams closed, verdict on disk, name freed.
+// finish is the end of the owner: streams closed; its name is freed once the
+// verdict is on disk.
 func (o *owner) finish() {
 	for _, l := range o.legs {
 		o.closeMedia(l, nil)
@@ -282,12 +300,8 @@ func (o *owner) finish() {
 		o.house.ACD().Post(acd.Gone{CallID: o.m.S.ID})
 		o.house.ACD().Detach(o.m.S.ID)
 	}
-	if err := o.mgr.deps.Journal.Sync(); err != nil {
-		// The story is kept in memory and tried again by the store; ops must act.
-		o.log.Error("journal not durable", zap.Error(err))
-	}
 	o.over = true
-	o.mgr.forget(o)
+	o.mgr.finish(o)
 }
 
 func (o *owner) closeMedia(l *legHandle, reply func(session.Stats)) {

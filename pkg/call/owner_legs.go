@@ -226,7 +226,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 	}
 	l.local.Codecs = l.codecs(first...)
 	l.said = sdp.Offer(l.local)
-	r.SDP, r.CallID = l.said, o.m.S.ID
+	r.SDP, r.CallID, r.Near = l.said, o.m.S.ID, caller.dialog
 	d, err := o.mgr.deps.SIP.Dial(r, l.fromSIP)
 	if err != nil {
 		o.log.Warn("leg could not be dialled", zap.Int("leg", i), zap.Error(err))

@@ -68,8 +68,7 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 	if !ok || u.Scheme != "sip" && u.Scheme != "sips" {
 		return nil, fmt.Errorf("sip: dial: target %q is no sip URI", r.Target.URI)
 	}
-	callID := s.newToken(2)
-	sh := s.shardOf(callID)
+	callID, sh := s.newCallID(r.Near)
 	d := sh.newDialog(callID)
 	d.sink = sink
 	d.with = party{r.Kind, r.Tenant, r.Name}
@@ -104,6 +103,16 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 		return nil, ErrStopped
 	}
 	return d, nil
+}
+
+// newCallID is a fresh Call-ID and its owner, near's if a few draws find one.
+func (s *Stack) newCallID(near *Dialog) (string, *shard) {
+	for tries := 4 * len(s.shards); ; tries-- {
+		callID := s.newToken(2)
+		if sh := s.shardOf(callID); near == nil || sh == near.sh || tries <= 0 {
+			return callID, sh
+		}
+	}
 }
 
 // uriOf takes the URI out of a Route value: <sip:proxy.example;lr>.

@@ -43,7 +43,12 @@ func (osNetwork) listenUDP(addr netip.AddrPort, only6 bool) (packetConn, netip.A
 	// Less than asked is worse under bursts, no reason to refuse to start.
 	_ = c.SetReadBuffer(udpBuffer)
 	_ = c.SetWriteBuffer(udpBuffer)
-	return c, c.LocalAddr().(*net.UDPAddr).AddrPort(), nil
+	u, err := newUDPConn(c)
+	if err != nil {
+		_ = c.Close()
+		return nil, addr, err
+	}
+	return u, c.LocalAddr().(*net.UDPAddr).AddrPort(), nil
 }
 
 // family is the network for package net, which would bind 0.0.0.0 as a dual

@@ -172,8 +172,11 @@ func (d *Dialog) post(ev dialog.Event) {
 		sh := d.sh
 		sh.mu.Lock()
 		sh.mail = append(sh.mail, d)
+		held := sh.held
 		sh.mu.Unlock()
-		sh.ring()
+		if !held {
+			sh.ring()
+		}
 	}
 }
 

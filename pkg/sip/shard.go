@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,10 +17,14 @@ import (
 	"github.com/centrala/centrala/pkg/sip/transaction"
 )
 
-// shard is one owner goroutine. It alone touches the transactions and dialogs
-// whose Call-ID hashes to it: every message, timer and command of a dialog goes
-// through this one goroutine in order. A goroutine per dialog would keep the
-// same promise for 2-8 kB and two context switches a message more.
+// shard owns the transactions and dialogs whose Call-ID hashes to it: every
+// message, timer and command of a dialog goes through it in order, one at a time.
+//
+// Whoever holds turn is the owner. Mostly that is the reader of a socket, which
+// does the message it has just read while nothing waits; what comes while the
+// turn is taken queues, and the shard's own goroutine does it. Handing each
+// message from reader to owner would wake another thread for each, which costs
+// more than the message: on a half idle node half the CPU went there.
 type shard struct {
 	// Set at birth.
 	s     *Stack
@@ -29,13 +34,19 @@ type shard struct {
 	// our own side; at most a few per dialog and connection).
 	in    chan inbound
 	fresh chan inbound // new requests: they wait behind what is in progress
+	queue atomic.Int32 // messages in either channel or on their way out of it
 	wake  chan struct{}
 	mu    sync.Mutex
+	held  bool // somebody has the turn and will look at todo and mail before giving it back
 	todo  []func()
 	mail  []*Dialog // dialogs with commands waiting, each at most once
 
-	// Owner only.
+	turn sync.Mutex
+
+	// Owner only: under turn.
 	now     time.Time
+	armed   int64 // when clock fires; 0: not running
+	clock   *time.Timer
 	txs     map[string]*tx
 	dialogs map[string]*Dialog // by Call-ID and our tag
 	calls   map[string]*tx     // INVITE server transactions by Call-ID, From tag and CSeq: merged requests
@@ -73,12 +84,15 @@ func begins(req *sip.Request) bool {
 // turns is how many messages of what is in progress may pass a new request.
 const turns = 8
 
-// do runs f on the shard. It never blocks.
+// do runs f on the shard, soon and not here. It never blocks.
 func (sh *shard) do(f func()) {
 	sh.mu.Lock()
 	sh.todo = append(sh.todo, f)
+	held := sh.held
 	sh.mu.Unlock()
-	sh.ring()
+	if !held {
+		sh.ring()
+	}
 }
 
 func (sh *shard) ring() {
@@ -88,29 +102,117 @@ func (sh *shard) ring() {
 	}
 }
 
+// put queues a message; false: the queue is full.
+func (sh *shard) put(m inbound) bool {
+	queue := sh.in
+	if !m.at.IsZero() {
+		queue = sh.fresh
+	}
+	sh.queue.Add(1)
+	select {
+	case queue <- m:
+		return true
+	default:
+		sh.queue.Add(-1)
+		return false
+	}
+}
+
+// putWait queues a message and waits for room; false: the stack stops.
+func (sh *shard) putWait(m inbound) bool {
+	queue := sh.in
+	if !m.at.IsZero() {
+		queue = sh.fresh
+	}
+	sh.queue.Add(1)
+	select {
+	case queue <- m:
+		return true
+	case <-sh.s.done:
+		return false
+	}
+}
+
+// offer does m here and now when the shard is idle; false: it must be queued.
+func (sh *shard) offer(m inbound) bool {
+	if sh.queue.Load() > 0 || !sh.turn.TryLock() {
+		return false
+	}
+	sh.take()
+	sh.now = time.Now()
+	if !m.at.IsZero() {
+		sh.over.Waited(sh.now, sh.now.Sub(m.at))
+	}
+	sh.guard(func() { sh.message(m) })
+	sh.give()
+	return true
+}
+
+// work does what waits here and now when nobody else is at it.
+func (sh *shard) work() {
+	if !sh.turn.TryLock() {
+		return // who has it looks before giving it back
+	}
+	sh.take()
+	sh.now = time.Now()
+	sh.give()
+}
+
+// take notes that the turn is taken.
+func (sh *shard) take() {
+	sh.mu.Lock()
+	sh.held = true
+	sh.mu.Unlock()
+}
+
+// give does what other goroutines, and the owner itself meanwhile, asked for,
+// sets the clock and gives the turn back.
+func (sh *shard) give() {
+	for {
+		sh.mu.Lock()
+		todo, mail := sh.todo, sh.mail
+		if len(todo)+len(mail) == 0 {
+			sh.held = false
+			sh.mu.Unlock()
+			break
+		}
+		sh.todo, sh.mail = nil, nil
+		sh.mu.Unlock()
+		for _, f := range todo {
+			sh.guard(f)
+		}
+		for _, d := range mail {
+			sh.guard(func() { d.deliver() })
+		}
+	}
+	// Most timers are stopped before they fire: the clock is moved only forward,
+	// and may ring for nothing.
+	if len(sh.timers) > 0 {
+		if next := sh.timers[0].when; sh.armed == 0 || next < sh.armed {
+			sh.armed = next
+			sh.clock.Reset(time.Duration(next) - time.Since(sh.epoch))
+		}
+	}
+	sh.turn.Unlock()
+}
+
+// begin makes the shard ready to serve.
+func (sh *shard) begin(now time.Time) {
+	sh.epoch, sh.now = now, now
+	sh.clock = time.AfterFunc(time.Hour, sh.ring)
+}
+
 func (sh *shard) run() {
 	defer sh.s.wg.Done()
-	clock := time.NewTimer(time.Hour)
-	defer clock.Stop()
-	var armed int64 // what clock is set to; 0: far
+	defer sh.clock.Stop()
 	passed := 0
 	for {
-		if len(sh.timers) > 0 {
-			if next := sh.timers[0].when; next != armed {
-				armed = next
-				clock.Reset(time.Duration(next) - time.Since(sh.epoch))
-			}
-		} else if armed != 0 {
-			armed = 0
-			clock.Reset(time.Hour)
-		}
 		// What is in progress goes first, but not for ever.
 		if passed < turns && len(sh.fresh) > 0 {
 			select {
 			case m := <-sh.in:
 				passed++
-				sh.now = time.Now()
-				sh.guard(func() { sh.message(m) })
+				sh.queued(m)
 				continue
 			default:
 			}
@@ -118,23 +220,32 @@ func (sh *shard) run() {
 		passed = 0
 		select {
 		case m := <-sh.in:
-			sh.now = time.Now()
-			sh.guard(func() { sh.message(m) })
+			sh.queued(m)
 		case m := <-sh.fresh:
-			sh.now = time.Now()
-			sh.over.Waited(sh.now, sh.now.Sub(m.at))
-			sh.guard(func() { sh.message(m) })
+			sh.queued(m)
 		case <-sh.wake:
+			sh.turn.Lock()
+			sh.take()
 			sh.now = time.Now()
-			sh.work()
-		case <-clock.C:
-			sh.now = time.Now()
-			armed = -1
 			sh.fire()
+			sh.give()
 		case <-sh.s.done:
 			return
 		}
 	}
+}
+
+// queued does a message that had to wait.
+func (sh *shard) queued(m inbound) {
+	sh.turn.Lock()
+	sh.take()
+	sh.now = time.Now()
+	if !m.at.IsZero() {
+		sh.over.Waited(sh.now, sh.now.Sub(m.at))
+	}
+	sh.guard(func() { sh.message(m) })
+	sh.queue.Add(-1)
+	sh.give()
 }
 
 // guard keeps one message's fault from taking the process down: it is counted,
@@ -149,23 +260,14 @@ func (sh *shard) guard(f func()) {
 	f()
 }
 
-// work runs what other goroutines asked for.
-func (sh *shard) work() {
-	sh.mu.Lock()
-	todo, mail := sh.todo, sh.mail
-	sh.todo, sh.mail = nil, nil
-	sh.mu.Unlock()
-	for _, f := range todo {
-		sh.guard(f)
-	}
-	for _, d := range mail {
-		sh.guard(func() { d.deliver() })
-	}
-}
-
+// fire does the timers that are due.
 func (sh *shard) fire() {
 	now := sh.at(0)
-	for n := 0; len(sh.timers) > 0 && sh.timers[0].when <= now; n++ {
+	if sh.armed > now {
+		return
+	}
+	sh.armed = 0
+	for len(sh.timers) > 0 && sh.timers[0].when <= now {
 		t := sh.timers[0]
 		sh.timers.stop(t)
 		sh.guard(func() {

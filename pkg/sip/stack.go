@@ -298,7 +298,7 @@ func (s *Stack) Start(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, sh := range s.shards {
-		sh.epoch, sh.now = now, now
+		sh.begin(now)
 		s.wg.Add(1)
 		go sh.run()
 	}

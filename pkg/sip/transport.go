@@ -120,12 +120,23 @@ func (s *Stack) facing(remote netip.AddrPort) netip.Addr {
 	return a
 }
 
+// maxHere is how long a reader does messages itself without its socket having run
+// empty. Beyond it they go to the owners' own goroutines, which work on several
+// cores, put what is in progress first and see how long each waited.
+const maxHere = time.Millisecond
+
 // serveUDP reads one socket until it is closed.
 func (l *listener) serveUDP() {
 	defer l.s.wg.Done()
 	buf := make([]byte, 65536)
+	waits, _ := l.udp.(interface{ Waited() bool })
+	empty := time.Now() // when the socket last was
 	for {
 		n, from, err := l.udp.ReadFromUDPAddrPort(buf)
+		now := time.Now()
+		if waits != nil && waits.Waited() {
+			empty = now
+		}
 		if err != nil {
 			if l.s.stopping.Load() || errors.Is(err, net.ErrClosed) {
 				return
@@ -151,7 +162,7 @@ func (l *listener) serveUDP() {
 			l.s.met.parseError(protoUDP, badSize)
 			continue
 		}
-		l.s.receive(string(b), hop{l: l, remote: from}, false)
+		l.s.receive(string(b), hop{l: l, remote: from}, false, now.Sub(empty) < maxHere)
 	}
 }
 
@@ -166,7 +177,9 @@ func onlyCRLF(b []byte) bool {
 
 // receive reads a message and gives it to the owner of its Call-ID. It reports
 // whether the stream it came by can go on.
-func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
+//
+// here lets the reader do the message itself.
+func (s *Stack) receive(text string, h hop, stream, here bool) (goOn bool) {
 	defer func() {
 		if p := recover(); p != nil { // as in shard.guard: one message must not end the node
 			s.met.dropped[dropPanic].Inc()
@@ -199,22 +212,16 @@ func (s *Stack) receive(text string, h hop, stream bool) (goOn bool) {
 		stampVia(m.req.Via(), h.remote)
 	}
 	sh := s.shardOf(string(*id))
-	in, queue := inbound{req: m.req, res: m.res, hop: h}, sh.in
+	in := inbound{req: m.req, res: m.res, hop: h}
 	if begins(m.req) {
-		in.at, queue = time.Now(), sh.fresh
+		in.at = time.Now()
 	}
-	if stream {
+	switch {
+	case here && sh.offer(in):
+	case stream:
 		// A stream may wait: its peer then sees TCP's own back-pressure.
-		select {
-		case queue <- in:
-		case <-s.done:
-			return false
-		}
-		return true
-	}
-	select {
-	case queue <- in:
-	default:
+		return sh.putWait(in)
+	case !sh.put(in):
 		// The peer sends again; what does not fit now is better late than queued.
 		s.met.dropped[dropQueue].Inc()
 	}
@@ -589,7 +596,7 @@ func (c *conn) read() {
 			if size == 0 {
 				break
 			}
-			if !c.s.receive(string(rest[:size]), hop{l: c.l, conn: c, remote: c.remote}, true) {
+			if !c.s.receive(string(rest[:size]), hop{l: c.l, conn: c, remote: c.remote}, true, false) {
 				c.wind()
 				return
 			}

@@ -174,6 +174,9 @@ type DialRequest struct {
 	Kind         IdentityKind
 	// Urgent: an emergency call, made although there are too many dialogs.
 	Urgent bool
+	// Near is another dialog of the same call, or nil: the new one gets a Call-ID
+	// that leads to the same owner, which then need not wake another.
+	Near *Dialog
 }
 
 // Address is a display name and a SIP address without parameters.
