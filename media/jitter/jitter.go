@@ -187,10 +187,37 @@ func (b *Buffer) Stats() Stats {
 
 // Put takes the payload of one packet in law that came at now. payload is not kept.
 func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []byte) {
-	n := int64(len(payload))
+	pos, from, ok := b.place(now, ssrc, ts, int64(len(payload)))
+	if !ok {
+		return
+	}
+	payload = payload[from:]
+	i := pos & ringMask
+	first := min(int64(len(payload)), ringSize-i)
+	codec.Decode(law, b.pcm[i:], payload[:first])
+	codec.Decode(law, b.pcm[:], payload[first:])
+	b.mark(pos, int64(len(payload)), true)
+}
+
+// PutPCM takes one packet that was decoded already: samples at 8 kHz, ts in samples.
+// pcm is not kept.
+func (b *Buffer) PutPCM(now time.Time, ssrc, ts uint32, pcm []int16) {
+	pos, from, ok := b.place(now, ssrc, ts, int64(len(pcm)))
+	if !ok {
+		return
+	}
+	pcm = pcm[from:]
+	n := copy(b.pcm[pos&ringMask:], pcm)
+	copy(b.pcm[:], pcm[n:])
+	b.mark(pos, int64(len(pcm)), true)
+}
+
+// place finds where a packet of n samples lies and from which of its samples on it
+// is still to be heard; false when it is not.
+func (b *Buffer) place(now time.Time, ssrc, ts uint32, n int64) (at, from int64, ok bool) {
 	if n == 0 || n > maxPayload {
 		b.stats.Strange++
-		return
+		return 0, 0, false
 	}
 	b.stats.Packets++
 	if b.told && (ssrc != b.ssrc || int32(ts-b.toldTS) > 0) {
@@ -210,7 +237,7 @@ func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []by
 		// Either a stray or a new time line.
 		if b.strange++; b.strange < 3 {
 			b.stats.Strange++
-			return
+			return 0, 0, false
 		}
 		b.anchor(now, ssrc, ts)
 		pos = b.refPos
@@ -218,7 +245,7 @@ func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []by
 	b.strange = 0
 	if b.all(pos, n) {
 		b.stats.Duplicates++
-		return
+		return 0, 0, false
 	}
 	if b.play > b.gap && b.end <= b.play && pos < b.play && pos+n > b.gap {
 		b.rewind(pos)
@@ -230,7 +257,7 @@ func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []by
 			b.lateFrom = b.pulls
 		}
 		if b.late < 3 || b.pulls-b.lateFrom < lateFor {
-			return
+			return 0, 0, false
 		}
 		b.anchor(now, ssrc, ts)
 		pos = b.refPos
@@ -241,9 +268,9 @@ func (b *Buffer) Put(now time.Time, law codec.Law, ssrc, ts uint32, payload []by
 	if int32(ts-b.refTS) > 0 {
 		b.refTS, b.refPos = ts, pos
 	}
-	from := max(b.play-pos, 0)
-	b.put(law, pos+from, payload[from:])
 	b.end = max(b.end, pos+n)
+	from = max(b.play-pos, 0)
+	return pos + from, from, true
 }
 
 // PutNoise takes the payload of a comfort noise packet (RFC 3389) with timestamp ts:
@@ -273,15 +300,6 @@ func (b *Buffer) comfort(dst []int16) Kind {
 		}
 	}
 	return Comfort
-}
-
-// put writes samples that are all to come.
-func (b *Buffer) put(law codec.Law, pos int64, payload []byte) {
-	i := pos & ringMask
-	first := min(int64(len(payload)), ringSize-i)
-	codec.Decode(law, b.pcm[i:], payload[:first])
-	codec.Decode(law, b.pcm[:], payload[first:])
-	b.mark(pos, int64(len(payload)), true)
 }
 
 // mark sets or clears what is had of [pos, pos+n).

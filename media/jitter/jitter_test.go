@@ -582,3 +582,26 @@ func FuzzNoise(f *testing.F) {
 		}
 	})
 }
+
+// TestPCMIsTheSame: what was decoded before is heard as what is decoded here.
+func TestPCMIsTheSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	a, b := New(Config{}), New(Config{})
+	var fa, fb [160]int16
+	for i := range 3000 {
+		payload := make([]byte, []int{80, 160, 240, 480}[rng.IntN(4)])
+		for j := range payload {
+			payload[j] = byte(rng.Uint32())
+		}
+		pcm := make([]int16, len(payload))
+		codec.Decode(codec.PCMU, pcm, payload)
+		now, ts := moment(float64(160*i)), uint32(160*i+rng.IntN(400))
+		if rng.IntN(10) > 0 {
+			a.Put(now, codec.PCMU, 1, ts, payload)
+			b.PutPCM(now, 1, ts, pcm)
+		}
+		if ka, kb := a.Get(now, fa[:]), b.Get(now, fb[:]); ka != kb || fa != fb {
+			t.Fatalf("frame %d: %v %v", i, ka, kb)
+		}
+	}
+}
