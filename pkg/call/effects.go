@@ -87,7 +87,7 @@ type (
 		Left bool
 	}
 	// StartRecording opens the file and taps the kept leg (left) and the peer
-	// (right); StopRecording closes it and RecordingDone follows.
+	// (right, noLeg for nobody yet); StopRecording closes it and RecordingDone follows.
 	StartRecording struct {
 		ID, Path   string
 		Kept, Peer int
@@ -99,6 +99,11 @@ type (
 	}
 	UntapLeg      struct{ Leg int }
 	StopRecording struct{}
+	// PauseRecording pauses the recording, or lets it go on; RecordingMarked follows.
+	PauseRecording struct {
+		On bool
+		By string
+	}
 	// AnswerTransfer is the verdict on a TransferAsked, AttendedAsked, ThirdAsked
 	// or HoldAsked: 202, or the SIP status of the refusal. Refer: it answers a REFER.
 	AnswerTransfer struct {
@@ -180,6 +185,7 @@ func (BridgeLegs) effect()     {}
 func (UnbridgeLegs) effect()   {}
 func (StartRecording) effect() {}
 func (TapLeg) effect()         {}
+func (PauseRecording) effect() {}
 func (StopRecording) effect()  {}
 func (SetTimer) effect()       {}
 func (StopTimer) effect()      {}

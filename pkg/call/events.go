@@ -113,6 +113,19 @@ type (
 	RecordingDone struct{ Body event.RecordingEnded }
 	// RecordingFailed: the file could not be opened; the call goes on.
 	RecordingFailed struct{ Fault string }
+	// RecordAsked: Action of recordActions is wanted of the recording, by API
+	// ("api", "cli", ...) or by a code that Leg's phone dialled (byKeys).
+	RecordAsked struct {
+		Leg        int
+		Action, By string
+	}
+	// RecordingMarked: the recorder has paused or gone on, AtMs after its start.
+	RecordingMarked struct {
+		Recording string
+		Paused    bool
+		AtMs      int64
+		By        string
+	}
 	// TimerFired is the end of a SetTimer.
 	TimerFired struct{ Timer TimerID }
 	// TransferAsked: Leg wants its partner to go to Target (REFER, API). The
@@ -222,6 +235,8 @@ func (FromACD) callEvent()         {}
 func (FeatureDone) callEvent()     {}
 func (RecordingDone) callEvent()   {}
 func (RecordingFailed) callEvent() {}
+func (RecordAsked) callEvent()     {}
+func (RecordingMarked) callEvent() {}
 func (TimerFired) callEvent()      {}
 func (TransferAsked) callEvent()   {}
 func (AttendedAsked) callEvent()   {}

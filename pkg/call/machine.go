@@ -30,8 +30,8 @@ type Rules interface {
 	// DefaultTarget is where a call goes whose flow failed: "queue:x",
 	// "device:x", "flow:x" or "".
 	DefaultTarget() string
-	// InCallCodes maps a code dialled in a conversation to "transfer" or
-	// "conference"; empty = keys mean nothing to us there.
+	// InCallCodes maps a code dialled in a conversation to "transfer",
+	// "conference" or "record_" and one of recordActions; empty = keys mean nothing to us there.
 	InCallCodes() map[string]string
 }
 
@@ -118,13 +118,15 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case FeatureDone:
 		m.lastWords(ev.Prompt, event.ResultSuccess, event.ReasonNormal)
 	case RecordingDone:
-		m.journal(ev.Body)
-		m.S.AwaitRecording = false
-		m.maybeFinish()
+		m.recordingDone(ev)
 	case RecordingFailed:
 		m.journal(event.RecordingEnded{Recording: m.S.Recording, Fault: ev.Fault})
 		m.S.Recording, m.S.AwaitRecording = "", false
 		m.maybeFinish()
+	case RecordAsked:
+		m.recordAsked(ev)
+	case RecordingMarked:
+		m.recordingMarked(ev)
 	case TimerFired:
 		m.timerFired(ev.Timer)
 	case TransferAsked:
@@ -389,18 +391,15 @@ func (m *Machine) music() string {
 // ringBack is what an answered caller hears while we dial.
 var ringBack = play.RingBack()
 
+// What a phone hears that dialled a code for its recording: high, it records;
+// low, it does not.
+var (
+	recordsTone    = play.Tone(200*time.Millisecond, -20, 880)
+	recordsNotTone = play.Tone(200*time.Millisecond, -20, 440)
+)
+
 // busyTone is the tone step's "busy".
 var busyTone = play.Busy()
-
-// wantsRecording tells whether the conversation that begins is to be recorded.
-func (m *Machine) wantsRecording() bool {
-	if m.S.Queue != "" {
-		if r := m.rules.QueueRecord(m.S.Queue); r != resource.RecordInherit {
-			return r == resource.RecordAlways
-		}
-	}
-	return m.S.Record == resource.RecordAlways
-}
 
 func splitTarget(t string) (kind, name string) {
 	kind, name, _ = strings.Cut(t, ":")

@@ -2,7 +2,6 @@ package call
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -110,6 +109,9 @@ func (m *Machine) legProgressed(ev LegProgressed) {
 		l.State = LegRinging
 		m.journal(event.LegRinging{Leg: ev.Leg})
 	}
+	if first {
+		m.recordRinging(ev.Leg)
+	}
 	if a := m.S.Attempt; a.OfferID != "" {
 		if !a.Ringing {
 			a.Ringing = true
@@ -167,23 +169,6 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 		return
 	}
 	m.connect(ev.Leg)
-}
-
-// startRecording names the file from our own ids only: tenant, day, call id.
-func (m *Machine) startRecording() {
-	if m.S.Recording != "" {
-		m.do(TapLeg{Leg: m.S.Peer, Left: m.S.KeptRight})
-		return
-	}
-	m.S.KeptRight = false
-	id := m.S.ID
-	if m.S.Recordings++; m.S.Recordings > 1 { // a second conversation of the same call
-		id += "-" + strconv.Itoa(m.S.Recordings)
-	}
-	m.S.Recording, m.S.AwaitRecording = id, true
-	path := m.S.Tenant + "/" + m.now.UTC().Format("2006-01-02") + "/" + id + ".wav"
-	m.journal(event.RecordingStarted{Recording: id, Path: path})
-	m.do(StartRecording{ID: id, Path: path, Kept: m.S.Kept, Peer: m.S.Peer})
 }
 
 func (m *Machine) legRefused(ev LegRefused) {
@@ -331,6 +316,7 @@ func (m *Machine) dialOver() {
 		m.thirdFailed(why)
 		return
 	}
+	m.ringOver()
 	m.do(StopPlay{m.S.Kept})
 	if m.S.Transfer != nil {
 		m.transferFailed(why, m.S.FailCode)

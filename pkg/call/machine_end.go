@@ -212,13 +212,6 @@ func (m *Machine) otherLegOf(leg int) int {
 	return -1
 }
 
-func (m *Machine) stopRecording() {
-	if m.S.Recording != "" {
-		m.S.Recording = ""
-		m.do(StopRecording{})
-	}
-}
-
 func (m *Machine) maybeFinish() {
 	if m.S.Phase != Ending || m.S.AwaitQueue || m.S.AwaitRecording {
 		return

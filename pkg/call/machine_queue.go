@@ -65,6 +65,9 @@ func (m *Machine) leftQueue(outcome string) {
 		return // of the stay before this one: transferred before we were told
 	}
 	m.S.AwaitQueue = false
+	if m.S.Phase == Waiting {
+		m.ringOver()
+	}
 	switch {
 	case m.ending():
 		m.maybeFinish()

@@ -42,13 +42,7 @@ func (m *Machine) connect(leg int) {
 	if m.S.IVR != nil && began && !transferred {
 		m.flowEvent(ivr.Connected{})
 	}
-	switch {
-	case m.ending():
-	case m.wantsRecording():
-		m.startRecording()
-	default:
-		m.stopRecording() // the queue it went to does not record
-	}
+	m.recordTalk()
 }
 
 // converse joins the sound of the parties as their holds ask, at the beginning
@@ -160,6 +154,7 @@ func (m *Machine) rehold(leg int, before bool) {
 const (
 	inCallTransfer   = "transfer"
 	inCallConference = "conference"
+	inCallRecord     = "record_" // and one of recordActions; no number follows
 )
 
 // keyPause ends a code that is not dialled on; maxKeys bounds it.
@@ -192,8 +187,12 @@ func (m *Machine) inCallKey(ev Key) {
 	if at < 0 {
 		return
 	}
+	if action, ok := strings.CutPrefix(codes[keys[at:]], inCallRecord); ok {
+		m.recordAsked(RecordAsked{Leg: ev.Leg, Action: action, By: byKeys})
+		return
+	}
 	for n := len(keys); n > at+1; n-- {
-		if kind := codes[keys[at:n]]; kind != "" && n < len(keys) {
+		if kind := codes[keys[at:n]]; kind != "" && n < len(keys) && !strings.HasPrefix(kind, inCallRecord) {
 			m.do(AskTarget{Leg: ev.Leg, Kind: kind, To: keys[n:]})
 			return
 		}

@@ -362,7 +362,7 @@ func (o *owner) refuseJoin(RefuseJoin) {
 
 // command is what the API asks of a call. reply has room for the one answer.
 type command struct {
-	kind   string // "transfer", "hold", "resume", "conference", "park"
+	kind   string // "transfer", "hold", "resume", "conference", "park", "record"
 	leg    int    // -1: the agent's side
 	target string
 	by     string
@@ -373,6 +373,9 @@ func (o *owner) command(c command) {
 	if c.leg < 0 {
 		c.leg = o.agentSide()
 	}
+	if c.kind == "record" { // of the whole call
+		c.leg = 0
+	}
 	if c.leg < 0 || c.leg >= len(o.legs) {
 		c.reply <- 409
 		return
@@ -381,6 +384,8 @@ func (o *owner) command(c command) {
 	switch c.kind {
 	case "hold", "resume":
 		o.step(HoldAsked{Leg: c.leg, On: c.kind == "hold", By: c.by})
+	case "record":
+		o.step(RecordAsked{Action: c.target, By: c.by})
 	case "park":
 		o.step(TransferAsked{Leg: c.leg, To: c.target, By: c.by, Target: route.Target{Kind: route.Feature, Feature: route.FeaturePark, Arg: c.target}})
 	case "conference":
@@ -467,7 +472,8 @@ func (o *owner) commandTarget(c command) (route.Target, int) {
 }
 
 // Command asks something of a live call of a tenant: kind "transfer", "hold",
-// "resume", "conference" or "park". leg -1 means the agent's side. It returns a
+// "resume", "conference", "park" or "record" (target start, stop, pause, resume;
+// 403 when the policy says never). leg -1 means the agent's side. It returns a
 // SIP status, 202 when the call has taken it on; 404 when there is no such call.
 func (m *Manager) Command(done <-chan struct{}, tenant, id, kind string, leg int, target, by string) int {
 	o := m.owner(id)

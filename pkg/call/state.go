@@ -162,6 +162,8 @@ type State struct {
 	Talked     bool   // was bridged at least once
 	OfferID    string // the accepted offer
 	Recording  string // recording id while one is open
+	RecPaused  bool   // nothing is recorded on purpose
+	RecAsked   bool   // somebody in the call asked for it, not the policy
 	KeptRight  bool   // the kept leg is the recording's right channel
 	Recordings int    // opened so far
 	Music      string // prompt name of the music that plays, "" when none

@@ -129,6 +129,9 @@ type Audio struct {
 	RemoteJitterMs  float64 `json:"remote_jitter_ms"`
 	RTTMs           float64 `json:"rtt_ms"`    // 0 = never measured
 	Strangers       uint64  `json:"strangers"` // packets from addresses not signalled, dropped
+	// Protection is how the sound was protected: "" plain RTP, "sdes SUITE", "dtls SUITE".
+	Protection string `json:"protection,omitempty"`
+	Forged     uint64 `json:"forged,omitempty"` // protected packets that failed authentication or came twice
 	// MOSIn is how we heard the leg, MOSOut how it heard us by its own reports, by
 	// the E-model (ITU-T G.107) once a second; nil = never measured.
 	MOSIn  *Score `json:"mos_in,omitempty"`
@@ -288,6 +291,23 @@ type RecordingEnded struct {
 	DurationMs int64  `json:"duration_ms"`
 	SizeBytes  int64  `json:"size_bytes"`
 	Fault      string `json:"fault,omitempty"`
+	SHA256     string `json:"sha256,omitempty"`    // of the file, "" when it is made later
+	PausedMs   int64  `json:"paused_ms,omitempty"` // of the duration nothing was recorded on purpose
+}
+
+// RecordingPaused: from AtMs after the recording's start nothing is recorded, on
+// purpose (a card's number). By is "api", "cli", "keys" or who else asked.
+type RecordingPaused struct {
+	Recording string `json:"recording"`
+	AtMs      int64  `json:"at_ms"`
+	By        string `json:"by"`
+}
+
+// RecordingResumed ends a pause; by "house" when a new conversation begins.
+type RecordingResumed struct {
+	Recording string `json:"recording"`
+	AtMs      int64  `json:"at_ms"`
+	By        string `json:"by"`
 }
 
 // TransferAsked: a party wants its partner to talk to somebody else. Code is 202
@@ -387,6 +407,8 @@ func (OfferEnded) Kind() string        { return "offer.ended" }
 func (AgentStateChanged) Kind() string { return "agent.state" }
 func (RecordingStarted) Kind() string  { return "recording.started" }
 func (RecordingEnded) Kind() string    { return "recording.ended" }
+func (RecordingPaused) Kind() string   { return "recording.paused" }
+func (RecordingResumed) Kind() string  { return "recording.resumed" }
 func (ResourcesApplied) Kind() string  { return "resources.applied" }
 func (TransferAsked) Kind() string     { return "transfer.asked" }
 func (TransferEnded) Kind() string     { return "transfer.ended" }
@@ -416,6 +438,8 @@ func (OfferEnded) body()        {}
 func (AgentStateChanged) body() {}
 func (RecordingStarted) body()  {}
 func (RecordingEnded) body()    {}
+func (RecordingPaused) body()   {}
+func (RecordingResumed) body()  {}
 func (ResourcesApplied) body()  {}
 func (TransferAsked) body()     {}
 func (TransferEnded) body()     {}
@@ -457,6 +481,8 @@ func init() {
 	register[AgentStateChanged]()
 	register[RecordingStarted]()
 	register[RecordingEnded]()
+	register[RecordingPaused]()
+	register[RecordingResumed]()
 	register[ResourcesApplied]()
 	register[TransferAsked]()
 	register[TransferEnded]()

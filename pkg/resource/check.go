@@ -187,7 +187,7 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 }
 
 // InCallActions lists the actions that a code dialled in a conversation may stand for.
-var InCallActions = []string{"transfer", "conference"}
+var InCallActions = []string{"transfer", "conference", "record_pause", "record_resume", "record_start", "record_stop"}
 
 // inCallCode: a star and digits, so that what people type at a menu is none.
 func inCallCode(s string) bool {

@@ -39,9 +39,11 @@ type Duration time.Duration
 type Record string
 
 const (
-	RecordInherit Record = "" // ask the next: queue, then trunk or device, then tenant
-	RecordAlways  Record = "always"
-	RecordNever   Record = "never"
+	RecordInherit  Record = ""       // ask the next: queue, then trunk or device, then tenant
+	RecordAlways   Record = "always" // from the answer
+	RecordNever    Record = "never"
+	RecordRing     Record = "ring"      // from the first ring, early media too
+	RecordOnDemand Record = "on_demand" // from when somebody in the call, or the API, asks
 )
 
 // TenantSpec: settings of a client company.
@@ -49,7 +51,7 @@ type TenantSpec struct {
 	DisplayName string `yaml:"display_name,omitempty"`
 	Language    string `yaml:"language,omitempty"` // default language of prompts: "en", "ro", "ru"
 	TimeZone    string `yaml:"time_zone,omitempty"`
-	Record      Record `yaml:"record,omitempty" enum:",always,never"`
+	Record      Record `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// DefaultTarget is where a call goes when its flow fails; "" = hang up after the sorry prompt.
 	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME" or "flow:NAME"
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
@@ -68,8 +70,10 @@ type TenantSpec struct {
 	// Rates are what calls to the outside cost, for spend_per_day.
 	Rates []RateSpec `yaml:"rates,omitempty"`
 	// InCallCodes maps a code that a phone dials while it talks to "transfer" or
-	// "conference"; a number and # follow: {"*3": conference}, then *3202#. The other
-	// side hears the keys. Default: none.
+	// "conference"; a number and # follow: {"*3": conference}, then *3202#. Or to
+	// record_pause, record_resume, record_start, record_stop: # follows, and who
+	// dialled hears a tone, high when it is recorded from now on. The other side
+	// hears the keys. Default: none.
 	InCallCodes map[string]string `yaml:"in_call_codes,omitempty"`
 	// NotReadyReasons maps the digits after the not_ready code to a reason word.
 	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
@@ -132,7 +136,7 @@ type DeviceSpec struct {
 	// Extension is what others dial to reach it; default: the username.
 	Extension string   `yaml:"extension,omitempty"`
 	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
-	Record    Record   `yaml:"record,omitempty" enum:",always,never"`
+	Record    Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// Outside as in UserSpec, for a phone that belongs to nobody.
 	Outside []string `yaml:"outside,omitempty"`
 	// OutsideCalls bounds what Outside allows, its own and its users'.
@@ -217,7 +221,7 @@ type TrunkSpec struct {
 	Password string   `yaml:"password,omitempty" secret:"true"`
 	MaxCalls int      `yaml:"max_calls,omitempty"` // 0 = no cap
 	Codecs   []string `yaml:"codecs,omitempty"`
-	Record   Record   `yaml:"record,omitempty" enum:",always,never"`
+	Record   Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// RingTimeout bounds a call out; default 60s.
 	RingTimeout Duration `yaml:"ring_timeout,omitempty"`
 }
@@ -244,7 +248,7 @@ type NumberSpec struct {
 	Devices  []string `yaml:"devices,omitempty"`
 	Priority int      `yaml:"priority,omitempty"`
 	Language string   `yaml:"language,omitempty"`
-	Record   Record   `yaml:"record,omitempty" enum:",always,never"`
+	Record   Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 }
 
 // ScheduleSpec: opening hours with a time zone and holidays.
@@ -301,7 +305,7 @@ type QueueSpec struct {
 	// ShortAbandon: who hangs up within it has not been lost: a short abandon, kept
 	// apart in the figures. Default 5s; -1s = none is short.
 	ShortAbandon Duration `yaml:"short_abandon,omitempty"`
-	Record       Record   `yaml:"record,omitempty" enum:",always,never"`
+	Record       Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// Skills needed: skill -> least level.
 	Skills map[string]int `yaml:"skills,omitempty"`
 }
