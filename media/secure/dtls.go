@@ -118,12 +118,17 @@ type HandshakeConfig struct {
 	// Done is told once, on the handshake's goroutine: the keys, or why there are
 	// none. Not after Close.
 	Done func(Keys, error)
+	// Group, when not nil, counts the goroutine.
+	Group *sync.WaitGroup
 }
 
 // Start begins a handshake.
 func (i *Identity) Start(c HandshakeConfig) *Handshake {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeFor)
 	h := &Handshake{wire: &wire{in: make(chan []byte, queued), closed: make(chan struct{}), send: c.Send}, cancel: cancel, ended: make(chan struct{})}
+	if c.Group != nil {
+		c.Group.Add(1)
+	}
 	go h.run(ctx, i, c)
 	return h
 }
@@ -151,8 +156,13 @@ func (h *Handshake) Close() {
 func (h *Handshake) Wait() { <-h.ended }
 
 func (h *Handshake) run(ctx context.Context, id *Identity, c HandshakeConfig) {
-	defer close(h.ended)
-	defer h.cancel()
+	defer func() {
+		h.cancel()
+		close(h.ended)
+		if c.Group != nil {
+			c.Group.Done()
+		}
+	}()
 	keys, conn, err := h.shake(ctx, id, c)
 	if !h.closed.Load() {
 		c.Done(keys, err)

@@ -2,6 +2,7 @@ package secure
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,7 +41,7 @@ type Agent struct {
 
 	paths   []Path
 	chosen  Path
-	heard   time.Time // the newest check on the chosen path
+	heard   atomic.Int64 // Unix ns of the newest check on the chosen path, 0 = none
 	budget  int
 	refill  time.Time
 	removed bool
@@ -98,8 +99,10 @@ func (m *Mux) Find(p Path) *Agent {
 
 // Consent tells whether the peer still wants to be sent to by its chosen path (RFC
 // 7675). A lite agent asks nobody: the peer's own checks are its word.
+// It may be asked from any goroutine.
 func (a *Agent) Consent(now time.Time) bool {
-	return !a.heard.IsZero() && now.Sub(a.heard) < ConsentFor
+	at := a.heard.Load()
+	return at != 0 && now.UnixNano()-at < int64(ConsentFor)
 }
 
 // Check handles a STUN packet and returns what to answer by the same path, nil
@@ -149,12 +152,13 @@ func (m *Mux) Check(b []byte, p Path, now time.Time) []byte {
 	m.Counts.Checks++
 	m.learn(a, p)
 	if p == a.chosen {
-		a.heard = now
+		a.heard.Store(now.UnixNano())
 	}
 	if c.nominate && p != a.chosen {
 		// The newest choice counts: the other side's network has changed (Wi-Fi to
 		// mobile). Towards a lite side browsers nominate only the path they use.
-		a.chosen, a.heard = p, now
+		a.chosen = p
+		a.heard.Store(now.UnixNano())
 		if a.Nominated != nil {
 			a.Nominated(p)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/secure"
 	"github.com/centrala/centrala/pkg/event"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,9 +36,20 @@ type Config struct {
 	// HoldTimeout takes the place of RTPTimeout while a leg may not send but may
 	// receive (the peer has put us on hold); default 0 = never.
 	HoldTimeout time.Duration
+	// Web is the port of browsers; nil = none.
+	Web *WebConfig
 	// Log defaults to none. Registerer nil = metrics are not exported.
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+}
+
+// WebConfig is the port that all browsers share (ICE-lite, DTLS-SRTP).
+type WebConfig struct {
+	// Addr is bound by UDP; port 0 takes a free one.
+	Addr netip.AddrPort
+	// TCP serves the same port by TCP too (RFC 6544), for networks that let no UDP
+	// through.
+	TCP bool
 }
 
 // LegOptions are the fixed properties of a leg.
@@ -45,6 +57,9 @@ type LegOptions struct {
 	// Group keeps legs together: legs of the same group live on the same worker
 	// and only those can be bridged.
 	Group uint64
+	// Web makes a browser's leg, without ports of its own: its Remote is found by
+	// ICE, its keys come by DTLS, RTCP shares the port. Config.Web must be set.
+	Web bool
 	// Sink is told what happens, in order, on the worker. It must not block; it
 	// may call the methods of any Leg. Nil = nobody listens.
 	Sink func(Event)
@@ -81,6 +96,12 @@ type Params struct {
 	// spoke before. Without it only the port may differ from what was signalled,
 	// and only when the signalled one stays silent in the first half second.
 	Symmetric bool
+	// SRTP are the keys that SDES agreed on; nil = plain RTP. The same keys again
+	// change nothing; new ones begin anew in the direction that they are for.
+	SRTP *secure.Keys
+	// Web is what a browser's SDP told; nil until there is one. For legs opened with
+	// LegOptions.Web, which take Remote, RTCPMux and SRTP from elsewhere.
+	Web *Web
 }
 
 // Play is a sequence of clips for a leg.

@@ -63,6 +63,9 @@ func (l *Leg) sweep(now time.Time) {
 	if l.member != nil {
 		l.member.count()
 	}
+	if l.web != nil {
+		l.sweepWeb(now)
+	}
 	l.grades.count(l)
 	l.grades.measure(l, now)
 	l.grades.watch.guard(l, now)
@@ -106,6 +109,11 @@ func (l *Leg) report(now time.Time, bye bool) {
 	c := l.rtcp
 	if l.p.RTCPMux {
 		c = l.rtp
+	}
+	if l.guard != nil {
+		if b = l.protectRTCP(b); b == nil {
+			return
+		}
 	}
 	c.Send(b, &l.control) // not sent when there is nowhere to
 }
@@ -151,6 +159,11 @@ func (l *Leg) receiveRTCP(b []byte, from netip.AddrPort, now time.Time) {
 	if len(b) > media.MaxPacket {
 		l.w.count.invalid++
 		return
+	}
+	if l.guard != nil {
+		if b = l.unprotectRTCP(b, now); b == nil {
+			return
+		}
 	}
 	told, err := rtp.ParseReport(b, l.line.SSRC())
 	if err != nil {

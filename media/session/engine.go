@@ -45,6 +45,7 @@ type Engine struct {
 	ports   *port.Pool
 	workers []*worker
 	metrics *metrics
+	web     *webPort      // nil: no browsers
 	legs    atomic.Uint64 // opened so far
 
 	mu      sync.Mutex
@@ -97,7 +98,18 @@ func New(cfg Config) (*Engine, error) {
 		}
 		e.workers = append(e.workers, w)
 	}
+	if cfg.Web != nil {
+		if e.web, err = newWebPort(e, *cfg.Web); err != nil {
+			for _, w := range e.workers {
+				w.loop.Close()
+			}
+			return nil, err
+		}
+	}
 	if e.metrics, err = newMetrics(e, cfg.Registerer); err != nil {
+		if e.web != nil {
+			e.web.stop()
+		}
 		for _, w := range e.workers {
 			w.loop.Close()
 		}
@@ -121,6 +133,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	for _, w := range e.workers {
 		go w.run()
 	}
+	if e.web != nil {
+		e.web.start()
+	}
 	return nil
 }
 
@@ -139,6 +154,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 				w.loop.Close()
 				close(w.done)
 			}
+			if e.web != nil {
+				e.web.stop()
+			}
 			e.metrics.unregister()
 		}
 		e.started, e.stopped = true, true
@@ -156,6 +174,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("media: worker did not stop: %w", ctx.Err())
 		}
+	}
+	if e.web != nil {
+		e.web.stop()
 	}
 	e.metrics.unregister()
 	return nil
@@ -182,34 +203,55 @@ func (e *Engine) Open(o LegOptions) (*Leg, error) {
 	if !running {
 		return nil, ErrStopped
 	}
+	if o.Web {
+		return e.openWeb(o)
+	}
 	rtpSocket, rtcpSocket, number, err := e.bind()
 	if err != nil {
 		return nil, err
 	}
+	l := e.newLeg(o)
+	l.addr, l.port = netip.AddrPortFrom(e.cfg.AdvertisedIP, number), number
+	l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = rtpSocket, rtcpSocket, rtpSocket, rtcpSocket
+	if !l.w.post(l.open, true) {
+		rtpSocket.Close()
+		rtcpSocket.Close()
+		e.ports.Give(number, time.Now())
+		return nil, ErrStopped
+	}
+	return l, nil
+}
+
+// newLeg is a leg without a way to its peer.
+func (e *Engine) newLeg(o LegOptions) *Leg {
 	var r [10 + 12]byte
 	_, _ = rand.Read(r[:]) // never fails since Go 1.24
 	w := e.worker(o.Group)
-	l := &Leg{
+	return &Leg{
 		e:     e,
 		id:    e.legs.Add(1),
 		w:     w,
 		route: route{home: w, group: o.Group},
-		addr:  netip.AddrPortFrom(e.cfg.AdvertisedIP, number),
-		port:  number,
 		sink:  o.Sink,
-		line:  rtp.NewLine(binary.NativeEndian.Uint32(r[0:]), binary.NativeEndian.Uint16(r[4:]), binary.NativeEndian.Uint32(r[6:])),
+		// RFC 3711 3.3.1: a sequence number below 2^15 at first, so that a peer that
+		// misses the first packets does not miss a rollover with them.
+		line: rtp.NewLine(binary.NativeEndian.Uint32(r[0:]), binary.NativeEndian.Uint16(r[4:])&0x7FFF, binary.NativeEndian.Uint32(r[6:])),
 		// RFC 7022 4.2: a short-term CNAME is 96 random bits.
-		cname:      base64.StdEncoding.EncodeToString(r[10:]),
-		rtp:        rtpSocket,
-		rtcp:       rtcpSocket,
-		seat:       seat{slot: -1},
-		rtpSocket:  rtpSocket,
-		rtcpSocket: rtcpSocket,
+		cname: base64.StdEncoding.EncodeToString(r[10:]),
+		seat:  seat{slot: -1},
 	}
-	if !w.post(l.open, true) {
-		rtpSocket.Close()
-		rtcpSocket.Close()
-		e.ports.Give(number, time.Now())
+}
+
+// openWeb makes a browser's leg, on the port of all browsers.
+func (e *Engine) openWeb(o LegOptions) (*Leg, error) {
+	x := e.web
+	if x == nil {
+		return nil, ErrNoWeb
+	}
+	l := e.newLeg(o)
+	l.addr, l.rtp, l.rtcp = x.addr, x.socket, x.socket
+	l.web, l.guard = &webLeg{x: x}, &guard{}
+	if !l.w.post(l.open, true) {
 		return nil, ErrStopped
 	}
 	return l, nil

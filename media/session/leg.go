@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,11 +39,15 @@ type Leg struct {
 	e                     *Engine
 	id                    uint64 // of all legs of the engine, for the order of locks
 	addr                  netip.AddrPort
-	port                  uint16
+	port                  uint16 // 0: a browser's leg, which has none of its own
 	sink                  func(Event)
 	cname                 string
 	rtp, rtcp             conn
-	rtpSocket, rtcpSocket *port.Socket // nil in tests
+	rtpSocket, rtcpSocket *port.Socket // nil in tests, and for a browser's leg
+	web                   *webLeg      // nil: not a browser's
+
+	// at is where packets that another worker read are handed to; nil: it moves.
+	at atomic.Pointer[worker]
 
 	route route // in: commands
 
@@ -53,6 +58,7 @@ type Leg struct {
 	seat       // in worker.slots
 	skip   int // ticks that another worker has done already
 
+	guard   *guard // nil: plain RTP
 	p       Params
 	remote  netip.AddrPort // the last usable Params.Remote: hold by 0.0.0.0 does not change it
 	set     time.Time      // when remote was last set
@@ -232,6 +238,7 @@ func (l *Leg) open(now time.Time) { l.settleOn(l.w, now) }
 // settleOn makes w serve the leg.
 func (l *Leg) settleOn(w *worker, now time.Time) {
 	l.w = w
+	l.at.Store(w)
 	for _, s := range []*port.Socket{l.rtpSocket, l.rtcpSocket} {
 		if s == nil {
 			continue
@@ -275,14 +282,22 @@ func (l *Leg) close(now time.Time) {
 		}
 	}
 	l.unlist()
-	w.e.ports.Give(l.port, now)
+	if l.web != nil {
+		l.web.close()
+	} else {
+		w.e.ports.Give(l.port, now)
+	}
 	w.publish()
 }
 
 // apply is Set.
 func (l *Leg) apply(now time.Time, p Params) {
+	if l.web != nil {
+		p = l.applyWeb(p)
+	}
 	old := l.p
 	l.p = p
+	l.setKeys(now, p.SRTP)
 	dest, ok := l.rtp.Dest(p.Remote)
 	if remote := netip.AddrPortFrom(p.Remote.Addr().Unmap(), p.Remote.Port()); ok && remote != l.remote {
 		l.remote, l.src, l.dest, l.set = remote, remote, dest, now
@@ -290,7 +305,7 @@ func (l *Leg) apply(now time.Time, p Params) {
 		l.line.Cut()
 	}
 	l.aimRTCP()
-	if can := p.Send && ok; can != l.canSend {
+	if can := p.Send && ok && l.keyed(); can != l.canSend {
 		l.canSend = can
 		l.line.Cut()
 	}
@@ -341,6 +356,18 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	if known && l.p.RTCPMux && rtp.IsRTCP(b) {
 		l.receiveRTCP(b, from, now)
 		return
+	}
+	if l.guard != nil {
+		// Until its tag is proved a packet decides nothing, least of all where the
+		// peer is.
+		if !known && (len(b) < rtp.HeaderSize || !l.mayLearn(from, b[1]&0x7F, now)) {
+			l.strangers++
+			w.count.strangers++
+			return
+		}
+		if b = l.unprotect(b, now); b == nil {
+			return
+		}
 	}
 	var p rtp.Packet
 	bad := len(b) > media.MaxPacket || rtp.Parse(b, &p) != nil
@@ -416,30 +443,31 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 // learn decides about a packet from an address that is not l.src: once, before
 // the signalled address has spoken, it may take its place.
 func (l *Leg) learn(from netip.AddrPort, pt uint8, now time.Time) bool {
-	if !l.src.IsValid() {
+	if !l.mayLearn(from, pt, now) {
 		return false
 	}
-	if l.adopted {
-		// The signalled address always wins, and that is final.
-		if from == l.remote {
-			l.adopted, l.heard = false, true
-			l.follow(from)
-			return true
-		}
+	// The signalled address always wins, and that is final.
+	l.adopted = !l.adopted
+	l.heard = !l.adopted
+	l.follow(from)
+	return true
+}
+
+// mayLearn is learn's verdict, without its effect.
+func (l *Leg) mayLearn(from netip.AddrPort, pt uint8, now time.Time) bool {
+	switch {
+	case !l.src.IsValid():
 		return false
-	}
-	if l.heard {
+	case l.adopted:
+		return from == l.remote
+	case l.heard:
 		return false
 	}
 	if age := now.Sub(l.set); !l.p.Symmetric && (from.Addr() != l.src.Addr() || age < learnAfter || age > learnFor) {
 		return false
 	}
-	if _, ok := l.lawOf(pt); !ok && (pt != l.p.EventRecvPT || pt == 0) {
-		return false // not of this session
-	}
-	l.adopted = true
-	l.follow(from)
-	return true
+	_, ok := l.lawOf(pt)
+	return ok || pt == l.p.EventRecvPT && pt != 0 // else it is not of this session
 }
 
 // follow makes from the peer's address in both directions (RFC 4961).
@@ -484,7 +512,13 @@ func (l *Leg) relay(now time.Time, b []byte, p *rtp.Packet, pt uint8, dur uint32
 }
 
 func (l *Leg) send(packet []byte) {
-	if !l.rtp.Send(packet, &l.dest) {
+	wire := packet
+	if l.guard != nil {
+		if wire = l.protect(packet); wire == nil {
+			return
+		}
+	}
+	if !l.rtp.Send(wire, &l.dest) {
 		l.w.count.sendErrors++
 		return
 	}
@@ -553,6 +587,8 @@ func (l *Leg) stats() Stats {
 			RemoteJitterMs:  float64(l.reports.remoteJitter) / ms,
 			RTTMs:           float64(l.reports.rtt) / ms,
 			Strangers:       l.strangers,
+			Protection:      l.protection(),
+			Forged:          l.forged(),
 			MOSIn:           scoreOf(&l.grades.in),
 			MOSOut:          scoreOf(&l.grades.out),
 			RemoteMOS:       l.grades.peerMOS,

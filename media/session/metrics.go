@@ -15,6 +15,7 @@ type metrics struct {
 	tick prometheus.Histogram
 
 	packets, lost, strangers, invalid, ignored, sendErrors, dropped, latePackets, concealed *prometheus.Desc
+	refused, checks, shakes, webTCP                                                         *prometheus.Desc
 	mos, alarms, alarmsTotal                                                                *prometheus.Desc
 	legs, members, portsInUse, portsDraining, portsLimit                                    *prometheus.Desc
 }
@@ -40,6 +41,10 @@ func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
 		dropped:       d("commands_dropped_total", "Commands dropped because a worker was stuck."),
 		latePackets:   d("late_packets_total", "Packets of conference members that came after their sound was due."),
 		concealed:     d("concealed_seconds_total", "Sound of conference members that did not come and was made up."),
+		refused:       d("srtp_refused_packets_total", "Protected packets dropped: their tag was not that of the agreed key (auth), or they had come before (replay).", "reason"),
+		checks:        d("ice_checks_total", "Connectivity checks of browsers: answered, with credentials that nobody has, over the rate.", "result"),
+		shakes:        d("dtls_handshakes_total", "DTLS handshakes with browsers that ended: with keys, with another certificate than the SDP named, else.", "result"),
+		webTCP:        d("web_tcp_connections", "Browsers' connections by TCP."),
 		mos:           d("mos", "Mean opinion score (ITU-T G.107) of each second of each leg: as we receive it (in), as the peer's RTCP says it receives us (out).", "direction"),
 		alarms:        d("silence_alarms", "Legs from which nothing comes although it should, now.", "alarm"),
 		alarmsTotal:   d("silence_alarms_total", "Times that nothing came from a leg for 5 s although it should.", "alarm"),
@@ -69,6 +74,7 @@ func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
+		m.refused, m.checks, m.shakes, m.webTCP,
 		m.mos, m.alarms, m.alarmsTotal,
 		m.legs, m.members, m.portsInUse, m.portsDraining, m.portsLimit} {
 		ch <- d
@@ -92,6 +98,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		c.ignored += p.ignored.Load()
 		c.sendErrors += p.sendErrors.Load()
 		c.late += p.late.Load()
+		c.forged += p.forged.Load()
+		c.replayed += p.replayed.Load()
 		c.concealed += p.concealed.Load()
 		legs += p.legs.Load()
 		members += p.members.Load()
@@ -122,6 +130,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.dropped, dropped)
 	counter(m.latePackets, c.late)
 	ch <- prometheus.MustNewConstMetric(m.concealed, prometheus.CounterValue, float64(c.concealed)/media.ClockRate)
+	counter(m.refused, c.forged, "auth")
+	counter(m.refused, c.replayed, "replay")
+	m.collectWeb(counter, gauge)
 	for i, name := range alarmNames[1:] {
 		ch <- prometheus.MustNewConstMetric(m.alarms, prometheus.GaugeValue, float64(c.alarms[i+1]), name)
 		counter(m.alarmsTotal, c.alarmsTotal[i+1], name)
@@ -135,6 +146,22 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.portsDraining, draining)
 	gauge(m.portsLimit, limit)
 	m.tick.Collect(ch)
+}
+
+// collectWeb is the port of browsers; without one its series are zero.
+func (m *metrics) collectWeb(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, int)) {
+	none := &webPublished{}
+	p := none
+	if x := m.e.web; x != nil {
+		p = &x.published
+	}
+	counter(m.checks, p.ok.Load(), "ok")
+	counter(m.checks, p.bad.Load(), "bad")
+	counter(m.checks, p.flooded.Load(), "flooded")
+	counter(m.shakes, p.shaken.Load(), "ok")
+	counter(m.shakes, p.fingerprint.Load(), "fingerprint")
+	counter(m.shakes, p.unshaken.Load(), "failed")
+	gauge(m.webTCP, int(p.tcpConns.Load()))
 }
 
 // metric is the histogram of one direction.

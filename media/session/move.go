@@ -177,6 +177,7 @@ type phase struct {
 // leave takes the leg from its worker.
 func (l *Leg) leave() (was phase) {
 	w := l.w
+	l.at.Store(nil)
 	l.reports.countLost(l)
 	was.slot = l.slot
 	if l.slot >= 0 {

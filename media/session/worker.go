@@ -13,6 +13,7 @@ import (
 	"github.com/centrala/centrala/media/mix"
 	"github.com/centrala/centrala/media/port"
 	"github.com/centrala/centrala/media/rtp"
+	"github.com/centrala/centrala/media/secure"
 )
 
 const (
@@ -53,6 +54,13 @@ type worker struct {
 	sum   mix.Sum
 	rtcp  [rtp.MaxReport]byte
 	count counts
+	// sealed holds a packet on its way out, plain one that came, when they are
+	// protected.
+	sealed [media.MaxPacket + secure.MaxOverhead]byte
+	plain  [media.MaxPacket + secure.MaxOverhead]byte
+
+	// In, beside commands: packets that another goroutine read.
+	mail mail
 
 	// Out: what a scrape reads.
 	published published
@@ -84,6 +92,7 @@ func (s *seat) seating() *seat { return s }
 type counts struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors uint64
 	late, concealed, encodings                                        uint64
+	forged, replayed                                                  uint64
 	members                                                           int64
 
 	mosIn, mosOut mosCount
@@ -94,6 +103,7 @@ type counts struct {
 type published struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors atomic.Uint64
 	late, concealed                                                   atomic.Uint64
+	forged, replayed                                                  atomic.Uint64
 	legs, members                                                     atomic.Int64
 
 	mu            sync.Mutex // what follows, set once a sweep
@@ -160,6 +170,7 @@ func (w *worker) run() {
 			time.Sleep(10 * time.Millisecond) // do not spin on it
 		}
 		stopping := w.commands()
+		w.takeMail()
 		w.advance(time.Now())
 		if stopping {
 			break
@@ -314,6 +325,11 @@ func (w *worker) publish() {
 	p.sendErrors.Store(c.sendErrors)
 	p.late.Store(c.late)
 	p.concealed.Store(c.concealed)
+	p.forged.Store(c.forged)
+	p.replayed.Store(c.replayed)
+	if x := w.e.web; x != nil && x.w == w {
+		x.publish()
+	}
 	p.legs.Store(int64(len(w.legs)))
 	p.members.Store(c.members)
 	p.mu.Lock()
