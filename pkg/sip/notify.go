@@ -3,6 +3,8 @@ package sip
 import (
 	"context"
 	"errors"
+	"hash/fnv"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -352,5 +354,45 @@ func (s *Stack) keepSubscriptions(now time.Time) {
 }
 
 func (s *Stack) initSubscriptions() {
-	s.subs.desk = subscription.New(subscription.Config{MinExpires: s.cfg.MinExpires, MaxExpires: s.cfg.MaxExpires, DefaultExpires: s.cfg.MaxExpires})
+	s.subs.desk = subscription.New(subscription.Config{MinExpires: s.cfg.MinExpires, MaxExpires: s.cfg.MaxExpires, DefaultExpires: s.cfg.MaxExpires,
+		Contacts: s.registrationsOf})
+}
+
+// registrationsOf are the registrations that a watcher of RFC 3680 is told of.
+func (s *Stack) registrationsOf(key subscription.Key) []subscription.Contact {
+	s.door.mu.Lock()
+	bindings := s.door.reg.Contacts(time.Now(), key)
+	s.door.mu.Unlock()
+	out := make([]subscription.Contact, len(bindings))
+	for i, b := range bindings {
+		h := fnv.New64a() // of what the phone itself sent
+		_, _ = h.Write([]byte(b.ID.Contact + "\x00" + b.URI))
+		out[i] = subscription.Contact{ID: strconv.FormatUint(h.Sum64(), 36), URI: b.URI, Event: subscription.ContactRegistered,
+			Expires: b.Expires, Q: b.Q, CallID: b.CallID, CSeq: b.CSeq}
+	}
+	return out
+}
+
+// regChanged tells who watches these registrations (RFC 3680) that they changed.
+// Neither subs.mu nor door.mu may be held.
+func (s *Stack) regChanged(why subscription.ContactEvent, keys ...registrar.Key) {
+	for _, key := range keys {
+		s.subs.mu.Lock()
+		list := s.subs.desk.SetRegistered(time.Now(), key, why)
+		s.subs.mu.Unlock()
+		s.post(list)
+	}
+}
+
+// keysOf names the devices of bindings.
+func keysOf(ids []registrar.ID) []registrar.Key {
+	seen := make(map[registrar.Key]bool, len(ids))
+	var out []registrar.Key
+	for _, id := range ids {
+		if !seen[id.Key] {
+			seen[id.Key] = true
+			out = append(out, id.Key)
+		}
+	}
+	return out
 }

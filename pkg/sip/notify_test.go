@@ -96,6 +96,7 @@ func TestSubscribeRefused(t *testing.T) {
 			{"404", "stranger", []string{"Event: dialog"}},
 			{"423", "user2", []string{"Event: dialog", "Expires: 5"}},
 			{"406", "user2", []string{"Event: dialog", "Accept: text/html"}},
+			{"403", "user2", []string{"Event: reg"}},
 		} {
 			m := b.signed(watching(c.name, &none, fmt.Sprint("r", i)), fmt.Sprint("r", i), 1, c.hs...)
 			if !strings.HasPrefix(m, "SIP/2.0 "+c.code) {
@@ -312,5 +313,55 @@ func TestWatcherComesBack(t *testing.T) {
 		ok(p, n)
 		time.Sleep(time.Second)
 		_ = p.c.Close()
+	})
+}
+
+// A phone that watches its own registrations (RFC 3680) is told of those that
+// come, go and run out.
+func TestOwnRegistrations(t *testing.T) {
+	run(t, false, func(b *bench) {
+		reg := func(branch string, cseq int, extra ...string) string {
+			m := text("REGISTER", branch, "", cseq, extra...)
+			m = strings.Replace(strings.Replace(m, "To: <sip:1000@", "To: <sip:user1@", 1), "call1@peer", "reg@peer", 1)
+			return strings.Replace(m, "Contact: <sip:user1@"+peerAddr+">\r\n", "", 1)
+		}
+		register := func(branch string, cseq int, contact string) {
+			t.Helper()
+			if m := b.signed(reg, branch, cseq, "Contact: "+contact); !strings.HasPrefix(m, "SIP/2.0 200") {
+				t.Fatal(m)
+			}
+		}
+		register("a", 1, "<sip:user1@"+peerAddr+";a=&>;q=0.5;expires=600")
+		tag := ""
+		m := b.signed(watching("user1", &tag, "own"), "b", 1, "Event: reg", "Accept: application/reginfo+xml")
+		if !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		told := func(want ...string) {
+			t.Helper()
+			n := b.notified("200 OK")
+			for _, w := range want {
+				if !strings.Contains(n, w) {
+					t.Errorf("no %q in\n%s", w, n)
+				}
+			}
+		}
+		told("Event: reg\r\n", "application/reginfo+xml", `version="0" state="full"`, `aor="sip:user1@192.0.2.1"`, `state="active" event="registered" expires="600" q="0.500" callid="reg@peer"`,
+			"<uri>sip:user1@"+peerAddr+";a=&amp;</uri>")
+		register("c", 3, "<sip:user1@198.51.100.9:5066>;expires=120")
+		told(`version="1"`, "<uri>sip:user1@198.51.100.9:5066</uri>", ";a=&amp;")
+		register("d", 5, "<sip:user1@"+peerAddr+";a=&>;expires=600") // a refresh
+		b.silence(119 * time.Second)
+		told(`state="terminated" event="expired"`)
+		register("e", 7, "<sip:user1@"+peerAddr+";a=&>;expires=0")
+		told(`<registration aor="sip:user1@192.0.2.1" id="r" state="terminated">`, `state="terminated" event="unregistered"`)
+		if m := b.signed(watching("user1", &tag, "own2"), "f", 1, "Event: reg", "Expires: 0"); !strings.HasPrefix(m, "SIP/2.0 200") {
+			t.Fatal(m)
+		}
+		told(`state="init"`)
+		tag = ""
+		b.s.EndSubscriptions("default", "user1")
+		told("terminated;reason=rejected")
+		b.empty()
 	})
 }

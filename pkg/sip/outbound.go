@@ -9,6 +9,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/centrala/centrala/pkg/sip/registrar"
+	"github.com/centrala/centrala/pkg/sip/subscription"
 )
 
 // Managing client-initiated connections (RFC 5626): a phone names itself
@@ -174,11 +175,12 @@ func (s *Stack) unbind(id registrar.ID) {
 		return
 	}
 	s.door.mu.Lock()
-	defer s.door.mu.Unlock()
 	deleted, down := s.door.reg.Remove(id)
 	for _, k := range down {
 		s.door.news = append(s.door.news, presence{k, false})
 	}
 	s.door.note(nil, deleted)
 	s.met.registrations.Set(float64(s.door.reg.Len()))
+	s.door.mu.Unlock()
+	s.regChanged(subscription.ContactDeactivated, keysOf(deleted)...)
 }

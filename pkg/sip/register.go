@@ -13,6 +13,7 @@ import (
 	"github.com/centrala/centrala/pkg/sip/digest"
 	"github.com/centrala/centrala/pkg/sip/overload"
 	"github.com/centrala/centrala/pkg/sip/registrar"
+	"github.com/centrala/centrala/pkg/sip/subscription"
 	"github.com/centrala/centrala/pkg/sip/transaction"
 )
 
@@ -137,6 +138,9 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		hs = append(hs, s.retryAfter())
 	}
 	sh.reply(t, s.makeResponse(req, res.Code, "", hs...))
+	if len(res.Saved)+len(res.Deleted) > 0 {
+		s.regChanged(subscription.ContactUnregistered, key)
+	}
 	if res.Code == 200 {
 		s.watcherBack(acc.Tenant, acc.Device)
 	}
@@ -170,6 +174,7 @@ func (s *Stack) connectionGone(id uint64) {
 	s.door.note(nil, deleted)
 	s.met.registrations.Set(float64(s.door.reg.Len()))
 	s.door.mu.Unlock()
+	s.regChanged(subscription.ContactDeactivated, keysOf(deleted)...)
 }
 
 // persistEvery is how often registrations are written: one transaction for all of
@@ -201,9 +206,11 @@ func (s *Stack) keep() {
 			last = true
 		}
 		now := time.Now()
+		var expired []registrar.ID
 		s.door.mu.Lock()
 		if at, ok := s.door.reg.NextDeadline(); ok && !at.After(now) {
 			deleted, down := s.door.reg.Expire(now)
+			expired = deleted
 			for _, k := range down {
 				s.door.news = append(s.door.news, presence{k, false})
 			}
@@ -229,6 +236,7 @@ func (s *Stack) keep() {
 			soon.Reset(wait)
 		}
 		s.door.mu.Unlock()
+		s.regChanged(subscription.ContactExpired, keysOf(expired)...)
 		for _, n := range news {
 			s.deps.Handler.Registered(n.key.Tenant, n.key.Device, n.up)
 		}

@@ -308,7 +308,7 @@ func TestScenariosRegister(t *testing.T) {
 		"register-expires-0", "register-wildcard", "register-wildcard-expires-400", "register-wildcard-and-contact-400", "register-too-brief-423",
 		"register-too-long", "register-two-contacts", "register-too-many-contacts-403", "register-query", "register-refresh", "register-old-cseq-500",
 		"register-for-another", "register-path", "register-outbound", "register-outbound-replaced", "register-require-unknown-420", "register-contact-no-sip-416",
-		"subscribe-mwi", "subscribe-dialog-state", "subscribe-unknown-event-489", "subscribe-stranger-refused", "register-unknown-parameters"}
+		"subscribe-mwi", "subscribe-dialog-state", "subscribe-unknown-event-489", "subscribe-stranger-refused", "register-unknown-parameters", "subscribe-reg"}
 	var more strings.Builder
 	var list []scenario
 	for i, f := range files {
@@ -320,7 +320,7 @@ func TestScenariosRegister(t *testing.T) {
 			s.to = "nobody"
 		case "register-outbound", "register-expires-0":
 			s.via = "t1"
-		case "subscribe-mwi", "subscribe-unknown-event-489":
+		case "subscribe-mwi", "subscribe-reg", "subscribe-unknown-event-489":
 			s.uri = s.to
 		case "subscribe-dialog-state":
 			s.uri = "201"

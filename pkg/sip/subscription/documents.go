@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Content types of the documents.
 const (
 	dialogInfoType     = "application/dialog-info+xml"
 	messageSummaryType = "application/simple-message-summary"
+	regInfoType        = "application/reginfo+xml"
 )
 
 // ContentType is what the NOTIFYs of a package carry, "" for an unknown one.
@@ -21,6 +23,8 @@ func ContentType(pkg string) string {
 		return dialogInfoType
 	case MessageSummary:
 		return messageSummaryType
+	case RegEvent:
+		return regInfoType
 	}
 	return ""
 }
@@ -57,6 +61,28 @@ type Dialog struct {
 	Initiator           bool   // the device called; else it was called
 	RemoteName          string // display name of the other party, "" none
 	RemoteURI           string // "sip:..." of it, "" not told
+}
+
+// ContactEvent is what last happened to a registration, RFC 3680 5.3.
+type ContactEvent string
+
+// Events of a registration.
+const (
+	ContactRegistered   ContactEvent = "registered"
+	ContactUnregistered ContactEvent = "unregistered" // by its phone
+	ContactExpired      ContactEvent = "expired"
+	ContactDeactivated  ContactEvent = "deactivated" // by us: its connection or its phone is gone, it may register again
+)
+
+// Contact is one registration of a device.
+type Contact struct {
+	ID      string // unique for the device and never used for another URI
+	URI     string
+	Event   ContactEvent
+	Expires time.Time
+	Q       int // 0..1000
+	CallID  string
+	CSeq    uint32
 }
 
 // Messages is what waits in a device's voice mail.
@@ -110,6 +136,35 @@ func dialogInfo(version uint32, full bool, entity string, list []Dialog) []byte 
 		b.WriteString("</dialog>\r\n")
 	}
 	b.WriteString("</dialog-info>\r\n")
+	return b.Bytes()
+}
+
+// regInfo writes the document of RFC 3680 5.
+func regInfo(now time.Time, version uint32, entity string, list, gone []Contact) []byte {
+	var b bytes.Buffer
+	state := "active"
+	switch {
+	case len(list) == 0 && len(gone) > 0:
+		state = "terminated"
+	case len(list) == 0:
+		state = "init"
+	}
+	fmt.Fprintf(&b, "<?xml version=\"1.0\"?>\r\n<reginfo xmlns=\"urn:ietf:params:xml:ns:reginfo\" version=\"%d\" state=\"full\">\r\n", version)
+	fmt.Fprintf(&b, "<registration aor=\"%s\" id=\"r\" state=\"%s\">\r\n", escape(entity), state)
+	one := func(c Contact, state string) {
+		fmt.Fprintf(&b, "<contact id=\"%s\" state=\"%s\" event=\"%s\"", escape(c.ID), state, c.Event)
+		if state == "active" {
+			fmt.Fprintf(&b, " expires=\"%d\"", max(int64(c.Expires.Sub(now)/time.Second), 0))
+		}
+		fmt.Fprintf(&b, " q=\"%d.%03d\" callid=\"%s\" cseq=\"%d\">\r\n<uri>%s</uri>\r\n</contact>\r\n", c.Q/1000, c.Q%1000, escape(c.CallID), c.CSeq, escape(c.URI))
+	}
+	for _, c := range gone {
+		one(c, "terminated")
+	}
+	for _, c := range list {
+		one(c, "active")
+	}
+	b.WriteString("</registration>\r\n</reginfo>\r\n")
 	return b.Bytes()
 }
 

@@ -1,7 +1,8 @@
 // Package subscription is the notifier of RFC 6665 as a pure machine: who
 // watches which device, until when, and what he has to be told next. Event
-// packages are message-summary (RFC 3842: voice mail waits) and dialog (RFC
-// 4235: the lamp beside a colleague's name). It authenticates nobody, sends
+// packages are message-summary (RFC 3842: voice mail waits), dialog (RFC 4235:
+// the lamp beside a colleague's name) and reg (RFC 3680: a device's own
+// registrations). It authenticates nobody, sends
 // nothing and is not safe for concurrent use: its owner in pkg/sip passes each
 // SUBSCRIBE of a device that proved itself, sends the NOTIFYs, tells how they
 // ended, and hands the changes to a Store.
@@ -23,10 +24,11 @@ import (
 const (
 	MessageSummary = "message-summary" // RFC 3842
 	DialogEvent    = "dialog"          // RFC 4235
+	RegEvent       = "reg"             // RFC 3680, for a device's own address alone
 )
 
 // Packages is the value of Allow-Events.
-const Packages = DialogEvent + ", " + MessageSummary
+const Packages = DialogEvent + ", " + MessageSummary + ", " + RegEvent
 
 // Key names a device of a tenant.
 type Key = registrar.Key
@@ -39,7 +41,7 @@ type Subscription struct {
 	ID
 	Subscriber   Key    // who watches
 	Resource     Key    // whom
-	Package      string // MessageSummary or DialogEvent
+	Package      string // MessageSummary, DialogEvent or RegEvent
 	EventID      string // id parameter of Event, "" none
 	Entity       string // URI that was subscribed to, for the documents
 	RemoteTag    string
@@ -50,7 +52,7 @@ type Subscription struct {
 	RouteSet     []string
 	LocalCSeq    uint32
 	RemoteCSeq   uint32
-	Version      uint32 // of the next dialog-info document
+	Version      uint32 // of the next dialog-info or reginfo document
 	Flow         registrar.Flow
 	Expires      time.Time
 }
@@ -77,6 +79,8 @@ type Config struct {
 	// expire first: a phone that restarts must not be locked out by its own past.
 	PerDevice int
 	Max       int // of all; 0 = 100,000. Beyond: 503
+	// Contacts are a device's registrations of now; nil: RegEvent is not served.
+	Contacts func(Key) []Contact
 }
 
 // Request is a SUBSCRIBE that proved its identity. Read makes it.
@@ -137,13 +141,16 @@ type watch struct {
 
 type sub struct {
 	Subscription
-	busy  bool     // a NOTIFY waits for its answer
-	more  bool     // another is due
-	full  bool     // the whole state has to be told
-	over  string   // reason of the end, "" goes on
-	last  bool     // the final NOTIFY is on its way
-	told  []Dialog // what the watcher knows
-	index int      // in due
+	busy  bool      // a NOTIFY waits for its answer
+	more  bool      // another is due
+	full  bool      // the whole state has to be told
+	over  string    // reason of the end, "" goes on
+	last  bool      // the final NOTIFY is on its way
+	told  []Dialog  // what the watcher knows
+	known []Contact // registrations of which the watcher knows, or will by what is due
+	gone  []Contact // to be told as terminated
+	news  bool      // something in known or gone is not told yet
+	index int       // in due
 }
 
 // New makes an empty desk.
@@ -162,7 +169,7 @@ func (k *Desk) Len() int { return len(k.subs) }
 
 // Subscribe takes a SUBSCRIBE. The NOTIFYs have to go out behind the answer.
 func (k *Desk) Subscribe(now time.Time, r Request) (Answer, []Notify) {
-	if r.Package != MessageSummary && r.Package != DialogEvent {
+	if r.Package != MessageSummary && r.Package != DialogEvent && (r.Package != RegEvent || k.cfg.Contacts == nil) {
 		return Answer{Code: 489}, nil
 	}
 	if r.Target == "" || r.CallID == "" {
@@ -170,6 +177,9 @@ func (k *Desk) Subscribe(now time.Time, r Request) (Answer, []Notify) {
 	}
 	if r.Resource.Tenant != r.Subscriber.Tenant {
 		return Answer{Code: 403}, nil
+	}
+	if r.Package == RegEvent && r.Resource != r.Subscriber {
+		return Answer{Code: 403}, nil // where a colleague's phones stand is nobody else's to know
 	}
 	secs := r.Expires
 	if secs < 0 {
@@ -279,6 +289,45 @@ func (k *Desk) SetMessages(now time.Time, key Key, m Messages) []Notify {
 	}
 	return k.changed(now, watch{key, MessageSummary})
 }
+
+// SetRegistered tells that the registrations of a device changed: why is the event
+// (RFC 3680 5.3) of those that are gone, ContactExpired where their time is up.
+// A refresh alone is not told.
+func (k *Desk) SetRegistered(now time.Time, key Key, why ContactEvent) []Notify {
+	w := watch{key, RegEvent}
+	if len(k.watched[w]) == 0 {
+		return nil
+	}
+	for s := range k.watched[w] {
+		k.look(now, s, why)
+	}
+	return k.changed(now, w)
+}
+
+// look brings what a watcher of registrations has to be told up to date.
+func (k *Desk) look(now time.Time, s *sub, why ContactEvent) {
+	current := k.cfg.Contacts(s.Resource)
+	for _, c := range s.known {
+		if !slices.ContainsFunc(current, func(n Contact) bool { return n.ID == c.ID }) && len(s.gone) < maxGone {
+			c.Event = why
+			if !c.Expires.After(now) {
+				c.Event = ContactExpired
+			}
+			s.gone = append(s.gone, c)
+			s.news = true
+		}
+	}
+	for _, c := range current {
+		if !slices.ContainsFunc(s.known, func(n Contact) bool { return n.ID == c.ID }) {
+			s.gone = slices.DeleteFunc(s.gone, func(g Contact) bool { return g.ID == c.ID })
+			s.news = true
+		}
+	}
+	s.known = current
+}
+
+// maxGone bounds what is kept for a watcher who does not answer.
+const maxGone = 32
 
 // changed tells the watchers; those who were first told first, so that a test
 // and a trace can be read.
@@ -453,6 +502,15 @@ func (k *Desk) flush(now time.Time, s *sub) {
 		}
 		n.ContentType, n.Body = dialogInfoType, dialogInfo(s.Version, s.full, s.Entity, list)
 		s.told = slices.Clone(current)
+		s.Version++
+	case RegEvent:
+		k.look(now, s, ContactExpired)
+		if !s.full && !s.news {
+			return
+		}
+		// Always the whole: a device has a handful of registrations.
+		n.ContentType, n.Body = regInfoType, regInfo(now, s.Version, s.Entity, s.known, s.gone)
+		s.gone, s.news = nil, false
 		s.Version++
 	default:
 		n.ContentType, n.Body = messageSummaryType, messageSummary(s.Entity, k.mail[s.Resource])

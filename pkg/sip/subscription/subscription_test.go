@@ -53,6 +53,24 @@ type document struct {
 	} `xml:"dialog"`
 }
 
+type regDocument struct {
+	Version       int    `xml:"version,attr"`
+	State         string `xml:"state,attr"`
+	Registrations []struct {
+		AOR      string `xml:"aor,attr"`
+		State    string `xml:"state,attr"`
+		Contacts []struct {
+			ID      string `xml:"id,attr"`
+			State   string `xml:"state,attr"`
+			Event   string `xml:"event,attr"`
+			Expires int    `xml:"expires,attr"`
+			Q       string `xml:"q,attr"`
+			CallID  string `xml:"callid,attr"`
+			URI     string `xml:"uri"`
+		} `xml:"contact"`
+	} `xml:"registration"`
+}
+
 func (s *score) note(list []Notify) {
 	for _, n := range list {
 		text := ""
@@ -67,6 +85,16 @@ func (s *score) note(list []Notify) {
 				all = append(all, x.ID+" "+x.State)
 			}
 			text = fmt.Sprintf("%s %d %v", d.State, d.Version, all)
+		case RegEvent:
+			var d regDocument
+			if err := xml.Unmarshal(n.Body, &d); err != nil || n.ContentType != "application/reginfo+xml" || d.State != "full" || len(d.Registrations) != 1 {
+				s.t.Fatalf("%v\n%s", err, n.Body)
+			}
+			var all []string
+			for _, x := range d.Registrations[0].Contacts {
+				all = append(all, x.URI+" "+x.State+" "+x.Event)
+			}
+			text = fmt.Sprintf("%s %d %v", d.Registrations[0].State, d.Version, all)
 		default:
 			f := strings.Fields(string(n.Body))
 			text = f[1] + " " + f[len(f)-2]
@@ -287,6 +315,47 @@ func TestScores(t *testing.T) {
 				t.Error("it lives")
 			}
 		}},
+		{"a device's own registrations", func(t *testing.T) {
+			var have []Contact
+			s := newScore(t, Config{Contacts: func(k Key) []Contact {
+				if k != anna {
+					t.Errorf("%v asked for", k)
+				}
+				return have
+			}})
+			bind := func(id string, secs int) Contact {
+				return Contact{ID: id, URI: "sip:" + id, Event: ContactRegistered, Expires: s.now.Add(time.Duration(secs) * time.Second), Q: 1000}
+			}
+			set := func(why ContactEvent, list ...Contact) {
+				have = list
+				s.note(s.k.SetRegistered(s.now, anna, why))
+			}
+			own := func(r *Request) { r.Resource = anna }
+			set(ContactUnregistered, bind("a", 60)) // nobody watches
+			s.sub(403, req(RegEvent, "c"))
+			s.sub(200, req(RegEvent, "c", own), "c 1 reg active;expires=3600 active 0 [sip:a active registered]")
+			set(ContactUnregistered, bind("a", 60), bind("b", 90))
+			set(ContactDeactivated, bind("b", 90))
+			s.ok("c", 1, "c 2 reg active;expires=3600 active 1 [sip:a terminated deactivated sip:b active registered]")
+			s.ok("c", 2)
+			set(ContactUnregistered, bind("b", 300)) // a refresh
+			s.want()
+			s.wait(299 * time.Second)
+			s.now = s.now.Add(time.Second)
+			set(ContactUnregistered) // whatever found it out, its time was up
+			s.want("c 3 reg active;expires=3300 terminated 2 [sip:b terminated expired]")
+			s.ok("c", 3)
+			s.sub(200, req(RegEvent, "c", own, again(2, 600)), "c 4 reg active;expires=600 init 3 []")
+			s.ok("c", 4)
+			set(ContactUnregistered, bind("b", 60))
+			set(ContactUnregistered)
+			set(ContactUnregistered, bind("b", 60)) // and back, while the first is on its way
+			s.want("c 5 reg active;expires=600 active 4 [sip:b active registered]")
+			s.ok("c", 5, "c 6 reg active;expires=600 active 5 [sip:b active registered]")
+		}},
+		{"registrations without a registrar", func(t *testing.T) {
+			newScore(t, Config{}).sub(489, req(RegEvent, "c", func(r *Request) { r.Resource = anna }))
+		}},
 		{"over a restart", func(t *testing.T) {
 			s := newScore(t, Config{})
 			s.sub(200, req(DialogEvent, "a"), "a 1 dialog active;expires=3600 full 0 []")
@@ -326,6 +395,14 @@ func TestDocuments(t *testing.T) {
 	x := d.Dialogs[0]
 	if d.Entity != `sip:b"<&@h` || x.ID != "a&b" || x.Direction != "initiator" || x.Remote.Identity.Display != "Ștefan \"<script>\" ��" || x.Remote.Identity.URI != "sip:+37369@h" {
 		t.Errorf("%+v\n%s", d, b)
+	}
+	b = regInfo(t0, 3, `sip:b"<&@h`, []Contact{{ID: "x", URI: "sip:a&b@h;x=<1>", Event: ContactRegistered, Expires: t0.Add(90 * time.Second), Q: 505, CallID: `c"1`, CSeq: 9}}, nil)
+	var r regDocument
+	if err := xml.Unmarshal(b, &r); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	if c := r.Registrations[0].Contacts[0]; r.Version != 3 || r.Registrations[0].AOR != `sip:b"<&@h` || c.URI != "sip:a&b@h;x=<1>" || c.Expires != 90 || c.Q != "0.505" || c.CallID != `c"1` {
+		t.Errorf("%+v\n%s", r, b)
 	}
 	if got, want := string(messageSummary("sip:a@h", Messages{2, 8})), "Messages-Waiting: yes\r\nMessage-Account: sip:a@h\r\nVoice-Message: 2/8 (0/0)\r\n"; got != want {
 		t.Errorf("%q", got)
