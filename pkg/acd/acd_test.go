@@ -37,7 +37,7 @@ func TestEqualIdleIsByLogIn(t *testing.T) {
 }
 
 func TestRankBeatsIdleTime(t *testing.T) {
-	q := Queue{Name: "sales", AnnounceFirst: -1, Members: []Member{{"a*", 1}, {"ana", 2}, {"bob", 0}}}
+	q := Queue{Name: "sales", AnnounceFirst: -1, Members: []Member{{Agent: "a*", Rank: 1}, {Agent: "ana", Rank: 2}, {Agent: "bob"}}}
 	s := newScore(t, []Queue{q}, people("ana", "ada", "bob"))
 	s.at("0s", login("ana"))
 	s.at("1s", login("ada"))
@@ -111,7 +111,7 @@ func TestAnswerThatCrossesTheWithdrawal(t *testing.T) {
 	s.at("20s")
 	s.want("withdraw c1 ana no_answer", "agent ana ringing not_ready ring_no_answer")
 	s.at("20.001s", ready("bob"), late, late, Leave{"c1", LeftAnswered}, Occupy{"ana", "c1"})
-	s.want("offer c1 bob", "withdraw c1 bob caller_left", "left c1 sales answered 20.001s", "offer c2 bob",
+	s.want("offer c1 bob", "withdraw c1 bob answered_elsewhere", "left c1 sales answered 20.001s", "offer c2 bob",
 		"agent bob not_ready ready", "agent bob ready reserved", "agent bob reserved ready",
 		"agent ana not_ready ready answered", "agent ana ready on_call", "agent bob ready reserved")
 	s.at("30s", Release{"ana", "c1"})
@@ -122,7 +122,7 @@ func TestAnswerThatCrossesWhenTheAgentIsPromised(t *testing.T) {
 	s := newScore(t, sales(), people("ana"))
 	s.at("0s", login("ana"), enter("c1", "sales"), ring("c1"))
 	late := OfferAccepted{s.id("c1")}
-	s.at("1s", Reach{"ana", false}, Enter{CallID: "c0", Queue: "sales", Priority: 1}, Reach{"ana", true}, ring("c0"))
+	s.at("1s", Reach{Agent: "ana", Reachable: false}, Enter{CallID: "c0", Queue: "sales", Priority: 1}, Reach{Agent: "ana", Reachable: true}, ring("c0"))
 	s.want("withdraw c1 ana unreachable", "offer c0 ana")
 	s.at("2s", late)
 	s.want("withdraw c0 ana withdrawn", "left c1 sales answered 2s", "agent ana ringing on_call")
@@ -153,7 +153,7 @@ func TestStaticAgentComesBackByItself(t *testing.T) {
 func TestBusyAndRejectedPause(t *testing.T) {
 	for _, cause := range []string{CauseBusy, CauseRejected, CauseWithdrawn} {
 		t.Run(cause, func(t *testing.T) {
-			s := newScoreWith(t, Config{Backoff: 3 * time.Second}, sales(), people("ana", "bob"))
+			s := newScore(t, sales(), people("ana", "bob"))
 			s.at("0s", login("ana"))
 			s.at("1s", login("bob"), enter("c1", "sales"), fail("c1", cause))
 			s.want("offer c1 ana", "agent bob offline ready", "agent ana ready reserved", "agent ana reserved not_ready "+cause, "offer c1 bob", "agent bob ready reserved")
@@ -184,18 +184,18 @@ func TestOurOwnFailureKeepsTheIdlePlace(t *testing.T) {
 }
 
 func TestUnreachableUntilReached(t *testing.T) {
-	s := newScoreWith(t, Config{UnreachableRetry: -1}, sales(), people("ana"))
+	s := newScore(t, sales(func(q *Queue) { q.After = map[string]Consequence{CauseUnreachable: {DoPause, 24 * time.Hour}} }), people("ana"))
 	s.at("0s", login("ana"), enter("c1", "sales"), fail("c1", CauseUnreachable))
 	s.want("offer c1 ana")
 	s.at("10h")
 	s.want()
-	s.at("10h", Reach{"ana", true})
+	s.at("10h", Reach{Agent: "ana", Reachable: true})
 	s.want("offer c1 ana")
-	s.at("10h1s", Reach{"ana", false}) // the binding is lost while the phone is being tried
+	s.at("10h1s", Reach{Agent: "ana", Reachable: false}) // the binding is lost while the phone is being tried
 	s.want("withdraw c1 ana unreachable")
 	s.at("10h2s", ready("ana"), LogIn{Agent: "ana", By: ByAPI})
 	s.want()
-	s.at("10h3s", Reach{"ana", true})
+	s.at("10h3s", Reach{Agent: "ana", Reachable: true})
 	s.want("offer c1 ana")
 }
 
@@ -248,7 +248,7 @@ func TestMaxWait(t *testing.T) {
 func TestMaxWaitChangedWhileWaiting(t *testing.T) {
 	s := newScore(t, sales(), people("ana"))
 	s.at("0s", enter("c1", "sales"))
-	s.at("50s", Configure{sales(func(q *Queue) { q.MaxWait = 40 * time.Second }), people("ana")})
+	s.at("50s", Configure{Queues: sales(func(q *Queue) { q.MaxWait = 40 * time.Second }), Agents: people("ana")})
 	s.want("left c1 sales timeout 50s")
 }
 
@@ -315,7 +315,7 @@ func TestUnusedNeedsAreDropped(t *testing.T) {
 	as[0].Skills = map[string]int{"n": 1000}
 	s := newScore(t, append(sales(), Queue{Name: "help", AnnounceFirst: -1, Members: []Member{{Agent: "*"}}}), as)
 	s.at("0s", login("ana"))
-	for i := range 3 * maxClasses {
+	for i := range 3 * maxFamilies {
 		q := "sales"
 		if i%5 == 0 {
 			q = "help"
@@ -324,11 +324,11 @@ func TestUnusedNeedsAreDropped(t *testing.T) {
 		s.want("joined c "+q+" 1", "offer c ana", "withdraw c ana caller_left", "left c "+q+" abandoned 0s")
 	}
 	for _, q := range s.e.queues {
-		if len(q.classes) > maxClasses+1 {
-			t.Errorf("queue %q keeps %d classes", q.Name, len(q.classes))
+		if len(q.families) > maxFamilies+1 {
+			t.Errorf("queue %q keeps %d classes", q.Name, len(q.families))
 		}
 	}
-	if n := len(s.e.agents[0].pool.classes); n > 2*maxClasses+2 {
+	if n := len(s.e.agents[0].pool.classes); n > 2*maxFamilies+2 {
 		t.Errorf("the pool keeps %d classes", n)
 	}
 }
@@ -453,7 +453,7 @@ func TestConfigureKeepsPlaces(t *testing.T) {
 	s.at("1s", login("ana"), accept("c1"), login("bob"), ring("c2"))
 	as := people("cid", "ana", "bob")
 	as[0].AlwaysReady, as[0].Skills = true, map[string]int{"ro": 1}
-	s.at("2s", Configure{sales(func(q *Queue) { q.Priority = 5 }), as})
+	s.at("2s", Configure{Queues: sales(func(q *Queue) { q.Priority = 5 }), Agents: as})
 	s.want("offer c3 cid", "agent cid offline ready static", "agent cid ready reserved")
 	s.at("3s", accept("c2"), CallEnded{"ana", "c1"})
 	s.want("left c2 sales answered 3s", "agent bob ringing on_call", "agent ana on_call ready")
@@ -462,7 +462,7 @@ func TestConfigureKeepsPlaces(t *testing.T) {
 func TestConfigureTakesAgentsAway(t *testing.T) {
 	s := newScore(t, sales(), people("ana", "bob", "cid"))
 	s.at("0s", login("ana"), login("bob"), login("cid"), enter("c1", "sales"), enter("c2", "sales"), accept("c1"), ring("c2"))
-	s.at("1s", Configure{sales(), people("cid")})
+	s.at("1s", Configure{Queues: sales(), Agents: people("cid")})
 	s.want("withdraw c2 bob withdrawn", "agent bob ringing offline removed", "offer c2 cid", "agent cid ready reserved")
 	if err := s.verdict(LogIn{Agent: "ana"}); !errors.Is(err, ErrRefused) {
 		t.Fatalf("log in of a removed agent: %v", err)
@@ -477,8 +477,8 @@ func TestConfigureTakesAgentsAway(t *testing.T) {
 func TestConfigureBringsAnAgentBackInTheCall(t *testing.T) {
 	s := newScore(t, sales(), people("ana"))
 	s.at("0s", login("ana"), enter("c1", "sales"), accept("c1"))
-	s.at("1s", Configure{sales(), nil})
-	s.at("2s", Configure{sales(), people("ana")})
+	s.at("1s", Configure{Queues: sales(), Agents: nil})
+	s.at("2s", Configure{Queues: sales(), Agents: people("ana")})
 	s.at("3s", CallEnded{"ana", "c1"})
 	s.want("agent ana on_call ready")
 }
@@ -486,7 +486,7 @@ func TestConfigureBringsAnAgentBackInTheCall(t *testing.T) {
 func TestConfigureTakesAQueueAway(t *testing.T) {
 	s := newScore(t, append(sales(), Queue{Name: "help", AnnounceFirst: -1, Members: []Member{{Agent: "*"}}}), people("ana"))
 	s.at("0s", login("ana"), enter("c1", "help"), enter("c2", "help"), enter("c3", "sales"))
-	s.at("1s", Configure{sales(), people("ana")})
+	s.at("1s", Configure{Queues: sales(), Agents: people("ana")})
 	s.want("withdraw c1 ana caller_left", "left c1 help error 1s", "left c2 help error 1s", "offer c3 ana")
 	s.at("2s", enter("c4", "help"))
 	s.want("refused c4 help unknown")
@@ -496,8 +496,8 @@ func TestConfigureFaults(t *testing.T) {
 	s := newScore(t, sales(), people("ana"))
 	s.faulty = true
 	s.at("1s", Configure{
-		[]Queue{{Name: "a", Strategy: "roulette"}, {Name: "a"}, {Name: ""}, {Name: "b", Members: []Member{{Agent: "[a"}}}},
-		append(people("ana", "ana"), Agent{})})
+		Queues: []Queue{{Name: "a", Strategy: "roulette"}, {Name: "a"}, {Name: ""}, {Name: "b", Members: []Member{{Agent: "[a"}}}},
+		Agents: append(people("ana", "ana"), Agent{})})
 	s.want("fault bad_config", "fault bad_config", "fault bad_config", "fault bad_config", "fault bad_config", "fault bad_config")
 }
 
@@ -539,7 +539,7 @@ func TestVerdicts(t *testing.T) {
 		{LogIn{Agent: "ana"}, nil},
 		{SetNotReady{Agent: "ana"}, nil},
 		{enter("c1", "nowhere"), ErrUnknownQueue},
-		{Reach{"nobody", true}, ErrUnknownAgent},
+		{Reach{Agent: "nobody", Reachable: true}, ErrUnknownAgent},
 	} {
 		if err := s.verdict(c.ev); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
 			t.Errorf("%T%+v: %v, want %v", c.ev, c.ev, err, c.want)
@@ -570,7 +570,7 @@ func TestAgentWithoutDeviceIsNotOffered(t *testing.T) {
 	s := newScore(t, sales(), []Agent{{Name: "ana"}})
 	s.at("0s", login("ana"), enter("c1", "sales"))
 	s.want("joined c1 sales 1", `decided c1 "" map[unreachable:1]`)
-	s.at("1s", Configure{sales(), people("ana")})
+	s.at("1s", Configure{Queues: sales(), Agents: people("ana")})
 	s.want("offer c1 ana")
 }
 
@@ -578,7 +578,7 @@ func TestSnapshot(t *testing.T) {
 	as := people("bob", "ana", "cid")
 	as[1].Skills = map[string]int{"ro": 3}
 	s := newScore(t, append(sales(), Queue{Name: "empty"}), as)
-	s.at("0s", login("ana"), login("cid"), Reach{"cid", false}, enter("c1", "sales"), Enter{CallID: "c2", Queue: "sales", Skills: map[string]int{"ro": 1}})
+	s.at("0s", login("ana"), login("cid"), Reach{Agent: "cid", Reachable: false}, enter("c1", "sales"), Enter{CallID: "c2", Queue: "sales", Skills: map[string]int{"ro": 1}})
 	s.at("5s", Enter{CallID: "c0", Queue: "sales", Priority: 7, ArrivedAt: noon.Add(-time.Minute)}, ring("c1"), pause("bob", "x"))
 	s.at("6s")
 	b, err := json.MarshalIndent(s.e.Snapshot(), "", " ")

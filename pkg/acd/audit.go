@@ -2,7 +2,9 @@ package acd
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"time"
 
 	"github.com/centrala/centrala/pkg/agent"
 )
@@ -56,25 +58,48 @@ func (au *auditor) heap(name string, n int, ordered func(i, parent int) bool) {
 func (au *auditor) callers() {
 	for id, c := range au.e.callers {
 		au.check(c.callID == id, "one_place", "caller %q is filed as %q", c.callID, id)
-		waits := c.pos >= 0 && c.pos < c.class.waiting.len() && c.class.waiting.items[c.pos] == c
-		au.check(waits == (c.offer == nil), "one_place", "caller %q: waits %v, offered %v", id, waits, c.offer != nil)
-		au.check(c.class.q == c.q && au.e.byQueue[c.q.Name] == c.q, "one_place", "caller %q is in queue %q and in a class of %q", id, c.q.Name, c.class.q.Name)
-		au.check(c.q.byNeed[c.class.key] == c.class, "one_place", "caller %q is in a class that was dropped", id)
-		au.check((c.limit.pos >= 0) == (c.q.MaxWait > 0) || c.offer != nil, "deadline", "caller %q: max wait %s, timer %v", id, c.q.MaxWait, c.limit.pos >= 0)
-		au.check(c.offer == nil || c.announce.pos < 0, "announce_in_offer", "caller %q", id)
-		if c.q.LeaveWhenEmpty && c.offer == nil {
-			in := slices.ContainsFunc(au.e.agents, func(a *agentRec) bool { return a.m.State != agent.Offline && serves(a, c) })
+		au.caller(c)
+		if c.q.LeaveWhenEmpty && len(c.offers) == 0 && c.sticky == nil {
+			in := slices.ContainsFunc(au.e.agents, func(a *agentRec) bool {
+				return a.m.State != agent.Offline && au.serves(a, c, c.fam.last())
+			})
 			au.check(in, "left_alone", "caller %q waits in %q where nobody who fits is logged in", id, c.q.Name)
 		}
 	}
 }
 
+// caller checks one caller in constant time.
+func (au *auditor) caller(c *caller) {
+	id := c.callID
+	want := &c.class.waiting
+	switch {
+	case len(c.offers) > 0 && c.in != &c.class.more:
+		want = nil
+	case len(c.offers) > 0:
+		want = &c.class.more
+	case c.sticky != nil:
+		want = &c.sticky.personal
+	}
+	au.check(c.in == want && (want == nil || c.pos < want.len() && want.items[c.pos] == c), "one_place", "caller %q with %d offers is filed wrongly", id, len(c.offers))
+	au.check(c.class.q == c.q && c.class.f == c.fam && au.e.byQueue[c.q.Name] == c.q, "one_place", "caller %q is in queue %q and in a class of %q", id, c.q.Name, c.class.q.Name)
+	au.check(c.q.byNeed[c.fam.key] == c.fam, "one_place", "caller %q is in a family that was dropped", id)
+	au.check(c.class == au.e.stageOf(c), "stage", "caller %q is at stage %d", id, c.class.stage)
+	au.check((c.limit.pos >= 0) == (c.q.MaxWait > 0) || len(c.offers) > 0, "deadline", "caller %q: max wait %s, timer %v", id, c.q.MaxWait, c.limit.pos >= 0)
+	passing := c.sticky != nil || c.class != c.fam.last()
+	au.check(passing == (c.widen.pos >= 0), "deadline", "caller %q: stage or patience should pass %v, has a deadline %v", id, passing, c.widen.pos >= 0)
+	au.check(len(c.offers) == 0 || c.announce.pos < 0, "announce_in_offer", "caller %q", id)
+	au.check(len(c.offers) <= max(au.e.ringLimit(c.q), 1) || c.class.more.len() == 0, "ring_limit", "caller %q: %d phones ring", id, len(c.offers))
+	for _, o := range c.offers {
+		au.check(o.c == c && au.e.byOffer[o.id] == o, "one_reservation", "caller %q holds an offer that is over", id)
+	}
+}
+
 func (au *auditor) offers() {
-	for id, c := range au.e.late {
-		au.check(au.e.callers[c.callID] == c && c.last != nil && c.last.id == id, "late", "offer %q of %q", id, c.callID)
+	for id, o := range au.e.late {
+		au.check(au.e.callers[o.c.callID] == o.c && slices.Contains(o.c.past, o) && o.id == id, "late", "offer %q of %q", id, o.c.callID)
 	}
 	for id, o := range au.e.byOffer {
-		au.check(o.id == id && o.a.offer == o && o.c.offer == o, "one_reservation", "offer %q: agent %q, caller %q point elsewhere", id, o.a.Name, o.c.callID)
+		au.check(o.id == id && o.a.offer == o && slices.Contains(o.c.offers, o), "one_reservation", "offer %q: agent %q, caller %q point elsewhere", id, o.a.Name, o.c.callID)
 		au.check(o.a.timer.pos >= 0 && o.a.timer.at == o.deadline, "deadline", "offer %q of %q has none", id, o.a.Name)
 		au.check(au.e.callers[o.c.callID] == o.c, "one_place", "offer %q is for %q, who waits nowhere", id, o.c.callID)
 	}
@@ -82,25 +107,40 @@ func (au *auditor) offers() {
 
 func (au *auditor) agents() {
 	for _, a := range au.e.agents {
-		st := a.m.State
-		au.check(au.e.byAgent[a.Name] == a, "agent_index", "%q", a.Name)
-		au.check((st == agent.Reserved || st == agent.Ringing) == (a.offer != nil), "one_reservation", "agent %q is %s, offer %v", a.Name, st, a.offer != nil)
-		au.check(a.offer == nil || au.e.byOffer[a.offer.id] == a.offer, "one_reservation", "agent %q holds an offer that is over", a.Name)
-		au.check((st == agent.OnCall) == (len(a.calls) > 0) || st == agent.Offline, "one_call", "agent %q is %s with %d calls", a.Name, st, len(a.calls))
-		passing := a.offer != nil || st == agent.WrapUp || st == agent.NotReady && a.m.Paused ||
-			st == agent.Ready && a.lost && au.e.cfg.UnreachableRetry > 0
-		au.check(passing == (a.timer.pos >= 0), "deadline", "agent %q is %s: should pass %v, has a deadline %v", a.Name, st, passing, a.timer.pos >= 0)
-		au.check(a.leaving || a.standing == au.e.standingOf(a), "standing", "agent %q is %s, counted as %s", a.Name, st, standingWords[a.standing])
-		free := a.pool != nil && a.standing == standFree
-		au.check(free == (a.idlePos >= 0), "standing", "agent %q: free %v, in the idle heap %v", a.Name, free, a.idlePos >= 0)
-		for _, t := range a.calls {
-			au.check(slices.Contains(au.e.onCall[t.callID], a), "one_call", "agent %q and call %q", a.Name, t.callID)
-		}
+		au.agent(a)
 	}
 	for id, on := range au.e.onCall {
 		for _, a := range on {
 			au.check(slices.ContainsFunc(a.calls, func(t talk) bool { return t.callID == id }), "one_call", "call %q and agent %q", id, a.Name)
 		}
+	}
+}
+
+// agent checks one agent, in the time of its calls and orders.
+func (au *auditor) agent(a *agentRec) {
+	st := a.m.State
+	au.check(au.e.byAgent[a.Name] == a, "agent_index", "%q", a.Name)
+	au.check((st == agent.Reserved || st == agent.Ringing) == (a.offer != nil), "one_reservation", "agent %q is %s, offer %v", a.Name, st, a.offer != nil)
+	au.check(a.offer == nil || au.e.byOffer[a.offer.id] == a.offer, "one_reservation", "agent %q holds an offer that is over", a.Name)
+	au.check((st == agent.OnCall) == (len(a.calls) > 0) || st == agent.Offline, "one_call", "agent %q is %s with %d calls", a.Name, st, len(a.calls))
+	passing := a.offer != nil || st == agent.WrapUp || st == agent.NotReady && a.m.Paused || st == agent.Ready && a.lost
+	au.check(passing == (a.timer.pos >= 0), "deadline", "agent %q is %s: should pass %v, has a deadline %v", a.Name, st, passing, a.timer.pos >= 0)
+	leased := !a.reachable && !a.AlwaysReady && au.e.set.PresenceLease > 0 && st == agent.Ready
+	au.check(!leased || a.lease.pos >= 0, "deadline", "agent %q is ready at a phone out of reach, without a lease", a.Name)
+	au.check(a.reachable == !au.e.down[a.device] && (a.device == "" || slices.Contains(au.e.onDevice[a.device], a)), "reach", "agent %q at %q: reachable %v", a.Name, a.device, a.reachable)
+	au.check(a.leaving || a.standing == au.e.standingOf(a), "standing", "agent %q is %s, counted as %s", a.Name, st, standingWords[a.standing])
+	free := a.pool != nil && a.standing == standFree
+	au.check(free == a.free, "standing", "agent %q: free %v, among the free %v", a.Name, free, a.free)
+	for i := range a.seats {
+		s := &a.seats[i]
+		in := s.pos >= 0 && s.pos < a.pool.orders[i].free.len() && a.pool.orders[i].free.items[s.pos] == s
+		au.check(in == a.free, "standing", "agent %q: free %v, in order %d %v", a.Name, a.free, i, in)
+	}
+	for _, c := range a.personal.items {
+		au.check(c.sticky == a && !a.free && au.e.canCome(c), "waits_for_nobody", "caller %q waits for %q, who is %s", c.callID, a.Name, au.e.standsHow(a))
+	}
+	for _, t := range a.calls {
+		au.check(slices.Contains(au.e.onCall[t.callID], a), "one_call", "agent %q and call %q", a.Name, t.callID)
 	}
 }
 
@@ -122,57 +162,95 @@ func (au *auditor) queues() {
 			au.check(c.younger == nil || c.joined <= c.younger.joined, "order", "queue %q by joining at %q", q.Name, c.callID)
 		}
 		au.check(m == n, "one_place", "queue %q: %d in line, %d by joining", q.Name, n, m)
-		for _, cl := range q.classes {
-			au.class(cl)
+		users := 0
+		for _, f := range q.families {
+			users += f.users
+			for i, cl := range f.stages {
+				au.class(cl)
+				au.check(cl.stage == i && cl.f == f, "stage", "queue %q family %q", q.Name, f.key)
+			}
 		}
+		au.check(users == n, "one_place", "queue %q: %d in line, %d in families", q.Name, n, users)
 	}
 }
 
 func (au *auditor) class(cl *class) {
 	var by [numStandings]int
-	fit, unfit := 0, 0
+	fit, unfit, closed := 0, 0, 0
 	for _, a := range au.e.agents {
-		if !slices.Contains(a.queues, cl.q) {
-			continue
-		}
-		if !hasSkills(a, cl.need) {
+		i := slices.Index(a.queues, cl.q)
+		switch {
+		case i < 0:
+		case !cl.need.Match(a.Skills):
 			unfit++
-			continue
+		case au.rank(a, cl.q) >= cl.opens && cl.shut:
+			closed++
+		default:
+			fit++
+			by[au.e.standingOf(a)]++
 		}
-		fit++
-		by[au.e.standingOf(a)]++
 	}
-	au.check(by == cl.by && fit == cl.fit && unfit == cl.unfit, "counts", "queue %q class %q: %v %d %d, want %v %d %d", cl.q.Name, cl.key, cl.by, cl.fit, cl.unfit, by, fit, unfit)
-	au.heap("waiting", cl.waiting.len(), func(i, p int) bool { return !cl.waiting.less(cl.waiting.items[i], cl.waiting.items[p]) })
+	name := cl.q.Name + "/" + cl.f.key
+	au.check(by == cl.by && fit == cl.fit && unfit == cl.unfit && closed == cl.closed, "counts", "class %s: %v %d %d %d, want %v %d %d %d", name, cl.by, cl.fit, cl.unfit, cl.closed, by, fit, unfit, closed)
+	for _, h := range []*pq[*caller]{&cl.waiting, &cl.more} {
+		au.heap("waiting", h.len(), func(i, p int) bool { return !h.less(h.items[i], h.items[p]) })
+	}
 	au.heap("pools", cl.pools.len(), func(i, p int) bool { return !cl.pools.less(cl.pools.items[i], cl.pools.items[p]) })
 	for i, r := range cl.pools.items {
-		au.check(r.p.classes[r.i].c == cl && r.p.classes[r.i].pos == i, "pool_index", "queue %q class %q", cl.q.Name, cl.key)
+		au.check(r.class().c == cl && r.class().pos == i, "pool_index", "class %s", name)
 	}
+}
+
+// rank finds an agent's rank as configured, without the engine's indexes.
+func (au *auditor) rank(a *agentRec, q *queue) int {
+	for _, m := range q.Members {
+		if m.Agent == a.Name {
+			return m.Rank
+		}
+	}
+	for _, m := range q.Members {
+		if ok, _ := path.Match(m.Agent, a.Name); ok {
+			return m.Rank
+		}
+	}
+	return 0
 }
 
 // idleness: nobody waits while somebody free fits.
 func (au *auditor) idleness() {
 	for id, c := range au.e.callers {
-		if c.offer != nil {
+		if !au.waits(c) {
 			continue
 		}
 		for _, a := range au.e.agents {
-			if a.m.State == agent.Ready && a.reachable && !a.lost && a.Device != "" && serves(a, c) {
+			if a.m.State == agent.Ready && a.reachable && !a.lost && a.device != "" && au.serves(a, c, c.class) {
 				au.add("idle_while_waiting", "caller %q waits in %q, agent %q is free", id, c.q.Name, a.Name)
 			}
 		}
 	}
 }
 
-func serves(a *agentRec, c *caller) bool {
-	return slices.Contains(a.queues, c.q) && hasSkills(a, both(levels(c.q.Skills), c.class.own))
+// waits: any agent who fits should ring for c now.
+func (au *auditor) waits(c *caller) bool {
+	if len(c.offers) == 0 {
+		return c.sticky == nil
+	}
+	return c.q.Strategy == StrategyRingAll && !c.offers[0].alone && len(c.offers) < au.e.ringLimit(c.q)
 }
 
-func hasSkills(a *agentRec, need []skillLevel) bool {
-	for _, n := range need {
-		if l, ok := a.Skills[n.skill]; !ok || l < n.level {
+// serves tells from the configuration whether an agent fits a class.
+func (au *auditor) serves(a *agentRec, c *caller, cl *class) bool {
+	if !slices.Contains(a.queues, c.q) {
+		return false
+	}
+	after := time.Duration(cl.after)
+	for _, t := range c.q.Tiers {
+		if t.After > after && au.rank(a, c.q) >= t.Rank {
 			return false
 		}
 	}
-	return true
+	if n, err := parsedNeed(c.q.Skills, c.q.Need); err == nil && !n.At(after).Match(a.Skills) {
+		return false
+	}
+	return c.fam.own.At(after).Match(a.Skills)
 }

@@ -22,20 +22,36 @@ func (e *Engine) enter(ev Enter) {
 		e.emit(Refused{ev.CallID, q.Name, LeftFull})
 		return
 	}
-	class := e.classOf(q, ev.Skills)
-	if q.LeaveWhenEmpty && class.loggedIn() == 0 {
+	fam := e.familyOf(q, ev.Skills, ev.Need)
+	c := &caller{callID: ev.CallID, from: ev.From, q: q, fam: fam, priority: min(max(ev.Priority, -maxPriority), maxPriority), joined: e.now, arrived: e.now, due: -1}
+	e.prefer(c, ev)
+	if q.LeaveWhenEmpty && fam.last().loggedIn() == 0 && (c.sticky == nil || !e.canCome(c)) {
 		e.emit(Refused{ev.CallID, q.Name, LeftEmpty})
 		return
 	}
 	e.seq++
-	c := &caller{callID: ev.CallID, q: q, class: class, priority: ev.Priority, seq: e.seq, joined: e.now, arrived: e.now, pos: -1, due: -1}
+	c.seq = e.seq
 	if !ev.ArrivedAt.IsZero() {
 		c.arrived = min(e.now, int64(ev.ArrivedAt.Sub(e.epoch)))
 	}
+	e.setKey(c)
+	e.addCaller(c)
+	if q.AnnounceFirst >= 0 {
+		c.due = c.joined + int64(q.AnnounceFirst)
+	}
+	e.emit(Joined{c.callID, q.Name, q.line.position(c), c.priority + q.Priority})
+	e.wait(c, "")
+}
+
+// addCaller puts c into the queue's lines, not yet among those who wait.
+func (e *Engine) addCaller(c *caller) {
+	q := c.q
 	c.limit = timer{pos: -1, kind: timerLimit, c: c}
 	c.announce = timer{pos: -1, kind: timerAnnounce, c: c}
+	c.widen = timer{pos: -1, kind: timerWiden, c: c}
+	c.another = timer{pos: -1, kind: timerMore, c: c}
 	e.callers[c.callID] = c
-	class.users++
+	c.fam.users++
 	q.line.insert(c)
 	if c.older = q.newest; c.older != nil {
 		c.older.younger = c
@@ -46,53 +62,145 @@ func (e *Engine) enter(ev Enter) {
 	if q.MaxWait > 0 {
 		e.arm(&c.limit, c.joined+int64(q.MaxWait))
 	}
-	if q.AnnounceFirst >= 0 {
-		c.due = c.joined + int64(q.AnnounceFirst)
-	}
-	e.emit(Joined{c.callID, q.Name, q.line.position(c), c.priority + q.Priority})
-	e.wait(c)
 }
 
-// wait makes c one of those who wait for an agent, and looks for one at once.
-func (e *Engine) wait(c *caller) {
-	c.class.waiting.push(c)
-	if c.due >= 0 {
+// file puts c into a heap of those who can be offered somebody; nil = none.
+func (c *caller) file(h *pq[*caller]) {
+	if c.in == h {
+		return
+	}
+	if c.in != nil {
+		c.in.remove(c.pos)
+	}
+	if c.in = h; h != nil {
+		h.push(c)
+	}
+}
+
+// wait makes c, for whom nothing rings, one of those who wait for an agent, and
+// looks for one at once. trigger is why, for the record.
+func (e *Engine) wait(c *caller, trigger string) {
+	c.class = e.stageOf(c)
+	if c.sticky != nil && !e.canCome(c) {
+		c.sticky = nil
+	}
+	if c.sticky != nil {
+		c.file(&c.sticky.personal)
+	} else {
+		c.file(&c.class.waiting)
+	}
+	e.armWiden(c)
+	if c.due >= 0 && c.announce.pos < 0 {
 		e.arm(&c.announce, c.due)
 	}
-	if e.hold {
-		return
+	switch {
+	case e.hold:
+	case c.sticky != nil && c.sticky.free, c.sticky == nil && c.class.pools.len() > 0:
+		e.makeOffer(c, trigger)
+	default:
+		d := e.decision(c, trigger)
+		e.nameExcluded(c, &d)
+		e.emit(Decided{d, c.callID})
 	}
-	if c.class.pools.len() > 0 {
-		e.makeOffer(c)
-		return
-	}
-	d := e.decision(c)
-	e.emit(Decided{d, c.callID})
 }
 
-// requeue puts a caller whose offer has failed back in the old place, unless
+// armWiden sets the time at which the need relaxes next or a wait for one agent
+// ends.
+func (e *Engine) armWiden(c *caller) {
+	at := int64(never)
+	if s := c.fam.stages; c.class.stage+1 < len(s) {
+		at = c.arrived + s[c.class.stage+1].after
+	}
+	if c.sticky != nil && (at == never || c.patience < at) {
+		at = c.patience
+	}
+	switch {
+	case at == never:
+		e.disarm(&c.widen)
+	case c.widen.pos < 0 || c.widen.at != at:
+		e.arm(&c.widen, at)
+	}
+}
+
+// widenNow: time has passed; more agents may fit.
+func (e *Engine) widenNow(c *caller) {
+	was := c.class
+	c.class = e.stageOf(c)
+	if len(c.offers) == 0 {
+		if c.sticky != nil && !e.canCome(c) {
+			c.sticky = nil
+		}
+		e.requeue(c, "widened")
+		return
+	}
+	if c.in == &was.more {
+		c.file(&c.class.more)
+	}
+	e.armWiden(c)
+	e.ringFurther(c, "widened")
+}
+
+// afterOffer puts a caller right of whom an offer has failed: others may still
+// ring.
+func (e *Engine) afterOffer(c *caller) {
+	if len(c.offers) == 0 {
+		e.disarm(&c.another)
+		e.requeue(c, "")
+		return
+	}
+	if c.q.s.many && c.in == nil {
+		c.file(&c.class.more)
+	}
+	e.ringFurther(c, "")
+}
+
+// ringFurther rings more phones for a caller who takes more.
+func (e *Engine) ringFurther(c *caller, trigger string) {
+	if !e.hold && c.in == &c.class.more && c.class.pools.len() > 0 {
+		e.makeOffer(c, trigger)
+	}
+}
+
+// ringMore: progressive adds a phone, now or when one is free.
+func (e *Engine) ringMore(c *caller) {
+	if len(c.offers) > 0 && len(c.offers) < e.ringLimit(c.q) && c.in == nil {
+		c.file(&c.class.more)
+		e.ringFurther(c, "one_more")
+	}
+}
+
+func (e *Engine) ringLimit(q *queue) int {
+	switch {
+	case !q.s.many && !q.s.grows:
+		return 1
+	case q.RingLimit <= 0:
+		return 10
+	}
+	return min(q.RingLimit, MaxRing)
+}
+
+// requeue puts a caller whose offers have failed back in the old place, unless
 // the time is up or nobody is left.
-func (e *Engine) requeue(c *caller) {
+func (e *Engine) requeue(c *caller, trigger string) {
 	q := c.q
 	switch {
 	case q.MaxWait > 0 && e.now >= c.joined+int64(q.MaxWait):
 		e.leave(c, LeftTimeout, "")
-	case !e.hold && q.LeaveWhenEmpty && c.class.loggedIn() == 0:
+	case !e.hold && q.LeaveWhenEmpty && c.sticky == nil && c.fam.last().loggedIn() == 0:
 		e.leave(c, LeftEmpty, "")
 	default:
-		e.wait(c)
+		e.wait(c, trigger)
 	}
 }
 
 // leave takes c out of everything but an offer, which must be over.
 func (e *Engine) leave(c *caller, outcome, agentName string) {
 	q := c.q
-	if c.pos >= 0 {
-		c.class.waiting.remove(c.pos)
+	c.file(nil)
+	c.fam.users--
+	for _, t := range []*timer{&c.limit, &c.announce, &c.widen, &c.another} {
+		e.disarm(t)
 	}
-	c.class.users--
-	e.disarm(&c.limit)
-	e.disarm(&c.announce)
 	q.line.remove(c)
 	if c.older != nil {
 		c.older.younger = c.younger
@@ -106,8 +214,12 @@ func (e *Engine) leave(c *caller, outcome, agentName string) {
 	}
 	c.older, c.younger = nil, nil
 	delete(e.callers, c.callID)
-	if c.last != nil {
-		delete(e.late, c.last.id)
+	for _, o := range c.past {
+		delete(e.late, o.id)
+	}
+	c.past = nil
+	if outcome == LeftAnswered && agentName != "" {
+		e.memory.put(c.from, agentName, e.now)
 	}
 	e.emit(LeftQueue{c.callID, q.Name, outcome, duration(e.now - c.joined), agentName})
 }
@@ -118,11 +230,10 @@ func (e *Engine) leaveEvent(ev Leave) {
 		return // crossed our own LeftQueue
 	}
 	outcome := ev.Outcome
-	switch outcome {
-	case "":
+	switch {
+	case outcome == "":
 		outcome = LeftAbandoned
-	case LeftAnswered: // by somebody the engine did not send
-	case LeftAbandoned, LeftTimeout, LeftKey, LeftError, LeftShutdown, LeftFull, LeftEmpty:
+	case slices.Contains(LeftOutcomes, outcome): // answered: by somebody the engine did not send
 	default:
 		e.fault(FaultBadCause, fmt.Sprintf("call %q leaves queue %q with %q", ev.CallID, c.q.Name, ev.Outcome))
 		outcome = LeftError
@@ -130,24 +241,42 @@ func (e *Engine) leaveEvent(ev Leave) {
 	e.takeOut(c, outcome)
 }
 
-// takeOut removes a caller, withdraws the offer if one is out, and gives the
-// agent back with the idle time kept.
+// takeOut removes a caller, withdraws what rings, and gives the agents back with
+// the idle time kept.
 func (e *Engine) takeOut(c *caller, outcome string) {
-	o := c.offer
-	if o == nil {
-		e.leave(c, outcome, "")
-		return
-	}
-	e.emit(WithdrawOffer{o.id, c.callID, o.a.Name, CauseCallerLeft})
-	e.callerLeft(o, outcome)
+	back := e.stopRinging(c, nil, CauseCallerLeft)
+	e.leave(c, outcome, "")
+	e.serveAll(back)
 }
 
-// callerLeft ends an offer whose caller is gone.
+// stopRinging ends all offers of c but one, and gives their agents back. The
+// caller is then in no place. The agents must be served.
+func (e *Engine) stopRinging(c *caller, but *offer, why string) []*agentRec {
+	var back []*agentRec
+	for _, o := range slices.Clone(c.offers) {
+		if o == but {
+			continue
+		}
+		e.emit(WithdrawOffer{o.id, c.callID, o.a.Name, why})
+		e.endOffer(o, why)
+		e.giveBack(o.a)
+		back = append(back, o.a)
+	}
+	return back
+}
+
+func (e *Engine) serveAll(list []*agentRec) {
+	for _, a := range list {
+		e.serve(a)
+	}
+}
+
+// callerLeft ends an offer whose caller is gone, as the offer's phone tells.
 func (e *Engine) callerLeft(o *offer, outcome string) {
 	a, c := o.a, o.c
 	e.endOffer(o, CauseCallerLeft)
-	e.leave(c, outcome, "")
 	e.giveBack(a)
+	e.takeOut(c, outcome)
 	e.serve(a)
 }
 
@@ -161,37 +290,116 @@ func (e *Engine) gone(ev Gone) {
 }
 
 // decision describes how c stands: who is free and fits, who is not and why.
-func (e *Engine) decision(c *caller) event.Decision {
+func (e *Engine) decision(c *caller, trigger string) event.Decision {
 	d := event.Decision{
 		Queue:    c.q.Name,
-		Strategy: StrategyLongestIdle,
+		Strategy: c.q.strategyName(),
 		WaitMs:   (e.now - c.joined) / 1e6,
 		Position: c.q.line.position(c),
+		Trigger:  trigger,
 	}
 	cl := c.class
-	for s, n := range cl.by {
-		if n > 0 && standing(s) != standFree {
+	if !cl.need.Any() {
+		d.Need = cl.needText()
+	}
+	if c.sticky != nil {
+		d.Prefers = c.sticky.Name
+		return d
+	}
+	out := func(why string, n int) {
+		if n > 0 {
 			if d.Excluded == nil {
 				d.Excluded = make(map[string]int, 4)
 			}
-			d.Excluded[standingWords[s]] += n
+			d.Excluded[why] += n
 		}
 	}
-	if cl.unfit > 0 {
-		if d.Excluded == nil {
-			d.Excluded = make(map[string]int, 1)
+	for s, n := range cl.by {
+		if standing(s) != standFree {
+			out(standingWords[s], n)
 		}
-		d.Excluded["skill"] = cl.unfit
 	}
+	out(ExcludedSkill, cl.unfit)
+	out(ExcludedTier, cl.closed)
+	out(ExcludedCapacity, c.q.unable)
 	return d
 }
 
-// leaveEmpty sends away who waits in a class that nobody can serve any more.
-func (e *Engine) leaveEmpty(cl *class) {
-	if !cl.q.LeaveWhenEmpty || cl.loggedIn() > 0 {
+// Reasons for being left out of a Decision beside the words of StateWords.
+const (
+	ExcludedSkill    = "skill"        // lacks a skill or its level
+	ExcludedTier     = "tier"         // the tier is not open yet
+	ExcludedCapacity = "capacity"     // does not take the queue's channel
+	ExcludedOther    = "other_caller" // the caller waits for another agent
+)
+
+const (
+	maxExcluded = 8  // names kept in a Decision
+	maxLooked   = 64 // agents looked at for them
+)
+
+// nameExcluded names some of those left out, each with the reason.
+func (e *Engine) nameExcluded(c *caller, d *event.Decision) {
+	looked := 0
+	add := func(a *agentRec, why string) {
+		if len(d.ExcludedAgents) < maxExcluded {
+			d.ExcludedAgents = append(d.ExcludedAgents, event.Excluded{Agent: a.Name, Why: why})
+		}
+	}
+	if c.sticky != nil {
+		add(c.sticky, e.standsHow(c.sticky))
 		return
 	}
-	for cl.waiting.len() > 0 {
-		e.leave(cl.waiting.items[0], LeftEmpty, "")
+	for _, qp := range c.q.pools {
+		fits := c.class.need.Match(qp.p.skills)
+		for _, a := range qp.p.agents {
+			if looked++; looked > maxLooked || len(d.ExcludedAgents) >= maxExcluded {
+				return
+			}
+			switch {
+			case !fits:
+				add(a, ExcludedSkill)
+			case c.class.shut && qp.rank >= c.class.opens:
+				add(a, ExcludedTier)
+			case !a.free:
+				add(a, e.standsHow(a))
+			}
+		}
+	}
+}
+
+// standsHow says in a word or two why an agent is not free.
+func (e *Engine) standsHow(a *agentRec) string {
+	s := standingWords[e.standingOf(a)]
+	if a.m.Reason != "" {
+		s += " " + a.m.Reason
+	}
+	return s
+}
+
+func (q *queue) strategyName() string {
+	if q.Strategy == "" {
+		return StrategyLongestIdle
+	}
+	return q.Strategy
+}
+
+// needText writes the need once.
+func (c *class) needText() string {
+	if c.text == "" {
+		c.text = c.need.String()
+	}
+	return c.text
+}
+
+// leaveEmpty sends away who waits in a family that nobody can serve any more.
+func (e *Engine) leaveEmpty(f *family) {
+	if !f.q.LeaveWhenEmpty || f.users == 0 || f.last().loggedIn() > 0 {
+		return
+	}
+	for _, cl := range f.stages {
+		for cl.waiting.len() > 0 {
+			e.leave(cl.waiting.items[0], LeftEmpty, "")
+		}
 	}
 }

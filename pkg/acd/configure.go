@@ -1,13 +1,16 @@
 package acd
 
 import (
+	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/centrala/centrala/pkg/acd/skill"
 	"github.com/centrala/centrala/pkg/agent"
 )
 
@@ -16,6 +19,7 @@ const maxDuration = 366 * 24 * time.Hour
 
 func (e *Engine) configure(ev Configure) {
 	e.hold = true
+	e.set = ev.Settings.withDefaults()
 	e.configureAgents(ev.Agents)
 	e.configureQueues(ev.Queues)
 	e.bindAll()
@@ -29,8 +33,8 @@ func (e *Engine) configure(ev Configure) {
 		}
 	}
 	for _, q := range e.queues {
-		for _, cl := range q.classes {
-			e.leaveEmpty(cl)
+		for _, f := range q.families {
+			e.leaveEmpty(f)
 		}
 	}
 	e.hold = false
@@ -51,15 +55,15 @@ func (e *Engine) configureAgents(list []Agent) {
 		a := e.byAgent[cfg.Name]
 		if a == nil {
 			// since -1 marks the newcomer until configure is through.
-			a = &agentRec{reachable: true, idlePos: -1, since: -1}
-			a.timer = timer{pos: -1, kind: timerAgent, a: a}
+			a = newAgent()
 			e.byAgent[cfg.Name] = a
+			e.setDevice(a, cfg.Device)
 		} else {
 			if cfg.AlwaysReady && !a.AlwaysReady && a.m.State == agent.Offline {
 				a.since = -1
 			}
-			if cfg.Device != a.Device {
-				a.reachable, a.lost = true, false // another phone, nothing known of it
+			if cfg.Device != a.Device && a.device == a.Device {
+				e.setDevice(a, cfg.Device)
 			}
 		}
 		if a.leaving { // back in before the call was over
@@ -67,12 +71,14 @@ func (e *Engine) configureAgents(list []Agent) {
 			e.change(a, agent.LogIn, agent.Facts{Talking: len(a.calls) > 0}, "", BySystem)
 		}
 		a.Agent = cfg
+		a.number = len(e.agents)
 		e.agents = append(e.agents, a)
 	}
 	for _, a := range old {
 		if seen[a.Name] {
 			continue
 		}
+		a.number = len(e.agents)
 		e.agents = append(e.agents, a)
 		a.leaving = true
 		out := func() { e.change(a, agent.LogOut, agent.Facts{}, "removed", BySystem) }
@@ -82,7 +88,7 @@ func (e *Engine) configureAgents(list []Agent) {
 			out()
 		}
 		if a.m.State == agent.Offline && len(a.calls) == 0 {
-			a.pool, a.queues = nil, nil // all pools are about to be made anew
+			a.pool, a.queues, a.free = nil, nil, false // all pools are about to be made anew
 			e.forget(a)
 		}
 	}
@@ -99,26 +105,29 @@ func (e *Engine) configureQueues(list []Queue) {
 			continue
 		}
 		seen[cfg.Name] = true
-		if cfg.Strategy != "" && cfg.Strategy != StrategyLongestIdle {
-			e.fault(FaultBadConfig, fmt.Sprintf("queue %q: unknown strategy %q; want %s", cfg.Name, cfg.Strategy, StrategyLongestIdle))
-		}
-		for _, d := range []*time.Duration{&cfg.WrapUp, &cfg.RingTimeout, &cfg.MaxWait, &cfg.AnnounceEvery} {
-			*d = min(max(*d, 0), maxDuration)
-		}
-		cfg.AnnounceFirst = min(cfg.AnnounceFirst, maxDuration)
-		if cfg.AnnounceEvery > 0 {
-			cfg.AnnounceEvery = max(cfg.AnnounceEvery, time.Second)
+		e.bound(&cfg)
+		need, err := parsedNeed(cfg.Skills, cfg.Need)
+		if err != nil {
+			e.fault(FaultBadConfig, fmt.Sprintf("queue %q: %v", cfg.Name, err))
 		}
 		q := e.byQueue[cfg.Name]
-		if q == nil {
-			q = &queue{byNeed: map[string]*class{}}
+		fresh := q == nil
+		if fresh {
+			q = &queue{byNeed: map[string]*family{}}
 			e.byQueue[cfg.Name] = q
-			q.Queue = cfg
-			q.classes = []*class{newClass(q, "", nil)}
-			q.byNeed[""] = q.classes[0]
 		}
 		maxWait := q.MaxWait
-		q.Queue, q.need = cfg, levels(cfg.Skills)
+		anew := fresh || cfg.Need != q.Need || levelsKey(cfg.Skills) != levelsKey(q.Queue.Skills) || !slices.Equal(cfg.Tiers, q.Tiers) ||
+			strategies[cfg.Strategy].skill != q.s.skill
+		q.Queue, q.need, q.s = cfg, need, strategies[cfg.Strategy]
+		if anew {
+			e.newFamilies(q)
+		}
+		for c := q.oldest; c != nil; c = c.younger {
+			if len(c.offers) > 0 { // how many phones ring may be another matter now
+				e.ringsFor(c)
+			}
+		}
 		if cfg.MaxWait != maxWait {
 			for c := q.oldest; c != nil; c = c.younger {
 				e.disarm(&c.limit)
@@ -140,27 +149,100 @@ func (e *Engine) configureQueues(list []Queue) {
 	}
 }
 
-// membership is one agent's place in one queue while pools are made.
-type membership struct {
-	q    int
-	rank int
+// bound puts what cannot be within what can, and names it.
+func (e *Engine) bound(cfg *Queue) {
+	if cfg.Strategy == "" {
+		cfg.Strategy = StrategyLongestIdle
+	}
+	if strategies[cfg.Strategy] == nil {
+		e.fault(FaultBadConfig, fmt.Sprintf("queue %q: unknown strategy %q; want one of %s", cfg.Name, cfg.Strategy, strings.Join(Strategies, ", ")))
+		cfg.Strategy = StrategyLongestIdle
+	}
+	for _, d := range []*time.Duration{&cfg.WrapUp, &cfg.WrapUpExtend, &cfg.RingTimeout, &cfg.RingStep, &cfg.MaxWait, &cfg.AnnounceEvery, &cfg.LastAgent, &cfg.Patience} {
+		*d = min(max(*d, 0), maxDuration)
+	}
+	cfg.AnnounceFirst = min(cfg.AnnounceFirst, maxDuration)
+	if cfg.AnnounceEvery > 0 {
+		cfg.AnnounceEvery = max(cfg.AnnounceEvery, time.Second)
+	}
+	cfg.Tiers = slices.Clone(cfg.Tiers)
+	for i := range cfg.Tiers {
+		cfg.Tiers[i].After = min(max(cfg.Tiers[i].After, 0), maxDuration)
+	}
+	slices.SortFunc(cfg.Tiers, func(a, b Tier) int { return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.After, b.After)) })
 }
 
-// bindAll makes pools, classes' fits, counts and idle heaps anew.
+// newFamilies makes a queue's families anew, because its own need, its tiers or
+// what its strategy looks at have changed. Callers keep their places.
+func (e *Engine) newFamilies(q *queue) {
+	old := q.families
+	q.families, q.byNeed = nil, map[string]*family{}
+	renewed := map[*family]*family{}
+	plain := e.newFamily(q, "", skill.Need{})
+	q.families, q.byNeed[""] = append(q.families, plain), plain
+	for _, f := range old {
+		switch {
+		case f.key == "":
+			renewed[f] = plain
+		case f.users > 0:
+			g := e.newFamily(q, f.key, f.own)
+			q.families, q.byNeed[f.key] = append(q.families, g), g
+			renewed[f] = g
+		}
+	}
+	for c := q.oldest; c != nil; c = c.younger {
+		more := c.in == &c.class.more
+		waits := c.in == &c.class.waiting
+		c.file(nil)
+		c.fam = renewed[c.fam]
+		c.fam.users++
+		c.class = e.stageOf(c)
+		switch {
+		case waits:
+			c.file(&c.class.waiting)
+		case more:
+			c.file(&c.class.more)
+		case c.sticky != nil && len(c.offers) == 0:
+			c.file(&c.sticky.personal)
+		}
+		e.armWiden(c)
+	}
+}
+
+// newAgent is one who has just come; since -1 marks it until configure is through.
+func newAgent() *agentRec {
+	a := &agentRec{since: -1, offered: never, load: never, personal: callerHeap(), redraw: true}
+	a.timer = timer{pos: -1, kind: timerAgent, a: a}
+	a.lease = timer{pos: -1, kind: timerLease, a: a}
+	return a
+}
+
+// membership is one agent's place in one queue while pools are made.
+type membership struct {
+	q      int
+	rank   int
+	weight int
+	place  int // in the queue's list
+}
+
+// bindAll makes pools, classes' fits, counts and heaps of free agents anew, and
+// puts callers in order by the priorities of now.
 func (e *Engine) bindAll() {
 	in := e.memberships()
 	e.pools = nil
 	for _, q := range e.queues {
 		q.pools, q.members = nil, 0
-		for _, cl := range q.classes {
-			cl.pools.items = nil
-			cl.need = both(q.need, cl.own)
+		for _, f := range q.families {
+			for _, cl := range f.stages {
+				cl.pools.items = nil
+			}
 		}
 	}
 	byKey := map[string]*pool{}
 	var key []byte
 	for i, a := range e.agents {
-		a.idlePos, a.pool, a.queues = -1, nil, nil
+		kept := a.draws() // a place by chance is a place too
+		a.free, a.pool, a.queues, a.seats = false, nil, nil, nil
 		if a.leaving {
 			continue
 		}
@@ -169,7 +251,7 @@ func (e *Engine) bindAll() {
 			key = append(strconv.AppendInt(key, int64(m.q), 36), ' ')
 			key = append(strconv.AppendInt(key, int64(m.rank), 36), ' ')
 		}
-		key = append(key, needKey(levels(a.Skills))...)
+		key = append(key, levelsKey(a.Skills)...)
 		p := byKey[string(key)]
 		if p == nil {
 			p = newPool(a.Skills)
@@ -177,29 +259,111 @@ func (e *Engine) bindAll() {
 			e.pools = append(e.pools, p)
 			for _, m := range in[i] {
 				q := e.queues[m.q]
-				q.pools = append(q.pools, queuePool{p, m.rank})
+				q.pools = append(q.pools, queuePool{p, m.rank, p.orderFor(q)})
 			}
 		}
-		p.members++
+		p.agents = append(p.agents, a)
 		a.pool = p
 		a.queues = make([]*queue, len(in[i]))
 		for j, m := range in[i] {
 			a.queues[j] = e.queues[m.q]
 			a.queues[j].members++
 		}
+		a.seats = make([]seat, len(p.orders))
+		for j, o := range p.orders {
+			a.seats[j] = seat{a: a, pos: -1}
+			if o.q != nil {
+				at := slices.IndexFunc(in[i], func(m membership) bool { return e.queues[m.q] == o.q })
+				a.seats[j].place, a.seats[j].weight = in[i][at].place, in[i][at].weight
+				a.seats[j].draw = kept[o.q.Name]
+				if _, ok := kept[o.q.Name]; !ok && o.q.Strategy == StrategyRandom {
+					e.shuffle(o.q, &a.seats[j])
+				}
+			}
+		}
 		e.armAgent(a)
 		a.standing = e.standingOf(a)
 		p.by[a.standing]++
 		if a.standing == standFree {
-			p.idle.push(a)
+			a.free = true
+			p.free++
+			for j, o := range p.orders {
+				o.free.push(&a.seats[j])
+			}
 		}
 	}
 	for _, q := range e.queues {
-		for _, cl := range q.classes {
-			cl.bind()
+		for _, f := range q.families {
+			for _, cl := range f.stages {
+				cl.bind()
+			}
 		}
+		e.reorder(q)
 	}
 }
+
+// draws are an agent's places in the queues with random.
+func (a *agentRec) draws() map[string]int64 {
+	if a.pool == nil {
+		return nil
+	}
+	var m map[string]int64
+	for i, o := range a.pool.orders {
+		if o.q != nil && o.s == strategies[StrategyRandom] {
+			if m == nil {
+				m = map[string]int64{}
+			}
+			m[o.q.Name] = a.seats[i].draw
+		}
+	}
+	return m
+}
+
+// orderFor finds or makes the order that a queue's strategy needs in the pool.
+func (p *pool) orderFor(q *queue) *order {
+	s := q.s
+	if !s.perQueue {
+		for _, o := range p.orders {
+			if o.q == nil && o.s.order == s.order {
+				return o
+			}
+		}
+	}
+	o := newOrder(s, nil)
+	if s.perQueue {
+		o.q = q
+	}
+	p.orders = append(p.orders, o)
+	return o
+}
+
+// reorder works out the places of a queue's callers anew, if what they come from
+// has changed.
+func (e *Engine) reorder(q *queue) {
+	changed := false
+	for c := q.oldest; c != nil; c = c.younger {
+		strict, key := c.strict, c.key
+		e.setKey(c)
+		changed = changed || c.strict != strict || c.key != key
+	}
+	if !changed {
+		return
+	}
+	q.line = line{}
+	heaps := map[*pq[*caller]]bool{}
+	for c := q.oldest; c != nil; c = c.younger {
+		q.line.insert(c)
+		if c.in != nil {
+			heaps[c.in] = true
+		}
+	}
+	for h := range heaps { // the result of a heap's making is the same in any order of heaps
+		h.build()
+	}
+}
+
+// maxAgents lets a line of a queue's list and an agent's number make one number.
+const maxAgents = 1 << 24
 
 // memberships resolves names and patterns; the result is by index in e.agents,
 // each list in queue order.
@@ -213,20 +377,26 @@ func (e *Engine) memberships() [][]membership {
 	in := make([][]membership, len(e.agents))
 	patterns := map[string][]int{} // several queues use the same ones
 	for qi, q := range e.queues {
-		join := func(i, rank int) {
-			if n := len(in[i]); n == 0 || in[i][n-1].q != qi {
-				in[i] = append(in[i], membership{qi, rank})
+		unable := map[int]bool{}
+		join := func(i, line int) {
+			n, m := len(in[i]), q.Members[line]
+			switch {
+			case n > 0 && in[i][n-1].q == qi:
+			case !e.agents[i].takes(q.Channel):
+				unable[i] = true
+			default:
+				in[i] = append(in[i], membership{qi, m.Rank, max(m.Weight, 1), line*maxAgents + i})
 			}
 		}
 		// Outright names first: they win over patterns.
-		for _, m := range q.Members {
+		for l, m := range q.Members {
 			if !isPattern(m.Agent) {
 				if i, ok := at[m.Agent]; ok {
-					join(i, m.Rank)
+					join(i, l)
 				}
 			}
 		}
-		for _, m := range q.Members {
+		for l, m := range q.Members {
 			if !isPattern(m.Agent) {
 				continue
 			}
@@ -236,9 +406,10 @@ func (e *Engine) memberships() [][]membership {
 				patterns[m.Agent] = list
 			}
 			for _, i := range list {
-				join(i, m.Rank)
+				join(i, l)
 			}
 		}
+		q.unable = len(unable)
 	}
 	return in
 }
@@ -283,14 +454,14 @@ func (e *Engine) restore(ev Restore) {
 		}
 		if s.State == agent.NotReady {
 			e.change(a, agent.SetNotReady, f, "restored", BySystem)
-		} else if a.idlePos < 0 && a.m.State == agent.NotReady {
+		} else if !a.free && a.m.State == agent.NotReady {
 			e.change(a, agent.SetReady, f, "restored", BySystem)
 		}
 	}
 	e.hold = false
 	for _, q := range e.queues {
-		for _, cl := range q.classes {
-			e.leaveEmpty(cl)
+		for _, f := range q.families {
+			e.leaveEmpty(f)
 		}
 	}
 	e.matchAll()

@@ -58,6 +58,16 @@ type (
 		event.Decision
 		CallID string
 	}
+	// Assigned: a caller was given to an agent out of turn, by whom.
+	Assigned struct {
+		event.QueueAssigned
+		CallID string
+	}
+	// PriorityChanged: a waiting call's priority, with the queue's, was changed.
+	PriorityChanged struct {
+		event.QueuePriority
+		CallID string
+	}
 	// Fault: something that cannot be, happened. The state is unchanged by it.
 	// Rule is from the list Faults.
 	Fault struct{ Rule, Detail string }
@@ -72,18 +82,21 @@ const (
 	FaultBadConfig     = "bad_config"
 	FaultTransition    = "transition" // a pair the agent table does not know
 	FaultUnknownEvent  = "unknown_event"
+	FaultBadNeed       = "bad_need" // a caller's need does not parse: it counts as any
 )
 
 // Faults lists the rules of Fault, for metrics that start at zero.
-var Faults = []string{FaultUnknownAgent, FaultUnknownOffer, FaultDuplicateCall, FaultBadCause, FaultBadConfig, FaultTransition, FaultUnknownEvent}
+var Faults = []string{FaultUnknownAgent, FaultUnknownOffer, FaultDuplicateCall, FaultBadCause, FaultBadConfig, FaultTransition, FaultUnknownEvent, FaultBadNeed}
 
-func (Offer) acdEffect()         {}
-func (WithdrawOffer) acdEffect() {}
-func (OfferEnded) acdEffect()    {}
-func (Joined) acdEffect()        {}
-func (Refused) acdEffect()       {}
-func (LeftQueue) acdEffect()     {}
-func (Announce) acdEffect()      {}
-func (AgentChanged) acdEffect()  {}
-func (Decided) acdEffect()       {}
-func (Fault) acdEffect()         {}
+func (Offer) acdEffect()           {}
+func (WithdrawOffer) acdEffect()   {}
+func (OfferEnded) acdEffect()      {}
+func (Joined) acdEffect()          {}
+func (Refused) acdEffect()         {}
+func (LeftQueue) acdEffect()       {}
+func (Announce) acdEffect()        {}
+func (AgentChanged) acdEffect()    {}
+func (Decided) acdEffect()         {}
+func (Assigned) acdEffect()        {}
+func (PriorityChanged) acdEffect() {}
+func (Fault) acdEffect()           {}

@@ -1,6 +1,7 @@
 package acd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -22,51 +23,69 @@ var (
 // concurrent use: one goroutine owns it (pkg/acd/dispatch).
 type Engine struct {
 	cfg     Config
+	set     Settings
 	epoch   time.Time // the first Step's time; all times inside are ns since
 	started bool
 	now     int64 // never goes back
 	seq     uint64
 	offers  uint64 // made so far; the next offer's number less one
+	rng     uint64 // of the strategy random
 
 	queues   []*queue // as configured
 	byQueue  map[string]*queue
 	agents   []*agentRec // as configured, then those who leave after their call
 	byAgent  map[string]*agentRec
+	onDevice map[string][]*agentRec // by the device that agents take calls on
+	down     map[string]bool        // devices out of reach, as told by Reach
 	pools    []*pool
 	callers  map[string]*caller
 	byOffer  map[string]*offer
-	late     map[string]*caller     // by the id of the caller's last failed offer
+	late     map[string]*offer      // offers that failed, while their callers wait on
 	onCall   map[string][]*agentRec // by call id, for Gone
+	memory   memory
 	timers   pq[*timer]
 	hold     bool // no matching until the change at hand is complete
 	out      []Effect
 	verdict  error
 	frontier []frontierNode // scratch of choose
+	picked   []*agentRec    // scratch of makeOffer
 }
 
 // caller is one call in one queue.
 type caller struct {
 	callID   string
+	from     string // who calls, for the memory of last agents; "" = unknown
 	q        *queue
-	class    *class
+	fam      *family
+	class    *class // the family's, after the time waited
 	priority int    // the call's own
+	strict   int    // with key: the place in all lines, see setKey
+	key      int64
 	arrived  int64  // may lie before joined, and before the epoch
 	seq      uint64 // order of joining
 	joined   int64
 	node     node
-	pos      int // in class.waiting; -1 = being offered
+	in       *pq[*caller] // waits in; nil = phones ring, and no more are wanted
+	pos      int
 	older    *caller
 	younger  *caller
-	offer    *offer
-	last     *offer // the last that failed, while the caller waits on
+	offers   []*offer // that ring now
+	past     []*offer // the last that failed, while the caller waits on
+	// sticky is the agent the caller waits for alone, until patience is over.
+	sticky   *agentRec
+	patience int64
 	limit    timer
 	announce timer
+	widen    timer
+	another  timer
 	due      int64 // of the next position; -1 = none
 }
 
 // agentRec is one agent.
 type agentRec struct {
 	Agent
+	number    int    // in the configured order
+	device    string // the configured one, or the one logged in from
 	m         agent.Machine
 	since     int64 // of the state
 	reachable bool  // as told by Reach
@@ -74,15 +93,31 @@ type agentRec struct {
 	lostUntil int64
 	standing  standing
 	pool      *pool
+	seats     []seat // one for each of the pool's orders
 	queues    []*queue
+	free      bool // in the heaps of the pool's orders
 	idleSince int64
 	idleSeq   uint64
-	idlePos   int  // in pool.idle; -1 = not free
 	keepIdle  bool // the coming Ready does not send the agent to the back
+	redraw    bool // the coming place among the free is drawn anew
+	lastOffer uint64
+	offered   int64 // when; never = not yet
+	taken     int   // calls since log-in, see StrategyFewestCalls
+	occ       float64
+	occAt     int64
+	working   bool
+	load      int64
+	once      bool // one call, then not ready
 	offer     *offer
+	personal  pq[*caller] // wait for this agent alone
 	calls     []talk
+	lastCall  talk          // of a queue, the latest
 	wrapUp    time.Duration // due after the last call
+	wrapMode  string
+	wrapMore  time.Duration // that the agent may still add
+	pause     time.Duration // of NotReady for a time
 	timer     timer
+	lease     timer
 	leaving   bool // out of the configuration, on the last call
 }
 
@@ -96,19 +131,25 @@ type offer struct {
 	c        *caller
 	made     int64
 	deadline int64
+	alone    bool // made for an agent whom the caller waited for: nobody else rings
 }
 
 // New makes an engine without queues and agents; the first event is Configure.
 func New(cfg Config) *Engine {
 	return &Engine{
-		cfg:     cfg.withDefaults(),
-		byQueue: map[string]*queue{},
-		byAgent: map[string]*agentRec{},
-		callers: map[string]*caller{},
-		byOffer: map[string]*offer{},
-		late:    map[string]*caller{},
-		onCall:  map[string][]*agentRec{},
-		timers:  newTimers(),
+		cfg:      cfg.withDefaults(),
+		set:      Settings{}.withDefaults(),
+		rng:      cfg.Seed,
+		byQueue:  map[string]*queue{},
+		byAgent:  map[string]*agentRec{},
+		onDevice: map[string][]*agentRec{},
+		down:     map[string]bool{},
+		callers:  map[string]*caller{},
+		byOffer:  map[string]*offer{},
+		late:     map[string]*offer{},
+		onCall:   map[string][]*agentRec{},
+		memory:   newMemory(),
+		timers:   newTimers(),
 	}
 }
 
@@ -139,15 +180,26 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 	case Gone:
 		e.gone(ev)
 	case LogIn:
-		e.presence(ev.Agent, agent.LogIn, ev.Reason, ev.By)
+		e.logIn(ev)
 	case LogOut:
 		e.presence(ev.Agent, agent.LogOut, ev.Reason, ev.By)
 	case SetReady:
+		if a := e.byAgent[ev.Agent]; a != nil {
+			a.once = ev.Once || a.OnDemand
+		}
 		e.presence(ev.Agent, agent.SetReady, ev.Reason, ev.By)
 	case SetNotReady:
 		e.presence(ev.Agent, agent.SetNotReady, ev.Reason, ev.By)
 	case WrapUpDone:
 		e.presence(ev.Agent, agent.WrapUpOver, ev.Reason, ev.By)
+	case ExtendWrapUp:
+		e.extendWrapUp(ev)
+	case Assign:
+		e.assign(ev)
+	case SetPriority:
+		e.setPriority(ev)
+	case Remember:
+		e.memory.put(ev.From, ev.Agent, min(e.now, int64(ev.At.Sub(e.epoch))))
 	case Reach:
 		e.reach(ev)
 	case OfferRinging:
@@ -202,9 +254,11 @@ func (e *Engine) fire(t *timer) {
 	switch t.kind {
 	case timerAgent:
 		e.agentDeadline(t.a)
+	case timerLease:
+		e.leaseOver(t.a)
 	case timerLimit:
 		// Not while an agent's phone rings for the caller; requeue looks again.
-		if t.c.offer == nil {
+		if len(t.c.offers) == 0 {
 			e.leave(t.c, LeftTimeout, "")
 		}
 	case timerAnnounce:
@@ -215,6 +269,10 @@ func (e *Engine) fire(t *timer) {
 			c.due = e.now + every // from now, not from the due time: no burst after a stall
 			e.arm(&c.announce, c.due)
 		}
+	case timerWiden:
+		e.widenNow(t.c)
+	case timerMore:
+		e.ringMore(t.c)
 	}
 }
 
@@ -236,25 +294,30 @@ func (e *Engine) change(a *agentRec, ev agent.Event, f agent.Facts, reason, by s
 		return v
 	}
 	if a.m.State != was.State || a.m.Reason != was.Reason {
+		c := AgentChanged{event.AgentStateChanged{Agent: a.Name, From: was.State.String(), To: a.m.State.String(),
+			Reason: cmp.Or(a.m.Reason, reason), By: cmp.Or(by, BySystem)}}
 		if a.m.State != was.State {
+			c.WasMs = (e.now - a.since) / 1e6
 			a.since = e.now
+			if (a.m.State == agent.OnCall || a.m.State == agent.WrapUp) && a.lastCall.q != "" {
+				c.Queue, c.CallID = a.lastCall.q, a.lastCall.callID
+			}
 		}
-		if a.m.Reason != "" {
-			reason = a.m.Reason
-		}
-		if by == "" {
-			by = BySystem
-		}
-		e.emit(AgentChanged{event.AgentStateChanged{Agent: a.Name, From: was.State.String(), To: a.m.State.String(), Reason: reason, By: by}})
+		e.emit(c)
 	}
+	a.weigh(e.now, a.m.State == agent.OnCall || a.m.State == agent.WrapUp)
 	if was.State == agent.WrapUp && a.m.State != agent.WrapUp {
-		a.wrapUp = 0 // a call made in wrap-up has used it up
+		a.wrapUp, a.wrapMore = 0, 0 // a call made in wrap-up has used it up
+	}
+	if a.m.State == agent.Offline && was.State != agent.Offline {
+		e.loggedOut(a)
 	}
 	if a.m.State == agent.Ready && was.State != agent.Ready {
 		if !a.keepIdle {
 			a.idleSince = e.now
 			e.seq++
 			a.idleSeq = e.seq
+			a.redraw = true
 		}
 		a.keepIdle = false
 	} else if !a.m.Paused {
@@ -265,7 +328,8 @@ func (e *Engine) change(a *agentRec, ev agent.Event, f agent.Facts, reason, by s
 	return v
 }
 
-// armAgent sets the deadline of the agent's state, if it should pass.
+// armAgent sets the deadline of the agent's state, if it should pass, and the
+// lease of a log-in whose phone is out of reach.
 func (e *Engine) armAgent(a *agentRec) {
 	var at int64
 	switch {
@@ -274,20 +338,19 @@ func (e *Engine) armAgent(a *agentRec) {
 	case a.m.State == agent.WrapUp:
 		at = a.since + int64(a.wrapUp)
 	case a.m.State == agent.NotReady && a.m.Paused:
-		pause := e.cfg.Backoff
-		if a.m.Reason == ReasonRingNoAnswer {
-			pause = e.cfg.StaticRest
-		}
-		at = a.since + int64(pause)
-	case a.m.State == agent.Ready && a.lost && e.cfg.UnreachableRetry > 0:
+		at = a.since + int64(a.pause)
+	case a.m.State == agent.Ready && a.lost:
 		at = a.lostUntil
 	default:
-		e.disarm(&a.timer)
-		return
+		at = never
 	}
-	if a.timer.pos < 0 || a.timer.at != at {
+	switch {
+	case at == never:
+		e.disarm(&a.timer)
+	case a.timer.pos < 0 || a.timer.at != at:
 		e.arm(&a.timer, at)
 	}
+	e.armLease(a)
 }
 
 // agentDeadline: the agent's state has lasted as long as it may.

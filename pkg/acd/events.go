@@ -11,26 +11,38 @@ type Event interface{ acdEvent() }
 
 // Who caused a change of an agent's state.
 const (
-	ByPhone  = "phone"
-	ByAPI    = "api"
-	BySystem = "system"
+	ByPhone      = "phone"
+	ByAPI        = "api"
+	BySupervisor = "supervisor" // may do what the agent may not: end a fixed wrap-up
+	BySystem     = "system"
 )
 
 // Causes of OfferFailed; also the outcomes of an offer (event.OfferEnded).
 const (
-	OutcomeAccepted    = "accepted"
-	CauseNoAnswer      = "no_answer"
-	CauseBusy          = "busy"
-	CauseRejected      = "rejected"
-	CauseUnreachable   = "unreachable"
-	CauseCallerLeft    = "caller_left"
-	CauseWithdrawn     = "withdrawn"
-	ReasonRingNoAnswer = "ring_no_answer" // not-ready reason after CauseNoAnswer
+	OutcomeAccepted  = "accepted"
+	CauseNoAnswer    = "no_answer"
+	CauseBusy        = "busy"
+	CauseRejected    = "rejected"
+	CauseUnreachable = "unreachable"
+	CauseCallerLeft  = "caller_left"
+	CauseWithdrawn   = "withdrawn"
+	// CauseElsewhere: another phone that rang for the same caller was quicker.
+	CauseElsewhere = "answered_elsewhere"
+)
+
+// Reasons for not ready that the engine gives.
+const (
+	ReasonRingNoAnswer = "ring_no_answer" // after CauseNoAnswer
+	ReasonOneCall      = "one_call"       // the one call on demand is over
+	ReasonDeviceGone   = "device_gone"    // the phone was out of reach for PresenceLease
 )
 
 // OfferOutcomes lists how an offer can end, for metrics that start at zero.
 var OfferOutcomes = []string{OutcomeAccepted, CauseNoAnswer, CauseBusy, CauseRejected, CauseUnreachable,
-	CauseCallerLeft, CauseWithdrawn}
+	CauseCallerLeft, CauseWithdrawn, CauseElsewhere}
+
+// Causes lists the failures that Queue.After and Settings.After may name.
+var Causes = []string{CauseNoAnswer, CauseBusy, CauseRejected, CauseUnreachable}
 
 // Outcomes of a caller's stay in a queue (event.QueueLeft) and of Refused.
 const (
@@ -55,8 +67,9 @@ type (
 	// their states; callers of a queue that is gone leave with LeftError; an
 	// agent that is gone leaves at once, or after the call.
 	Configure struct {
-		Queues []Queue
-		Agents []Agent
+		Queues   []Queue
+		Agents   []Agent
+		Settings Settings
 	}
 	// Restore puts agents back into the states they had before a restart,
 	// before anybody is offered anything. Unknown agents are passed over.
@@ -68,9 +81,20 @@ type (
 		Queue    string
 		Priority int
 		Skills   map[string]int // skill -> least level, beside the queue's
-		// ArrivedAt orders callers of equal priority; zero or in the future =
-		// now. A caller who comes back to a queue may bring the time already spent.
+		Need     string         // an expression that may relax, beside the queue's
+		// ArrivedAt orders callers and is what relaxing and tiers count from; zero or
+		// in the future = now. A caller who comes back to a queue may bring the time
+		// already spent.
 		ArrivedAt time.Time
+		// From is who calls, as the house knows it (a number, a customer): the key of
+		// the memory of last agents. "" = unknown.
+		From string
+		// Agent: wait for this agent alone for Patience (0 = the queue's, or 30 s),
+		// in the queue as the back-up; at once in the queue when the agent cannot
+		// come: logged out, not ready, out of reach. "" = the last agent, if the
+		// queue says so. The agent need not be a member.
+		Agent    string
+		Patience time.Duration
 	}
 	// Leave takes a caller out: hung up, key pressed, shutdown. Outcome ""
 	// means LeftAbandoned. A call that waits nowhere is passed over.
@@ -83,22 +107,56 @@ type (
 	// for a Leave, CallEnded or Release that never came.
 	Gone struct{ CallID string }
 
-	// LogIn makes an agent ready (on call, if the phone already talks).
-	LogIn struct{ Agent, Reason, By string }
+	// LogIn makes an agent ready (on call, if the phone already talks). Device is
+	// where the agent sits today; "" = the configured one. Once: for one call.
+	LogIn struct {
+		Agent, Reason, By string
+		Device            string
+		Once              bool
+	}
 	// LogOut takes an agent out; after the call, if there is one.
 	LogOut struct{ Agent, Reason, By string }
-	// SetReady ends not ready and wrap-up.
-	SetReady struct{ Agent, Reason, By string }
+	// SetReady ends not ready and wrap-up. Once: for one call.
+	SetReady struct {
+		Agent, Reason, By string
+		Once              bool
+	}
 	// SetNotReady takes an agent out of offers for Reason; after the call, if
 	// there is one. An offer that rings is withdrawn.
 	SetNotReady struct{ Agent, Reason, By string }
 	// WrapUpDone ends wrap-up early.
 	WrapUpDone struct{ Agent, Reason, By string }
-	// Reach tells whether an agent's phone can be reached (has a binding).
-	// Until told, it is taken to be.
+	// ExtendWrapUp adds to a wrap-up under way, as far as the queue lets it.
+	ExtendWrapUp struct {
+		Agent, By string
+		For       time.Duration
+	}
+	// Reach tells whether a phone can be reached (has a binding, answers OPTIONS).
+	// Until told, it is taken to be. Device, or else the Agent's.
 	Reach struct {
 		Agent     string
 		Reachable bool
+		Device    string
+	}
+
+	// Assign gives a waiting caller to an agent, out of turn. Pull: the agent takes
+	// the caller, and becomes ready for this one call if not ready. Otherwise a
+	// supervisor gives the caller, who waits for that agent for Patience (0 = 2 min)
+	// and keeps the place in the queue.
+	Assign struct {
+		CallID, Agent, By string
+		Pull              bool
+		Patience          time.Duration
+	}
+	// SetPriority changes a waiting call's own priority, and with it the place.
+	SetPriority struct {
+		CallID, By string
+		Priority   int
+	}
+	// Remember tells who last talked to a caller, from before the engine's time.
+	Remember struct {
+		From, Agent string
+		At          time.Time
 	}
 
 	// OfferRinging: the agent's phone rings.
@@ -130,6 +188,10 @@ func (SetReady) acdEvent()      {}
 func (SetNotReady) acdEvent()   {}
 func (WrapUpDone) acdEvent()    {}
 func (Reach) acdEvent()         {}
+func (ExtendWrapUp) acdEvent()  {}
+func (Assign) acdEvent()        {}
+func (SetPriority) acdEvent()   {}
+func (Remember) acdEvent()      {}
 func (OfferRinging) acdEvent()  {}
 func (OfferAccepted) acdEvent() {}
 func (OfferFailed) acdEvent()   {}

@@ -30,6 +30,13 @@ func (h *pq[T]) remove(i int) {
 	h.moved(gone, -1)
 }
 
+// build restores the order of all items after any of them have changed.
+func (h *pq[T]) build() {
+	for i := len(h.items)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
+}
+
 // fix restores the order after the item at i has changed.
 func (h *pq[T]) fix(i int) {
 	if !h.down(i) {
@@ -90,8 +97,11 @@ type timerKind uint8
 
 const (
 	timerAgent    timerKind = iota // the agent's state should pass
+	timerLease                     // the agent's presence is not renewed
 	timerLimit                     // the caller's max wait
 	timerAnnounce                  // the caller's next position
+	timerWiden                     // the caller's need relaxes, or a wait for one agent ends
+	timerMore                      // one more phone for the caller
 )
 
 func newTimers() pq[*timer] {

@@ -13,17 +13,6 @@ type node struct {
 	weight              uint64
 }
 
-// before is the order inside one queue: priority, then arrival, then number.
-func (c *caller) before(d *caller) bool {
-	if c.priority != d.priority {
-		return c.priority > d.priority
-	}
-	if c.arrived != d.arrived {
-		return c.arrived < d.arrived
-	}
-	return c.seq < d.seq
-}
-
 // scatter is splitmix64's finaliser: neighbours get unrelated weights.
 func scatter(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15

@@ -1,7 +1,9 @@
 package acd
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,31 +21,34 @@ func duration(ns int64) time.Duration { return time.Duration(ns) }
 const rankWeight = 1e10
 
 // frontierNode is a step of choose: a node of the class's heap of pools, or of
-// one pool's heap of idle agents.
+// one order's heap of free agents.
 type frontierNode struct {
 	ref   poolRef
-	at    int // index in class.pools, or in pool.idle if agent
+	at    int // index in class.pools, or in the order's heap if agent
 	agent bool
 }
 
-func (n frontierNode) head() *agentRec {
+func (n frontierNode) head() *seat {
+	items := n.ref.class().o.free.items
 	if n.agent {
-		return n.ref.p.idle.items[n.at]
+		return items[n.at]
 	}
-	return n.ref.p.idle.items[0]
+	return items[0]
 }
 
-func (n frontierNode) rank() int { return n.ref.p.classes[n.ref.i].rank }
+func (n frontierNode) before(m frontierNode) bool {
+	x, y := n.ref.class(), m.ref.class()
+	return betterPool(x.rank, x.skill, x.o, n.head(), y.rank, y.skill, m.head())
+}
 
 // choose lists the best k free agents of a class, best first, without sorting
 // the rest: it walks down both heaps from their tops.
-func (e *Engine) choose(cl *class, k int, take func(a *agentRec, rank int)) {
+func (e *Engine) choose(cl *class, k int, take func(s *seat, in *poolClass)) {
 	f := append(e.frontier[:0], frontierNode{ref: cl.pools.items[0]})
 	for k > 0 && len(f) > 0 {
 		best := 0
 		for i := 1; i < len(f); i++ {
-			ri, rb := f[i].rank(), f[best].rank()
-			if ri < rb || ri == rb && idleBefore(f[i].head(), f[best].head()) {
+			if f[i].before(f[best]) {
 				best = i
 			}
 		}
@@ -51,9 +56,9 @@ func (e *Engine) choose(cl *class, k int, take func(a *agentRec, rank int)) {
 		f[best] = f[len(f)-1]
 		f = f[:len(f)-1]
 		if n.agent {
-			take(n.head(), n.rank())
+			take(n.head(), n.ref.class())
 			k--
-			for c := 2*n.at + 1; c <= 2*n.at+2 && c < n.ref.p.idle.len(); c++ {
+			for c := 2*n.at + 1; c <= 2*n.at+2 && c < n.ref.class().o.free.len(); c++ {
 				f = append(f, frontierNode{n.ref, c, true})
 			}
 			continue
@@ -66,86 +71,191 @@ func (e *Engine) choose(cl *class, k int, take func(a *agentRec, rank int)) {
 	e.frontier = f
 }
 
-// makeOffer reserves the best free agent for c. There must be one.
-func (e *Engine) makeOffer(c *caller) {
-	cl := c.class
-	d := e.decision(c)
-	d.Considered = make([]event.Candidate, 0, min(e.cfg.Considered, cl.by[standFree]))
-	var a *agentRec
-	e.choose(cl, e.cfg.Considered, func(x *agentRec, rank int) {
-		if a == nil {
-			a = x
+// makeOffer reserves the best free agent for c, or as many as the strategy
+// rings. There must be one.
+func (e *Engine) makeOffer(c *caller, trigger string) {
+	d := e.decision(c, trigger)
+	picked := e.picked[:0]
+	s := c.q.s
+	alone := c.sticky != nil
+	if alone {
+		picked = append(picked, c.sticky)
+		d.Considered = []event.Candidate{{Agent: c.sticky.Name, IdleMs: (e.now - c.sticky.idleSince) / 1e6, Why: "asked for"}}
+		c.sticky = nil // if this fails, the queue is the back-up
+	} else {
+		cl := c.class
+		want := 1
+		if s.many {
+			want = e.ringLimit(c.q) - len(c.offers)
 		}
-		idle := (e.now - x.idleSince) / 1e6
-		cand := event.Candidate{Agent: x.Name, IdleMs: idle, Score: idle - int64(rank)*rankWeight}
-		if rank != 0 {
-			cand.Why = "rank " + strconv.Itoa(rank)
-		}
-		d.Considered = append(d.Considered, cand)
-	})
-	d.More = cl.by[standFree] - len(d.Considered)
+		d.Considered = make([]event.Candidate, 0, min(e.cfg.Considered, cl.by[standFree]))
+		e.choose(cl, max(want, e.cfg.Considered), func(x *seat, in *poolClass) {
+			if len(picked) < want {
+				if len(picked) == 0 {
+					c.q.chose(x)
+				}
+				picked = append(picked, x.a)
+			}
+			if len(d.Considered) < e.cfg.Considered {
+				d.Considered = append(d.Considered, e.candidate(s, x, in))
+			}
+		})
+		d.More = cl.by[standFree] - len(d.Considered)
+	}
+	e.picked = picked
+	d.Agent = picked[0].Name
+	for _, a := range picked[1:] {
+		d.Also = append(d.Also, a.Name)
+	}
+	d.OfferID = e.cfg.OfferPrefix + strconv.FormatUint(e.offers+1, 10)
+	e.emit(Decided{d, c.callID})
+	e.disarm(&c.announce) // never a position while a phone rings for the caller
+	if s.grows {
+		c.file(nil) // the phone that was due rings now
+	}
+	for _, a := range picked {
+		e.reserve(c, a).alone = alone
+	}
+	e.ringsFor(c)
+}
 
+const defaultRingStep = 5 * time.Second
+
+// ringsFor files a caller for whom phones ring: among those who take more, or
+// nowhere.
+func (e *Engine) ringsFor(c *caller) {
+	more := len(c.offers) < e.ringLimit(c.q) && !c.offers[0].alone
+	switch s := c.q.s; {
+	case s.many && more:
+		c.file(&c.class.more)
+	case s.grows && more && c.in == &c.class.more: // a phone is due, nobody is free
+	default:
+		c.file(nil)
+		switch {
+		case !s.grows || !more:
+			e.disarm(&c.another)
+		case c.another.pos < 0:
+			e.arm(&c.another, e.now+int64(cmp.Or(c.q.RingStep, defaultRingStep)))
+		}
+	}
+	e.armWiden(c)
+}
+
+func (e *Engine) candidate(s *strategy, x *seat, in *poolClass) event.Candidate {
+	idle := (e.now - x.a.idleSince) / 1e6
+	c := event.Candidate{Agent: x.a.Name, IdleMs: idle, Score: idle - int64(in.rank)*rankWeight, Value: s.say(e, x)}
+	if in.rank != 0 {
+		c.Why = "rank " + strconv.Itoa(in.rank)
+	}
+	if s.skill {
+		if c.Why != "" {
+			c.Why += ", "
+		}
+		c.Why += "skills " + strconv.Itoa(in.skill)
+	}
+	return c
+}
+
+// chose notes what the queue's strategy needs to know of its last choice.
+func (q *queue) chose(x *seat) {
+	switch q.Strategy {
+	case StrategyRandom:
+		q.drawn = max(q.drawn, x.draw)
+	case StrategyFewestCalls:
+		q.floor = x.a.taken
+	}
+}
+
+// reserve leases a free agent to a caller.
+func (e *Engine) reserve(c *caller, a *agentRec) *offer {
 	ring := c.q.RingTimeout
 	if ring <= 0 {
 		ring = e.cfg.RingTimeout
 	}
 	e.offers++
 	o := &offer{id: e.cfg.OfferPrefix + strconv.FormatUint(e.offers, 10), a: a, c: c, made: e.now, deadline: e.now + int64(ring)}
-	d.OfferID, d.Agent = o.id, a.Name
 	e.byOffer[o.id] = o
-	cl.waiting.remove(c.pos)
-	e.disarm(&c.announce) // never a position while a phone rings for the caller
-	c.offer, a.offer = o, o
-	e.emit(Decided{d, c.callID})
+	c.offers, a.offer = append(c.offers, o), o
 	e.change(a, agent.Reserve, agent.Facts{}, "", BySystem)
-	e.emit(Offer{o.id, c.callID, c.q.Name, a.Name, a.Device, e.abs(o.deadline)})
+	e.emit(Offer{o.id, c.callID, c.q.Name, a.Name, a.device, e.abs(o.deadline)})
+	return o
 }
 
-// servesBefore is the order between callers of any two queues.
-func servesBefore(a, b *caller) bool {
-	if pa, pb := a.priority+a.q.Priority, b.priority+b.q.Priority; pa != pb {
-		return pa > pb
-	}
-	if a.arrived != b.arrived {
-		return a.arrived < b.arrived
-	}
-	return a.seq < b.seq
-}
-
-// serve gives an agent who has become free the globally first caller that fits.
-// Nobody else free fits that caller, or the caller would not be waiting.
+// serve gives an agent who has become free the globally first caller that fits:
+// one for whom nothing rings, else one who takes one more phone. Nobody else
+// free fits that caller, or the caller would not be waiting.
 func (e *Engine) serve(a *agentRec) {
-	if e.hold || a.idlePos < 0 || a.pool == nil {
+	if e.hold {
+		return
+	}
+	e.letGo(a)
+	if !a.free || a.pool == nil {
 		return
 	}
 	var first *caller
+	if a.personal.len() > 0 {
+		first = a.personal.items[0]
+	}
 	for i := range a.pool.classes {
 		w := &a.pool.classes[i].c.waiting
-		if w.len() > 0 && (first == nil || servesBefore(w.items[0], first)) {
+		if len(w.items) > 0 && (first == nil || w.items[0].before(first)) {
 			first = w.items[0]
 		}
 	}
+	if first == nil {
+		for i := range a.pool.classes {
+			w := &a.pool.classes[i].c.more
+			if len(w.items) > 0 && (first == nil || w.items[0].before(first)) {
+				first = w.items[0]
+			}
+		}
+	}
 	if first != nil {
-		e.makeOffer(first)
+		e.makeOffer(first, "")
 	}
 }
 
 // matchAll serves everybody after a change that touched more than one agent or
 // caller, in global order.
 func (e *Engine) matchAll() {
+	for _, a := range e.agents {
+		e.letGo(a)
+	}
 	for {
 		var first *caller
-		for _, q := range e.queues {
-			for _, cl := range q.classes {
-				if cl.waiting.len() > 0 && cl.pools.len() > 0 && (first == nil || servesBefore(cl.waiting.items[0], first)) {
-					first = cl.waiting.items[0]
+		better := func(h *pq[*caller]) {
+			if len(h.items) > 0 && (first == nil || h.items[0].before(first)) {
+				first = h.items[0]
+			}
+		}
+		for _, a := range e.agents {
+			if a.free {
+				better(&a.personal)
+			}
+		}
+		for _, rung := range []bool{false, true} {
+			for _, q := range e.queues {
+				for _, f := range q.families {
+					for _, cl := range f.stages {
+						if cl.pools.len() == 0 {
+							continue
+						}
+						if rung {
+							better(&cl.more)
+						} else {
+							better(&cl.waiting)
+						}
+					}
 				}
+			}
+			if first != nil {
+				break
 			}
 		}
 		if first == nil {
 			return
 		}
-		e.makeOffer(first)
+		e.makeOffer(first, "")
 	}
 }
 
@@ -162,16 +272,26 @@ func (e *Engine) find(id string) *offer {
 	return o
 }
 
-// endOffer unties agent and caller. Both are then in no place: the caller must
-// be requeued or leave, the agent's machine must be told.
+// maxPast bounds the offers of a caller that may still be picked up late.
+const maxPast = MaxRing
+
+// endOffer unties agent and caller. Both may then be in no place: the caller
+// must be put right or leave, the agent's machine must be told.
 func (e *Engine) endOffer(o *offer, outcome string) {
+	c, a := o.c, o.a
 	delete(e.byOffer, o.id)
-	o.c.offer, o.a.offer = nil, nil
-	if o.c.last != nil {
-		delete(e.late, o.c.last.id)
+	a.offer = nil
+	c.offers = slices.DeleteFunc(c.offers, func(x *offer) bool { return x == o })
+	if len(c.past) >= maxPast {
+		delete(e.late, c.past[0].id)
+		c.past = slices.Delete(c.past, 0, 1)
 	}
-	o.c.last, e.late[o.id] = o, o.c
-	e.emit(OfferEnded{o.id, o.c.callID, o.c.q.Name, o.a.Name, outcome, duration(e.now - o.made)})
+	c.past, e.late[o.id] = append(c.past, o), o
+	if outcome != CauseCallerLeft && outcome != CauseElsewhere && outcome != CauseWithdrawn {
+		e.seq++
+		a.lastOffer, a.offered = e.seq, e.now // round robin: had its turn
+	}
+	e.emit(OfferEnded{o.id, c.callID, c.q.Name, a.Name, outcome, duration(e.now - o.made)})
 }
 
 // giveBack makes a reserved agent ready again, at the old place among the idle.
@@ -190,8 +310,8 @@ func (e *Engine) offerRinging(ev OfferRinging) {
 func (e *Engine) offerAccepted(ev OfferAccepted) {
 	o := e.find(ev.OfferID)
 	if o == nil {
-		if c := e.late[ev.OfferID]; c != nil {
-			e.acceptLate(c)
+		if o := e.late[ev.OfferID]; o != nil {
+			e.acceptLate(o)
 		}
 		return
 	}
@@ -200,35 +320,46 @@ func (e *Engine) offerAccepted(ev OfferAccepted) {
 	e.endOffer(o, OutcomeAccepted)
 	e.addCall(a, c.callID, c.q.Name)
 	e.change(a, agent.Accept, agent.Facts{Talking: true}, "", BySystem)
+	e.tookOne(a)
+	back := e.stopRinging(c, nil, CauseElsewhere)
 	e.leave(c, LeftAnswered, a.Name)
+	e.serveAll(back)
+	e.letGo(a)
+}
+
+// tookOne counts a queue's call for its agent.
+func (e *Engine) tookOne(a *agentRec) {
+	a.taken++
+	if a.once {
+		e.change(a, agent.SetNotReady, agent.Facts{Talking: true, Reason: ReasonOneCall}, "", BySystem)
+	}
 }
 
 // acceptLate: the agent picked up while the offer was being taken back. The two
 // talk by now, so the caller is answered and the agent is on that call, whatever
 // has been done about either since.
-func (e *Engine) acceptLate(c *caller) {
-	a := c.last.a
+func (e *Engine) acceptLate(late *offer) {
+	a, c := late.a, late.c
 	if e.byAgent[a.Name] != a {
 		return // out of the configuration; the call will tell by Leave
 	}
-	e.hold = true               // nobody is served until everybody is in place
-	if o := c.offer; o != nil { // another phone rings for the caller by now
-		e.emit(WithdrawOffer{o.id, c.callID, o.a.Name, CauseCallerLeft})
-		e.endOffer(o, CauseCallerLeft)
-		e.giveBack(o.a)
-	}
+	e.hold = true // nobody is served until everybody is in place
+	e.stopRinging(c, nil, CauseElsewhere)
 	e.leave(c, LeftAnswered, a.Name)
 	a.lost = false
-	if a.m.State == agent.NotReady && a.m.Reason == ReasonRingNoAnswer {
+	if a.m.State == agent.NotReady && slices.Contains([]string{ReasonRingNoAnswer, CauseBusy, CauseRejected, CauseUnreachable}, a.m.Reason) {
 		e.change(a, agent.SetReady, agent.Facts{}, "answered", BySystem)
 	}
 	step := func() { e.change(a, agent.Occupy, agent.Facts{Talking: true}, "", BySystem) }
 	e.addCall(a, c.callID, c.q.Name)
 	if o := a.offer; o != nil { // and another caller has been promised the agent
 		e.withdraw(o, CauseWithdrawn, step)
-		e.leaveEmpty(o.c.class)
+		e.leaveEmpty(o.c.fam)
 	} else {
 		step()
+	}
+	if a.m.State == agent.OnCall {
+		e.tookOne(a)
 	}
 	e.hold = false
 	e.matchAll()
@@ -258,27 +389,50 @@ func (e *Engine) expire(o *offer, cause string) {
 	e.fail(o, cause)
 }
 
+// consequence of a failed offer for its agent.
+func (e *Engine) consequence(o *offer, cause string) Consequence {
+	k, ok := o.c.q.After[cause]
+	if !ok {
+		if k, ok = e.set.After[cause]; !ok {
+			k = DefaultAfter[cause]
+		}
+	}
+	if k.Do == DoNotReady && o.a.AlwaysReady {
+		k = Consequence{DoPause, staticRest}
+	}
+	if k.Do == DoStay {
+		k.Pause = StayRest
+	}
+	k.Pause = min(max(k.Pause, StayRest), maxDuration)
+	return k
+}
+
 // fail ends an offer that the agent's side did not take: the agent pays by
 // cause, the caller keeps the place.
 func (e *Engine) fail(o *offer, cause string) {
 	a, c := o.a, o.c
+	k := e.consequence(o, cause)
 	e.endOffer(o, cause)
+	reason := cause
+	if cause == CauseNoAnswer {
+		reason = ReasonRingNoAnswer
+	}
 	switch {
-	case cause == CauseNoAnswer && a.AlwaysReady:
-		e.change(a, agent.Decline, agent.Facts{Reason: ReasonRingNoAnswer}, "", BySystem)
-	case cause == CauseNoAnswer:
-		e.change(a, agent.NoAnswer, agent.Facts{Reason: ReasonRingNoAnswer}, "", BySystem)
+	case k.Do == DoNotReady:
+		e.change(a, agent.NoAnswer, agent.Facts{Reason: reason}, "", BySystem)
 	case cause == CauseUnreachable:
-		a.lost, a.lostUntil = true, e.now+int64(e.cfg.UnreachableRetry)
+		a.lost, a.lostUntil = true, e.now+int64(k.Pause)
 		e.change(a, agent.Lost, agent.Facts{}, CauseUnreachable, BySystem)
 	default: // busy, rejected, withdrawn
-		e.change(a, agent.Decline, agent.Facts{Reason: cause}, "", BySystem)
+		a.pause = k.Pause
+		e.change(a, agent.Decline, agent.Facts{Reason: reason}, "", BySystem)
 		// Our own failure does not cost the agent the place among the idle. The
 		// pause is there all the same: without it, what fails at once would be
 		// tried again at once, for ever.
 		a.keepIdle = cause == CauseWithdrawn
 	}
-	e.requeue(c)
+	e.afterOffer(c)
+	e.serve(a)
 }
 
 // withdraw takes an offer back because the agent does something else: told to
@@ -288,5 +442,5 @@ func (e *Engine) withdraw(o *offer, outcome string, then func()) {
 	e.emit(WithdrawOffer{o.id, c.callID, o.a.Name, outcome})
 	e.endOffer(o, outcome)
 	then()
-	e.requeue(c)
+	e.afterOffer(c)
 }

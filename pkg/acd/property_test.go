@@ -20,13 +20,17 @@ type world struct {
 	over    []string         // offers that have ended: late words about them come
 	talks   map[string]string
 	n       int
+	several map[string]bool // queues that ring more than one phone
+	mixed   bool            // the configuration has changed under way
 }
 
 func (w *world) step(ev Event) {
-	before := w.e.Snapshot()
-	free := map[string]bool{}
-	for _, a := range before.Agents {
-		free[a.Name] = a.OfferID == "" && len(a.Calls) == 0
+	if c, ok := ev.(Configure); ok {
+		w.mixed = w.several != nil
+		w.several = map[string]bool{}
+		for _, q := range c.Queues {
+			w.several[q.Name] = q.Strategy == StrategyRingAll || q.Strategy == StrategyProgressive
+		}
 	}
 	for _, f := range w.e.Step(w.now, ev) {
 		switch f := f.(type) {
@@ -40,7 +44,7 @@ func (w *world) step(ev Event) {
 				w.t.Fatalf("%s is offered and waits nowhere", f.CallID)
 			}
 			for _, o := range w.open {
-				if o.Agent == f.Agent || o.CallID == f.CallID {
+				if o.Agent == f.Agent || o.CallID == f.CallID && !w.several[f.Queue] && !w.mixed {
 					w.t.Fatalf("two offers at once: %+v and %+v", o, f)
 				}
 			}
@@ -94,6 +98,8 @@ func (w *world) step(ev Event) {
 	}
 }
 
+var needs = []string{"", "", "", "ro", "ro > 1; after 10s ro; after 20s any", "ro or ru; after 15s any", "not ru; after 5s any", "ro >= 2 and not ru; after 30s ro >= 1"}
+
 func drawSkills(t *rapid.T) map[string]int {
 	m := map[string]int{}
 	for _, s := range []string{"ro", "ru"} {
@@ -110,14 +116,26 @@ func drawConfig(t *rapid.T) Configure {
 		return time.Duration(rapid.IntRange(-1, 40).Draw(t, name)) * time.Second
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "queues") {
-		q := Queue{Name: fmt.Sprint("q", i), Priority: rapid.IntRange(-1, 1).Draw(t, "prio"), WrapUp: secs("wrap"), RingTimeout: secs("ring"),
+		q := Queue{Name: fmt.Sprint("q", i), Strategy: rapid.SampledFrom(Strategies).Draw(t, "strategy"), RingLimit: rapid.IntRange(0, 3).Draw(t, "ring_limit"),
+			RingStep: max(secs("step"), 0), WrapUpMode: rapid.SampledFrom(WrapUpModes).Draw(t, "mode"), WrapUpExtend: secs("extend"),
+			LastAgent: secs("last_agent"), Patience: secs("patience"), Priority: rapid.IntRange(-1, 1).Draw(t, "prio"), WrapUp: secs("wrap"), RingTimeout: secs("ring"),
 			MaxWait: secs("max_wait"), MaxLength: rapid.IntRange(0, 6).Draw(t, "max"), LeaveWhenEmpty: rapid.Bool().Draw(t, "empty"),
 			AnnounceFirst: secs("first"), AnnounceEvery: secs("every")}
 		if rapid.Bool().Draw(t, "needs") {
 			q.Skills = drawSkills(t)
 		}
+		q.Need = rapid.SampledFrom(needs).Draw(t, "need")
+		for range rapid.IntRange(0, 2).Draw(t, "tiers") {
+			q.Tiers = append(q.Tiers, Tier{rapid.IntRange(0, 2).Draw(t, "tier"), max(secs("opens"), 0)})
+		}
+		if rapid.IntRange(0, 3).Draw(t, "own_after") == 0 {
+			q.After = map[string]Consequence{rapid.SampledFrom(Causes).Draw(t, "cause"): {rapid.SampledFrom([]string{DoStay, DoPause, DoNotReady}).Draw(t, "do"), secs("pause")}}
+		}
+		if rapid.IntRange(0, 9).Draw(t, "chat") == 0 {
+			q.Channel = "chat"
+		}
 		for range rapid.IntRange(0, 3).Draw(t, "members") {
-			q.Members = append(q.Members, Member{rapid.SampledFrom([]string{"*", "a1", "a2", "a[0-3]", "zz", "a?"}).Draw(t, "member"), rapid.IntRange(0, 2).Draw(t, "rank")})
+			q.Members = append(q.Members, Member{Agent: rapid.SampledFrom([]string{"*", "a1", "a2", "a[0-3]", "zz", "a?"}).Draw(t, "member"), Rank: rapid.IntRange(0, 2).Draw(t, "rank"), Weight: rapid.IntRange(0, 5).Draw(t, "weight")})
 		}
 		c.Queues = append(c.Queues, q)
 	}
@@ -127,8 +145,17 @@ func drawConfig(t *rapid.T) Configure {
 			d := max(secs("wrap"), 0)
 			a.WrapUp = &d
 		}
+		a.OnDemand = rapid.IntRange(0, 5).Draw(t, "on_demand") == 0
+		if rapid.IntRange(0, 5).Draw(t, "capacity") == 0 {
+			a.Capacity = map[string]int{"chat": 1, "voice": rapid.IntRange(0, 1).Draw(t, "voice")}
+		}
 		c.Agents = append(c.Agents, a)
 	}
+	if rapid.Bool().Draw(t, "ageing") {
+		c.Settings.PriorityWorth = secs("worth")
+	}
+	c.Settings.PresenceLease = secs("lease")
+	c.Settings.MaxWrapUp = secs("max_wrap")
 	return c
 }
 
@@ -162,12 +189,13 @@ func (w *world) someCall() string {
 func (w *world) draw() Event {
 	t := w.t
 	name := fmt.Sprint("a", rapid.IntRange(0, 6).Draw(t, "agent"))
-	by := rapid.SampledFrom([]string{ByPhone, ByAPI}).Draw(t, "by")
+	by := rapid.SampledFrom([]string{ByPhone, ByAPI, BySupervisor}).Draw(t, "by")
 	switch k := rapid.IntRange(0, 99).Draw(t, "event"); {
 	case k < 25:
 		w.n++
 		return Enter{CallID: fmt.Sprint("c", w.n), Queue: fmt.Sprint("q", rapid.IntRange(0, 3).Draw(t, "q")), Priority: rapid.IntRange(0, 2).Draw(t, "p"),
-			Skills: drawSkills(t), ArrivedAt: w.now.Add(time.Duration(rapid.IntRange(-60, 5).Draw(t, "arrived")) * time.Second)}
+			Skills: drawSkills(t), Need: rapid.SampledFrom(needs).Draw(t, "own_need"), From: rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "from"),
+			Agent: rapid.SampledFrom([]string{"", "", "a1", "a2", "zz"}).Draw(t, "named"), Patience: time.Duration(rapid.IntRange(0, 30).Draw(t, "patience")) * time.Second, ArrivedAt: w.now.Add(time.Duration(rapid.IntRange(-60, 5).Draw(t, "arrived")) * time.Second)}
 	case k < 30:
 		return Leave{CallID: w.someCall(), Outcome: rapid.SampledFrom([]string{"", LeftKey, LeftShutdown}).Draw(t, "outcome")}
 	case k < 33:
@@ -179,7 +207,7 @@ func (w *world) draw() Event {
 		}
 		return Gone{id}
 	case k < 43:
-		return LogIn{Agent: name, By: by}
+		return LogIn{Agent: name, By: by, Device: rapid.SampledFrom([]string{"", "", "", "d", "d2", "d3"}).Draw(t, "at"), Once: rapid.IntRange(0, 4).Draw(t, "once") == 0}
 	case k < 46:
 		return LogOut{Agent: name, By: by}
 	case k < 52:
@@ -189,7 +217,7 @@ func (w *world) draw() Event {
 	case k < 58:
 		return WrapUpDone{Agent: name, By: by}
 	case k < 63:
-		return Reach{name, rapid.Bool().Draw(t, "up")}
+		return Reach{Agent: name, Reachable: rapid.Bool().Draw(t, "up")}
 	case k < 68:
 		return OfferRinging{w.someOffer()}
 	case k < 78:
@@ -200,6 +228,16 @@ func (w *world) draw() Event {
 		id := w.talks[name]
 		delete(w.talks, name)
 		return CallEnded{name, id}
+	case k < 94:
+		switch rapid.IntRange(0, 3).Draw(t, "manual") {
+		case 0:
+			return ExtendWrapUp{name, by, time.Duration(rapid.IntRange(-1, 20).Draw(t, "for")) * time.Second}
+		case 1:
+			return SetPriority{w.someCall(), by, rapid.IntRange(-3, 3).Draw(t, "p")}
+		case 2:
+			return Remember{rapid.SampledFrom([]string{"x", "y"}).Draw(t, "from"), name, w.now}
+		}
+		return Assign{w.someCall(), name, by, rapid.Bool().Draw(t, "pull"), 0}
 	case k < 95:
 		return Occupy{name, fmt.Sprint("x", rapid.IntRange(0, 2).Draw(t, "x"))}
 	case k < 97:
@@ -255,7 +293,7 @@ func TestGlobalOrder(t *testing.T) {
 			qs = append(qs, Queue{Name: fmt.Sprint("q", i), Priority: rapid.IntRange(0, 2).Draw(t, "prio"), AnnounceFirst: -1, Members: []Member{{Agent: "*"}}})
 		}
 		e := New(Config{})
-		e.Step(noon, Configure{qs, people("ana")})
+		e.Step(noon, Configure{Queues: qs, Agents: people("ana")})
 		type want struct {
 			id       string
 			priority int

@@ -36,7 +36,7 @@ func newScore(t *testing.T, queues []Queue, agents []Agent) *score {
 func newScoreWith(t *testing.T, cfg Config, queues []Queue, agents []Agent) *score {
 	t.Helper()
 	s := &score{t: t, e: New(cfg), start: noon, now: noon, offerOf: map[string]string{}, stale: map[string]string{}}
-	s.at("0s", Configure{queues, agents})
+	s.at("0s", Configure{Queues: queues, Agents: agents})
 	s.out = nil
 	return s
 }
@@ -127,6 +127,10 @@ func say(f Effect) string {
 		return fmt.Sprintf("agent %s %s %s%s", f.Agent, f.From, f.To, r)
 	case Decided:
 		return fmt.Sprintf("decided %s %q %v", f.CallID, f.Agent, f.Excluded)
+	case Assigned:
+		return fmt.Sprintf("assigned %s %s %s", f.CallID, f.Agent, f.How)
+	case PriorityChanged:
+		return fmt.Sprintf("priority %s %d %d", f.CallID, f.To, f.Position)
 	case Fault:
 		return fmt.Sprintf("fault %s", f.Rule)
 	}

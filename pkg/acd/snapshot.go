@@ -31,15 +31,19 @@ type QueueSnapshot struct {
 
 // CallerSnapshot is one caller in a queue.
 type CallerSnapshot struct {
-	CallID   string         `json:"call_id"`
-	Position int            `json:"position"`
-	Priority int            `json:"priority"` // the call's own
-	Joined   time.Time      `json:"joined"`
-	Arrived  time.Time      `json:"arrived"`
-	Skills   map[string]int `json:"skills,omitempty"`
-	OfferID  string         `json:"offer_id,omitempty"` // while an agent is offered
-	Agent    string         `json:"agent,omitempty"`
-	Deadline time.Time      `json:"deadline,omitzero"`
+	CallID   string    `json:"call_id"`
+	Position int       `json:"position"`
+	Priority int       `json:"priority"` // the call's own
+	Joined   time.Time `json:"joined"`
+	Arrived  time.Time `json:"arrived"`
+	Need     string    `json:"need,omitempty"`    // skills that count now, relaxed as far as it has
+	Prefers  string    `json:"prefers,omitempty"` // the agent whom the caller waits for alone
+	// OfferID, Agent and Deadline are of the first offer that rings; Rings lists
+	// all agents who do.
+	OfferID  string    `json:"offer_id,omitempty"`
+	Agent    string    `json:"agent,omitempty"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	Rings    []string  `json:"rings,omitempty"`
 }
 
 // AgentSnapshot is one agent.
@@ -56,6 +60,9 @@ type AgentSnapshot struct {
 	Calls     []string    `json:"calls,omitempty"`
 	OfferID   string      `json:"offer_id,omitempty"`
 	Queues    []string    `json:"queues"`
+	Taken     int         `json:"taken"`     // calls since log-in
+	Occupancy float64     `json:"occupancy"` // share of recent time on calls and in wrap-up, 0 to 1
+	Once      bool        `json:"once,omitempty"`
 }
 
 // Snapshot copies the engine's state. It costs time and memory in the number of
@@ -95,14 +102,17 @@ func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
 	for c := q.line.first(); c != nil; c = q.line.next(c) {
 		pos++
 		cs := CallerSnapshot{CallID: c.callID, Position: pos, Priority: c.priority, Joined: wall(e.abs(c.joined)), Arrived: wall(e.abs(c.arrived))}
-		for _, n := range c.class.need {
-			if cs.Skills == nil {
-				cs.Skills = map[string]int{}
-			}
-			cs.Skills[n.skill] = n.level
+		if !c.class.need.Any() {
+			cs.Need = c.class.needText()
 		}
-		if o := c.offer; o != nil {
-			cs.OfferID, cs.Agent, cs.Deadline = o.id, o.a.Name, wall(e.abs(o.deadline))
+		if c.sticky != nil {
+			cs.Prefers = c.sticky.Name
+		}
+		for i, o := range c.offers {
+			if i == 0 {
+				cs.OfferID, cs.Agent, cs.Deadline = o.id, o.a.Name, wall(e.abs(o.deadline))
+			}
+			cs.Rings = append(cs.Rings, o.a.Name)
 		}
 		s.Callers = append(s.Callers, cs)
 	}
@@ -110,8 +120,9 @@ func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
 }
 
 func (e *Engine) agentSnapshot(a *agentRec) AgentSnapshot {
-	s := AgentSnapshot{Name: a.Name, Device: a.Device, State: a.m.State, Reason: a.m.Reason, Since: wall(e.abs(a.since)),
-		After: a.m.After, Reachable: a.reachable && !a.lost && a.Device != "", Queues: make([]string, 0, len(a.queues))}
+	s := AgentSnapshot{Name: a.Name, Device: a.device, State: a.m.State, Reason: a.m.Reason, Since: wall(e.abs(a.since)),
+		After: a.m.After, Reachable: a.reachable && !a.lost && a.device != "", Queues: make([]string, 0, len(a.queues))}
+	s.Taken, s.Occupancy, s.Once = a.taken, a.occupancyAt(e.now), a.once
 	if a.m.State == agent.Ready {
 		s.IdleSince = wall(e.abs(a.idleSince))
 	}

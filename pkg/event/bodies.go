@@ -241,14 +241,54 @@ type Decision struct {
 	More       int         `json:"more,omitempty"`
 	// Excluded counts those left out by reason, such as "on_call": 3.
 	Excluded map[string]int `json:"excluded,omitempty"`
+	// ExcludedAgents names some of them, with the reason; bounded.
+	ExcludedAgents []Excluded `json:"excluded_agents,omitempty"`
+	// Also lists further agents who ring at the same time.
+	Also []string `json:"also,omitempty"`
+	// Need is the skill expression that counted at this time of waiting; "" = none.
+	Need string `json:"need,omitempty"`
+	// Prefers is the agent whom the caller waits for alone, and why: "last_agent",
+	// "named", "pushed", "pulled".
+	Prefers string `json:"prefers,omitempty"`
+	// Trigger says what led to the decision when it is not the caller's joining or
+	// an agent becoming free: "widened", "one_more", "assigned".
+	Trigger string `json:"trigger,omitempty"`
 }
 
-// Candidate is one agent in a Decision.
+// Excluded is an agent left out of a Decision.
+type Excluded struct {
+	Agent string `json:"agent"`
+	Why   string `json:"why"`
+}
+
+// Candidate is one agent in a Decision. Value is what the queue's strategy
+// compared, in words; Why the rank or skills that came before it.
 type Candidate struct {
 	Agent  string `json:"agent"`
 	IdleMs int64  `json:"idle_ms"`
 	Score  int64  `json:"score"`
 	Why    string `json:"why,omitempty"`
+	Value  string `json:"value,omitempty"`
+}
+
+// QueueAssigned: a waiting caller was given to an agent out of turn. How:
+// "pushed" by a supervisor, "pulled" by the agent. By: "phone", "api",
+// "supervisor".
+type QueueAssigned struct {
+	Queue string `json:"queue"`
+	Agent string `json:"agent"`
+	How   string `json:"how"`
+	By    string `json:"by"`
+}
+
+// QueuePriority: the priority of a waiting call was changed; the queue's is
+// included. Position is the new place, 1 is next.
+type QueuePriority struct {
+	Queue    string `json:"queue"`
+	From     int    `json:"from"`
+	To       int    `json:"to"`
+	Position int    `json:"position"`
+	By       string `json:"by"`
 }
 
 // OfferMade, OfferEnded: a reservation of an agent for a caller.
@@ -259,7 +299,7 @@ type OfferMade struct {
 }
 
 // OfferEnded closes an offer. Outcome: "accepted", "no_answer", "busy",
-// "rejected", "unreachable", "caller_left", "withdrawn".
+// "rejected", "unreachable", "caller_left", "withdrawn", "answered_elsewhere".
 type OfferEnded struct {
 	OfferID string `json:"offer_id"`
 	Queue   string `json:"queue"`
@@ -274,7 +314,14 @@ type AgentStateChanged struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
 	Reason string `json:"reason,omitempty"` // not-ready reason, or why the system moved it
-	By     string `json:"by"`               // "phone", "api", "system"
+	By     string `json:"by"`               // "phone", "api", "supervisor", "system"
+	// WasMs is how long the agent was in the state From; 0 when only the reason changes.
+	WasMs int64 `json:"was_ms,omitempty"`
+	// Queue and CallID of the queue's call that led to on_call or wrap_up.
+	Queue  string `json:"queue,omitempty"`
+	CallID string `json:"call_id,omitempty"`
+	// Device that the agent has logged in from, when it is not the configured one.
+	Device string `json:"device,omitempty"`
 }
 
 // RecordingStarted: a file is being written. Path is relative to the
@@ -402,6 +449,8 @@ func (QueueEntered) Kind() string      { return "queue.entered" }
 func (QueueAnnounced) Kind() string    { return "queue.announced" }
 func (QueueLeft) Kind() string         { return "queue.left" }
 func (Decision) Kind() string          { return "acd.decision" }
+func (QueueAssigned) Kind() string     { return "queue.assigned" }
+func (QueuePriority) Kind() string     { return "queue.priority" }
 func (OfferMade) Kind() string         { return "offer.made" }
 func (OfferEnded) Kind() string        { return "offer.ended" }
 func (AgentStateChanged) Kind() string { return "agent.state" }
@@ -433,6 +482,8 @@ func (QueueEntered) body()      {}
 func (QueueAnnounced) body()    {}
 func (QueueLeft) body()         {}
 func (Decision) body()          {}
+func (QueueAssigned) body()     {}
+func (QueuePriority) body()     {}
 func (OfferMade) body()         {}
 func (OfferEnded) body()        {}
 func (AgentStateChanged) body() {}
@@ -476,6 +527,8 @@ func init() {
 	register[QueueAnnounced]()
 	register[QueueLeft]()
 	register[Decision]()
+	register[QueueAssigned]()
+	register[QueuePriority]()
 	register[OfferMade]()
 	register[OfferEnded]()
 	register[AgentStateChanged]()
