@@ -106,6 +106,8 @@ type Recording struct {
 	DurationMs int64  `json:"duration_ms"`
 	SizeBytes  int64  `json:"size_bytes"`
 	Fault      string `json:"fault,omitempty"`
+	SHA256     string `json:"sha256,omitempty"`
+	PausedMs   int64  `json:"paused_ms,omitempty"` // of the duration nothing was recorded on purpose
 	Closed     bool   `json:"closed"`
 }
 
@@ -198,6 +200,7 @@ func (c *Call) apply(e event.Event) {
 		for i := range c.Recordings {
 			if r := &c.Recordings[i]; r.ID == b.Recording {
 				r.DurationMs, r.SizeBytes, r.Fault, r.Closed = b.DurationMs, b.SizeBytes, b.Fault, true
+				r.SHA256, r.PausedMs = b.SHA256, b.PausedMs
 			}
 		}
 	case event.CallEnded:

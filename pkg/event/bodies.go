@@ -342,6 +342,18 @@ type RecordingEnded struct {
 	PausedMs   int64  `json:"paused_ms,omitempty"` // of the duration nothing was recorded on purpose
 }
 
+// RecordingStored: the file of a recording that has ended was checked, or turned
+// into another; Was is the path that this one replaces, "" when it is the same
+// file. Fault says what is wrong with it now.
+type RecordingStored struct {
+	Recording string `json:"recording"`
+	Path      string `json:"path"`
+	Was       string `json:"was,omitempty"`
+	SizeBytes int64  `json:"size_bytes"`
+	SHA256    string `json:"sha256"`
+	Fault     string `json:"fault,omitempty"`
+}
+
 // RecordingPaused: from AtMs after the recording's start nothing is recorded, on
 // purpose (a card's number). By is "api", "cli", "keys" or who else asked.
 type RecordingPaused struct {
@@ -455,6 +467,7 @@ func (OfferMade) Kind() string         { return "offer.made" }
 func (OfferEnded) Kind() string        { return "offer.ended" }
 func (AgentStateChanged) Kind() string { return "agent.state" }
 func (RecordingStarted) Kind() string  { return "recording.started" }
+func (RecordingStored) Kind() string   { return "recording.stored" }
 func (RecordingEnded) Kind() string    { return "recording.ended" }
 func (RecordingPaused) Kind() string   { return "recording.paused" }
 func (RecordingResumed) Kind() string  { return "recording.resumed" }
@@ -489,6 +502,7 @@ func (OfferEnded) body()        {}
 func (AgentStateChanged) body() {}
 func (RecordingStarted) body()  {}
 func (RecordingEnded) body()    {}
+func (RecordingStored) body()   {}
 func (RecordingPaused) body()   {}
 func (RecordingResumed) body()  {}
 func (ResourcesApplied) body()  {}
@@ -534,6 +548,7 @@ func init() {
 	register[AgentStateChanged]()
 	register[RecordingStarted]()
 	register[RecordingEnded]()
+	register[RecordingStored]()
 	register[RecordingPaused]()
 	register[RecordingResumed]()
 	register[ResourcesApplied]()

@@ -114,6 +114,12 @@ CREATE TABLE node_values (
 	subscription TEXT NOT NULL,
 	PRIMARY KEY (tenant, call_id, tag)
 ) WITHOUT ROWID;`,
+	`-- todo 1: the file is to be checked or converted
+ALTER TABLE recordings ADD COLUMN sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE recordings ADD COLUMN paused_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recordings ADD COLUMN todo INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX recordings_todo ON recordings (tenant, id) WHERE todo = 1;
+CREATE INDEX recordings_open ON recordings (tenant, id) WHERE closed = 0;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.

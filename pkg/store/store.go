@@ -52,6 +52,9 @@ type Options struct {
 	Queue int
 	// Readers is how many connections read at once; 0 = 4.
 	Readers int
+	// ConvertRecordings makes every recording that ends work for RecordingWork, not
+	// only those without a checksum.
+	ConvertRecordings bool
 }
 
 // ErrNotFound: no such call, recording or the like in this tenant.

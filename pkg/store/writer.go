@@ -192,6 +192,13 @@ type work struct {
 	rows  []row
 	calls []cdr.Call // records of calls that began or ended
 	files []recording
+	moved []moved
+}
+
+// moved is a recording's file that was checked or converted.
+type moved struct {
+	tenant string
+	event.RecordingStored
 }
 
 // row is an event ready to be written.
@@ -246,12 +253,10 @@ func (s *Store) project(w *work) {
 				w.calls = append(w.calls, c.Clone())
 			}
 		}
-		switch b := r.event.Body.(type) {
-		case event.RecordingStarted:
-			w.files = append(w.files, recording{r.event.Tenant, Recording{ID: b.Recording, CallID: r.event.CallID, Path: b.Path, Started: r.event.At}})
-		case event.RecordingEnded:
-			w.files = append(w.files, recording{r.event.Tenant, Recording{ID: b.Recording, CallID: r.event.CallID, Path: b.Path, Started: r.event.At.Add(-time.Duration(b.DurationMs) * time.Millisecond),
-				DurationMs: b.DurationMs, SizeBytes: b.SizeBytes, Fault: b.Fault, Closed: true}})
+		if f, ok := s.recordingOf(r.event); ok {
+			w.files = append(w.files, f)
+		} else if b, ok := r.event.Body.(event.RecordingStored); ok {
+			w.moved = append(w.moved, moved{r.event.Tenant, b})
 		}
 	}
 }
@@ -294,6 +299,11 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 	}
 	for _, f := range w.files {
 		if err := s.writeRecording(ctx, f); err != nil {
+			return nil, false, fmt.Errorf("store: write recording: %w", err)
+		}
+	}
+	for _, f := range w.moved {
+		if err := s.exec(ctx, moveRecording, f.Path, f.SizeBytes, f.SHA256, f.Fault, f.Fault, f.tenant, f.Recording); err != nil {
 			return nil, false, fmt.Errorf("store: write recording: %w", err)
 		}
 	}
