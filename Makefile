@@ -15,7 +15,7 @@ TEST_PACKAGES := sip-tester baresip python3
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race fuzz torture lint vet fmt fmt-check generate generate-check prompts e2e selftest load bench docs docker deps check clean
+.PHONY: help build run test unit race fuzz torture lint vet fmt fmt-check generate generate-check opus prompts e2e selftest load bench docs docker deps check clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,9 @@ generate-check: build
 	$(GO) generate ./... && \
 	git ls-files -mco --exclude-standard docs configs pkg ivr | sort -u | xargs -r sha256sum 2>/dev/null >$$before/b; \
 	diff $$before/a $$before/b >/dev/null || { echo "generated files are not current; run make generate:"; diff $$before/a $$before/b; rm -r $$before; exit 1; }; rm -r $$before
+
+opus: ## Translate libopus to Go again (needs clang, lld, wasi-libc and Debian's source package)
+	sh media/codec/opus/libopus/build/build.sh
 
 prompts: ## Render the demo prompts from ivr/prompt/texts.yaml (espeak-ng, sox)
 	$(GO) run ./ivr/prompt/render
