@@ -15,6 +15,8 @@ type Local struct {
 	Direction          Direction      // what we are willing to do
 	PtimeMs            int            // packet time we want to receive; 0 = 20
 	SessionID, Version uint64         // of o=; Version rises with each change (Revise)
+	Protection         Protection     // SRTP by SDES
+	Web                *Web           // a browser's stream, nil = none
 }
 
 // Negotiated is what a finished offer and answer allow.
@@ -26,12 +28,31 @@ type Negotiated struct {
 	EventSendPT, EventRecvPT uint8 // telephone-event, 0 = none
 	Send, Recv               bool  // what we may do
 	PtimeMs                  int   // packet time to send with, 10..60
+	SDES                     *SDES // keys of the signalling, nil = none
+	DTLS                     *DTLS // a browser's, nil = none
+	ICE                      ICE   // the peer's; another Ufrag than before is an ICE restart
 }
 
 // Offer describes l (RFC 3264 5).
 func Offer(l Local) []byte {
-	b := head(l, "0 0")
-	return stream(b, l, "RTP/AVP", l.Codecs, l.Direction, false)
+	proto, mid := "RTP/AVP", ""
+	switch {
+	case l.Web != nil:
+		proto, mid = "UDP/TLS/RTP/SAVPF", "0"
+	case l.Protection.Offer && len(l.Protection.Crypto) > 0:
+		proto = "RTP/SAVP"
+	}
+	b := head(l, "0 0", mid)
+	b = stream(b, l, proto, l.Codecs, l.Direction, l.Web != nil)
+	switch {
+	case l.Web != nil:
+		b = appendWeb(b, &l, mid, "actpass")
+	case proto == "RTP/SAVP":
+		for _, c := range l.Protection.Crypto {
+			b = appendCrypto(b, c)
+		}
+	}
+	return b
 }
 
 // Answer answers an offer (RFC 3264 6). One audio codec is taken, the first of
@@ -44,14 +65,23 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	if offer.Index < 0 {
 		return nil, n, ErrNoAudio
 	}
-	m := &offer.Audio
+	m, index := &offer.Audio, offer.Index
+	sdes, dtls, crypto, err := l.protect(m, true)
+	for i := 0; err != nil && i < len(offer.More); i++ {
+		m, index = &offer.More[i].Media, offer.More[i].Index
+		sdes, dtls, crypto, err = l.protect(m, true)
+	}
+	if err != nil {
+		return nil, n, err
+	}
 	chosen, ok := pick(l.Codecs, m.Codecs)
 	if !ok {
 		return nil, n, ErrNoCommonCodec
 	}
-	if !sameFamily(l.Addr, m.Addr) {
+	if dtls == nil && !sameFamily(l.Addr, m.Addr) {
 		return nil, n, ErrFamily
 	}
+	n.SDES, n.DTLS, n.ICE = sdes, dtls, m.ICE
 	codecs := make([]Codec, 1, 2)
 	codecs[0] = chosen
 	n.Codec, n.RecvPT = chosen, chosen.PayloadType
@@ -66,10 +96,22 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	if when == "" {
 		when = "0 0"
 	}
-	b := head(l, when)
+	bundle := ""
+	if dtls != nil && slices.Contains(offer.Bundle, m.Mid) {
+		bundle = m.Mid
+	}
+	b := head(l, when, bundle)
 	for i, line := range offer.Lines {
-		if i == offer.Index {
+		if i == index {
 			b = stream(b, l, m.Proto, codecs, dir, n.RTCPMux)
+			switch {
+			case dtls != nil && dtls.Client:
+				b = appendWeb(b, &l, m.Mid, "active")
+			case dtls != nil:
+				b = appendWeb(b, &l, m.Mid, "passive")
+			case sdes != nil:
+				b = appendCrypto(b, crypto)
+			}
 			continue
 		}
 		b = append(b, "m="...)
@@ -79,6 +121,11 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 		b = append(b, ' ')
 		b = append(b, line.Formats...)
 		b = append(b, "\r\n"...)
+		if dtls != nil && line.Mid != "" { // browsers look for it in refused ones too
+			b = append(b, "a=mid:"...)
+			b = append(b, line.Mid...)
+			b = append(b, "\r\n"...)
+		}
 	}
 	return b, n, nil
 }
@@ -92,9 +139,14 @@ func Accept(l Local, answer *Session) (Negotiated, error) {
 		return n, ErrNoAudio
 	}
 	m := &answer.Audio
-	if !sameFamily(l.Addr, m.Addr) {
+	var err error
+	if n.SDES, n.DTLS, _, err = l.protect(m, false); err != nil {
+		return n, err
+	}
+	if n.DTLS == nil && !sameFamily(l.Addr, m.Addr) {
 		return n, ErrFamily
 	}
+	n.ICE = m.ICE
 	found := false
 	for _, c := range m.Codecs { // the answerer's order: it knows what it will send
 		if c.IsEvent() {
@@ -121,6 +173,10 @@ func Accept(l Local, answer *Session) (Negotiated, error) {
 		break
 	}
 	n.settle(m, l)
+	if n.DTLS != nil {
+		n.RTCPMux = true // we offer nothing else
+		return n, nil
+	}
 	n.RTCPMux = false // we do not offer it, so no answer can grant it
 	if m.RTCPMux && n.RemoteRTCP == n.Remote && m.Addr.Port() < 65535 {
 		n.RemoteRTCP = nowhere(netip.AddrPortFrom(m.Addr.Addr(), m.Addr.Port()+1))
@@ -130,7 +186,9 @@ func Accept(l Local, answer *Session) (Negotiated, error) {
 
 // settle fills addresses, direction and packet time, and returns our direction.
 func (n *Negotiated) settle(m *Media, l Local) Direction {
-	n.Remote, n.RemoteRTCP = nowhere(m.Addr), nowhere(m.RTCP)
+	if l.Web == nil { // else ICE finds it
+		n.Remote, n.RemoteRTCP = nowhere(m.Addr), nowhere(m.RTCP)
+	}
 	n.Send = l.Direction.sends() && m.Direction.receives() && !m.Held
 	n.Recv = l.Direction.receives() && m.Direction.sends()
 	n.PtimeMs = 20
@@ -190,8 +248,8 @@ func events(ours, theirs []Codec, clock int) (Codec, bool) {
 	return Codec{}, false
 }
 
-// head writes the session level.
-func head(l Local, when string) []byte {
+// head writes the session level; bundle is the one stream's mid, "" none.
+func head(l Local, when, bundle string) []byte {
 	b := make([]byte, 0, 320)
 	b = append(b, "v=0\r\no=- "...)
 	b = strconv.AppendUint(b, l.SessionID, 10)
@@ -203,7 +261,17 @@ func head(l Local, when string) []byte {
 	b = network(b, l.Addr.Addr())
 	b = append(b, "\r\nt="...)
 	b = append(b, when...)
-	return append(b, "\r\n"...)
+	b = append(b, "\r\n"...)
+	if l.Web == nil {
+		return b
+	}
+	b = append(b, "a=ice-lite\r\n"...)
+	if bundle != "" {
+		b = append(b, "a=group:BUNDLE "...)
+		b = append(b, bundle...)
+		b = append(b, "\r\n"...)
+	}
+	return b
 }
 
 func network(b []byte, a netip.Addr) []byte {

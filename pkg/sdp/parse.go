@@ -66,6 +66,10 @@ type parser struct {
 	rtcpPort int
 	rtcpAddr netip.Addr
 	inMedia  bool
+	// session level, for streams that do not say
+	ice          ICE
+	fingerprints []string
+	setup        string
 	// a= lines of the section that is being read
 	attributes, candidates int
 }
@@ -176,12 +180,12 @@ func (p *parser) media(n int, v string) error {
 	}
 	p.s.Lines = append(p.s.Lines, Line{Kind: kind, Port: int(port), Proto: proto, Formats: strings.TrimSpace(formats)})
 	p.mHasAddr, p.mAddrErr = false, nil
-	// The first audio stream that is not refused is the one; RTP/AVPF differs
-	// only in feedback that we never send. SRTP comes with media/secure.
-	if kind != "audio" || p.s.Index >= 0 || !(proto == "RTP/AVP" || proto == "RTP/AVPF") {
+	// The first audio stream that is not refused is the one; another may differ in
+	// its protection.
+	if _, known := protos[proto]; kind != "audio" || !known || len(p.s.More) == maxMore {
 		return nil
 	}
-	a := &Media{Direction: p.dir, Proto: proto}
+	a := &Media{Direction: p.dir, Proto: proto, ICE: p.ice, Setup: p.setup}
 	p.audio, p.port = a, int(port)
 	p.formats, p.maps, p.fmtps = p.formats[:0], map[uint8]Codec{}, map[uint8]string{}
 	p.rtcpPort, p.rtcpAddr = 0, netip.Addr{}
@@ -230,12 +234,24 @@ func (p *parser) attribute(n int, v string) error {
 		if isDir {
 			p.dir = dir
 		}
+		switch name {
+		case "group":
+			if kind, mids := field(val); kind == "BUNDLE" {
+				p.s.Bundle = strings.Fields(mids)
+			}
+		default:
+			p.secured(name, val, &p.ice, &p.fingerprints, &p.setup)
+		}
 		return nil
+	}
+	if name == "mid" && token(val) {
+		p.s.Lines[len(p.s.Lines)-1].Mid = val
 	}
 	a := p.audio
 	if a == nil {
 		return nil
 	}
+	p.secured(name, val, &a.ICE, &a.Fingerprints, &a.Setup)
 	if isDir {
 		a.Direction = dir
 		return nil
@@ -258,10 +274,49 @@ func (p *parser) attribute(n int, v string) error {
 		a.MaxPtime = millis(val)
 	case "rtcp-mux":
 		a.RTCPMux = true
+	case "mid":
+		if token(val) {
+			a.Mid = val
+		}
+	case "crypto":
+		if c, ok := parseCrypto(val); ok && len(a.Crypto) < maxCrypto {
+			a.Crypto = append(a.Crypto, c)
+		}
 	case "rtcp":
 		return p.rtcp(n, val)
 	}
 	return nil
+}
+
+// secured reads the attributes of ICE and DTLS, which stand at either level.
+// What cannot be meant is as if it were not there: the stream then has no keys.
+func (p *parser) secured(name, val string, ice *ICE, fingerprints *[]string, setup *string) {
+	val = strings.TrimSpace(val)
+	switch name {
+	case "ice-ufrag":
+		if len(val) >= 4 && len(val) <= 256 && token(val) { // RFC 8839 5.4
+			ice.Ufrag = val
+		}
+	case "ice-pwd":
+		if len(val) >= 22 && len(val) <= 256 && token(val) {
+			ice.Password = val
+		}
+	case "setup":
+		if val == "active" || val == "passive" || val == "actpass" {
+			*setup = val
+		}
+	case "fingerprint":
+		hash, sum := field(val)
+		// 32 octets in hex with colons. Others than SHA-256 need not be known (RFC 8122 5).
+		if strings.EqualFold(hash, "sha-256") && len(sum) == 32*3-1 && token(sum) && len(*fingerprints) < 8 {
+			*fingerprints = append(*fingerprints, strings.ToUpper(sum))
+		}
+	}
+}
+
+// token tells whether s may be repeated in a line of ours.
+func token(s string) bool {
+	return s != "" && len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // millis reads a packet time; nonsense (0, minutes) is as if it were not there.
@@ -340,13 +395,19 @@ func (p *parser) endMedia() error {
 		if !has || fault != nil {
 			addr = netip.IPv4Unspecified()
 		}
+	} else if (!has || fault != nil) && p.s.Index >= 0 {
+		return nil // one that we need not take
 	} else if !has {
 		return fmt.Errorf("%w: audio stream without c=", ErrSyntax)
 	} else if fault != nil {
 		return fault
 	}
 	a.Addr = netip.AddrPortFrom(addr, uint16(p.port))
-	a.Held = addr.IsUnspecified() && p.port != 0
+	if len(a.Fingerprints) == 0 {
+		a.Fingerprints = p.fingerprints
+	}
+	// With ICE the address is where its checks come from, and browsers write 0.0.0.0.
+	a.Held = addr.IsUnspecified() && p.port != 0 && !a.web()
 	switch {
 	case p.rtcpPort != 0 && p.rtcpAddr.IsValid():
 		a.RTCP = netip.AddrPortFrom(p.rtcpAddr, uint16(p.rtcpPort))
@@ -375,6 +436,10 @@ func (p *parser) endMedia() error {
 	}
 	// A disabled first stream leaves the place to a later live one.
 	if p.port == 0 {
+		return nil
+	}
+	if p.s.Index >= 0 {
+		p.s.More = append(p.s.More, Stream{*a, len(p.s.Lines) - 1})
 		return nil
 	}
 	p.s.Audio = *a

@@ -25,6 +25,7 @@ const (
 	// Of one m= line; a browser with many networks has some 40 candidates.
 	maxAttributes = 512
 	maxCandidates = 128
+	maxMore       = 3
 )
 
 // Faults of a description or of a negotiation. Parse's errors wrap ErrSyntax,
@@ -140,13 +141,21 @@ func direction(sends, receives bool) Direction {
 
 // Session is a parsed description. Plain data; it shares no memory with the input.
 type Session struct {
-	Origin    string // value of o=
-	SessionID string // of o=
-	Version   string // of o=
-	Audio     Media  // the first usable audio stream; zero when Index < 0
-	Index     int    // of Audio among Lines, -1 none
-	Lines     []Line // every m= line, for the answer
-	Time      string // value of the first t=, which an answer repeats (RFC 3264 6)
+	Origin    string   // value of o=
+	SessionID string   // of o=
+	Version   string   // of o=
+	Audio     Media    // the first usable audio stream; zero when Index < 0
+	Index     int      // of Audio among Lines, -1 none
+	More      []Stream // further usable audio streams: some phones offer one with SRTP and one without
+	Bundle    []string // of a=group:BUNDLE
+	Lines     []Line   // every m= line, for the answer
+	Time      string   // value of the first t=, which an answer repeats (RFC 3264 6)
+}
+
+// Stream is an audio stream and its place among Lines.
+type Stream struct {
+	Media
+	Index int
 }
 
 // Line is an m= line as it came.
@@ -155,6 +164,7 @@ type Line struct {
 	Port    int
 	Proto   string
 	Formats string // as written
+	Mid     string // a=mid (RFC 5888), "" none
 }
 
 // Media is the audio stream.
@@ -168,7 +178,13 @@ type Media struct {
 	PtimeMs   int            // a=ptime, 0 none
 	MaxPtime  int            // a=maxptime in ms, 0 none
 	Proto     string         // "RTP/AVP"
-	Bare      []uint8        // payload types that neither rtpmap nor RFC 3551 explains
+	Crypto    []Crypto       // a=crypto lines that we can read, in order
+	ICE       ICE            // a=ice-ufrag and a=ice-pwd
+	// Fingerprints are the SHA-256 ones of a=fingerprint, "AB:CD:...".
+	Fingerprints []string
+	Setup        string  // a=setup: "active", "passive", "actpass", "" none
+	Mid          string  // a=mid
+	Bare         []uint8 // payload types that neither rtpmap nor RFC 3551 explains
 }
 
 // Equal compares two streams.
