@@ -30,6 +30,8 @@ type Config struct {
 	PortRest time.Duration
 	// Workers is the number of loops; default half of GOMAXPROCS, at least 1.
 	Workers int
+	// IO is how packets are moved; default IOEpoll.
+	IO IO
 	// RTPTimeout is the silence after which TimedOut is told; default 30 s,
 	// negative = never.
 	RTPTimeout time.Duration

@@ -43,6 +43,8 @@ type Engine struct {
 	cfg     Config
 	log     *zap.Logger
 	ports   *port.Pool
+	kernel  *kernel // nil: all packets go through us
+	io      IO      // in use; under mu
 	workers []*worker
 	metrics *metrics
 	web     *webPort      // nil: no browsers
@@ -129,6 +131,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := e.openIO(); err != nil {
+		return err
+	}
 	e.started = true
 	for _, w := range e.workers {
 		go w.run()
@@ -175,6 +180,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 			return fmt.Errorf("media: worker did not stop: %w", ctx.Err())
 		}
 	}
+	e.closeIO()
 	if e.web != nil {
 		e.web.stop()
 	}

@@ -77,6 +77,7 @@ type Leg struct {
 	player  player
 	tone    tone
 	comfort comfort
+	fast    fast
 	peer    *Leg    // bridged to; itself = echo
 	member  *member // in a conference
 	rec     *record.Recording
@@ -143,6 +144,8 @@ func (l *Leg) bridge(peer *Leg) {
 	}
 	l.part()
 	peer.part()
+	l.pull()
+	peer.pull()
 	l.player, peer.player = player{}, player{}
 	l.peer, peer.peer = peer, l
 	l.line.Cut()
@@ -168,6 +171,7 @@ func (l *Leg) Unbridge() {
 
 func (l *Leg) unbridge() {
 	if p := l.peer; p != nil {
+		l.pull()
 		p.peer, l.peer = nil, nil
 		p.tone, l.tone = tone{}, tone{}
 		p.comfort.active, l.comfort.active = false, false
@@ -247,6 +251,10 @@ func (l *Leg) settleOn(w *worker, now time.Time) {
 			w.e.log.Error("media leg is deaf", zap.Stringer("leg", l.addr), zap.Error(err))
 		}
 	}
+	if k := w.e.kernel; k != nil && l.rtpSocket != nil {
+		l.fast.flow = k.table.Flow(l.port)
+		k.seat(l.port, l)
+	}
 	if len(w.legs) == 0 {
 		w.sweep = now.Add(sweepEvery)
 	}
@@ -257,6 +265,11 @@ func (l *Leg) settleOn(w *worker, now time.Time) {
 // unlist takes the leg from its worker's list.
 func (l *Leg) unlist() {
 	w := l.w
+	l.pull()
+	if k := w.e.kernel; k != nil && l.rtpSocket != nil {
+		k.seat(l.port, nil)
+		l.fast.flow = nil
+	}
 	last := len(w.legs) - 1
 	w.legs[l.index] = w.legs[last]
 	w.legs[l.index].index = l.index
@@ -380,6 +393,7 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 		w.count.invalid++
 		return
 	}
+	l.pullOwn()
 	if !l.adopted {
 		l.heard = true
 	}
@@ -436,7 +450,11 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 		if law != d.p.Law && d.canSend {
 			codec.Transcode(payload, payload, law, d.p.Law)
 		}
+		plain := b[0] == 2<<6
 		d.relay(now, b, &p, d.p.SendPT, uint32(len(payload)))
+		if plain && l.fast.flow != nil {
+			l.offer(now, d, law, &p)
+		}
 	}
 }
 
@@ -446,6 +464,7 @@ func (l *Leg) learn(from netip.AddrPort, pt uint8, now time.Time) bool {
 	if !l.mayLearn(from, pt, now) {
 		return false
 	}
+	l.pull()
 	// The signalled address always wins, and that is final.
 	l.adopted = !l.adopted
 	l.heard = !l.adopted

@@ -43,6 +43,9 @@ func freePorts(t testing.TB, pairs int) (first, last uint16) {
 func newEngine(t testing.TB, cfg Config, pairs ...int) *Engine {
 	t.Helper()
 	cfg.BindIP = loopback
+	if cfg.IO == "" {
+		cfg.IO = IO(*testIO)
+	}
 	if cfg.PortMin == 0 {
 		cfg.PortMin, cfg.PortMax = freePorts(t, append(pairs, 64)[0])
 	}

@@ -77,6 +77,7 @@ func (l *Leg) queue(c command, must bool) bool {
 func (l *Leg) post(f func(now time.Time)) {
 	l.submit(command{run: func(now time.Time) {
 		if !l.closed {
+			l.pull()
 			f(now)
 		}
 	}}, false)
@@ -85,9 +86,13 @@ func (l *Leg) post(f func(now time.Time)) {
 // do runs f on the leg's worker, or here when that has ended: nobody else touches
 // the leg any more.
 func (l *Leg) do(f func(now time.Time)) {
-	if w, ok := l.submit(command{run: f}, true); !ok {
+	run := func(now time.Time) {
+		l.pull()
+		f(now)
+	}
+	if w, ok := l.submit(command{run: run}, true); !ok {
 		<-w.done
-		f(time.Now())
+		run(time.Now())
 	}
 }
 
@@ -178,6 +183,7 @@ type phase struct {
 func (l *Leg) leave() (was phase) {
 	w := l.w
 	l.at.Store(nil)
+	l.pull()
 	l.reports.countLost(l)
 	was.slot = l.slot
 	if l.slot >= 0 {

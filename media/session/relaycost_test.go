@@ -218,7 +218,7 @@ func TestRelayChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(Config{BindIP: loopback, PortMin: 10000, PortMax: 30000, Workers: number("RELAY_WORKERS", 0)})
+	e, err := New(Config{BindIP: loopback, PortMin: 10000, PortMax: 30000, Workers: number("RELAY_WORKERS", 0), IO: IO(os.Getenv("RELAY_IO"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/mix"
 	"github.com/centrala/centrala/media/port"
+	"github.com/centrala/centrala/media/port/bpf"
 	"github.com/centrala/centrala/media/rtp"
 	"github.com/centrala/centrala/media/secure"
 )
@@ -34,8 +35,9 @@ const (
 
 // worker is one loop and the legs that live on it.
 type worker struct {
-	e    *Engine
-	loop *port.Loop
+	e     *Engine
+	index int // of the engine's
+	loop  *port.Loop
 
 	// In: commands. Guarded by mu.
 	mu       sync.Mutex
@@ -44,16 +46,17 @@ type worker struct {
 	ended    bool
 
 	// Owner only.
-	spare []func(now time.Time)
-	legs  []*Leg
-	slots [slots]slot
-	sweep time.Time // when due
-	rand  *rand.Rand
-	out   [rtp.HeaderSize + media.FrameSamples]byte
-	pcm   [media.FrameSamples]int16
-	sum   mix.Sum
-	rtcp  [rtp.MaxReport]byte
-	count counts
+	spare  []func(now time.Time)
+	legs   []*Leg
+	slots  [slots]slot
+	sweep  time.Time // when due
+	rand   *rand.Rand
+	out    [rtp.HeaderSize + media.FrameSamples]byte
+	pcm    [media.FrameSamples]int16
+	sum    mix.Sum
+	rtcp   [rtp.MaxReport]byte
+	count  counts
+	copied func(*bpf.Record) // w.recorded, made once
 	// sealed holds a packet on its way out, plain one that came, when they are
 	// protected.
 	sealed [media.MaxPacket + secure.MaxOverhead]byte
@@ -92,7 +95,7 @@ func (s *seat) seating() *seat { return s }
 type counts struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors uint64
 	late, concealed, encodings                                        uint64
-	forged, replayed                                                  uint64
+	forged, replayed, forwarded                                       uint64
 	members                                                           int64
 
 	mosIn, mosOut mosCount
@@ -103,7 +106,7 @@ type counts struct {
 type published struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors atomic.Uint64
 	late, concealed                                                   atomic.Uint64
-	forged, replayed                                                  atomic.Uint64
+	forged, replayed, forwarded                                       atomic.Uint64
 	legs, members                                                     atomic.Int64
 
 	mu            sync.Mutex // what follows, set once a sweep
@@ -117,7 +120,9 @@ func newWorker(e *Engine) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{e: e, loop: loop, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), done: make(chan struct{})}, nil
+	w := &worker{e: e, index: len(e.workers), loop: loop, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), done: make(chan struct{})}
+	w.copied = w.recorded
+	return w, nil
 }
 
 // post queues f; false when the worker has ended (f is not run) or when the
@@ -259,6 +264,7 @@ func (w *worker) advance(now time.Time) {
 	}
 	if !now.Before(w.sweep) {
 		w.sweep = now.Add(sweepEvery)
+		w.catchUp(now)
 		for _, l := range w.legs {
 			l.sweep(now)
 		}
@@ -327,6 +333,7 @@ func (w *worker) publish() {
 	p.concealed.Store(c.concealed)
 	p.forged.Store(c.forged)
 	p.replayed.Store(c.replayed)
+	p.forwarded.Store(c.forwarded)
 	if x := w.e.web; x != nil && x.w == w {
 		x.publish()
 	}

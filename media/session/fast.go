@@ -1,0 +1,198 @@
+package session
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/centrala/centrala/media"
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/port/bpf"
+	"github.com/centrala/centrala/media/rtp"
+)
+
+// kernel is the forwarding of packets without us, for all workers.
+type kernel struct {
+	table *bpf.Table
+	first uint16
+	legs  []*Leg    // by port; each entry is touched by its leg's worker alone
+	once  sync.Once // of closing the table
+
+	base   time.Time // the same moment as baseNs of bpf.Now
+	baseNs int64
+}
+
+func openKernel(cfg *Config) (*kernel, error) {
+	table, err := bpf.Open(cfg.PortMin, cfg.PortMax, cfg.Workers)
+	if err != nil {
+		return nil, err
+	}
+	first := cfg.PortMin + cfg.PortMin&1
+	return &kernel{
+		table: table, first: first, legs: make([]*Leg, (int(cfg.PortMax)-int(first)+2)/2),
+		base: time.Now(), baseNs: bpf.Now(),
+	}, nil
+}
+
+func (k *kernel) time(ns int64) time.Time   { return k.base.Add(time.Duration(ns - k.baseNs)) }
+func (k *kernel) clock(now time.Time) int64 { return k.baseNs + int64(now.Sub(k.base)) }
+
+// seat gives or takes (nil) the place of a port.
+func (k *kernel) seat(port uint16, l *Leg) {
+	if i := (int(port) - int(k.first)) / 2; port >= k.first && i < len(k.legs) {
+		k.legs[i] = l
+	}
+}
+
+// fast is the kernel's part in what a leg receives: as long as it is open, the
+// packets that are exactly the next ones go from the peer to the bridged leg's peer
+// without us, and in, the other leg's line and the counters stand where they were
+// when it was opened. pull brings them up to date and closes it, before anything
+// else may happen to the leg; the next packet that comes by the socket opens it
+// again. Worker only.
+type fast struct {
+	flow *bpf.Flow // nil: this leg has none
+	open bool
+
+	to     *Leg
+	step   uint32
+	length int
+	in     bpf.Hop
+	out    bpf.Hop
+	law    codec.Law // of what is recorded
+	record bool
+	check  time.Time // when the routes are looked at again
+}
+
+// routeEvery is how long a route may be outdated.
+const routeEvery = time.Second
+
+// pull ends what the kernel does for l, both ways.
+func (l *Leg) pull() {
+	l.pullOwn()
+	if d := l.peer; d != nil && d != l {
+		d.pullOwn()
+	}
+}
+
+// pullOwn ends the kernel's forwarding of what l receives.
+func (l *Leg) pullOwn() {
+	if !l.fast.open {
+		return
+	}
+	l.fast.open = false
+	l.fold(l.fast.flow.Close())
+	if l.fast.record {
+		l.w.drain() // before the recording may stop, or take something later
+	}
+}
+
+// fold counts what the kernel did.
+func (l *Leg) fold(t bpf.Tally) {
+	if t.Packets == 0 {
+		return
+	}
+	f, d, w := &l.fast, l.fast.to, l.w
+	at := w.e.kernel.time(t.Last)
+	l.in.Advance(t.Packets, f.step, at, t.Jitter)
+	d.line.Advance(t.Packets, f.step, at)
+	l.lastRTP, l.timedOut = at, false
+	d.sent += t.Packets
+	d.sentOctets += t.Packets * uint64(f.length)
+	w.count.in += t.Packets
+	w.count.out += t.Packets
+	w.count.forwarded += t.Packets
+}
+
+// fastable tells whether all that happens to packets of l in law is that d's line
+// renumbers them; whoever does more with them must say no here. A recording gets
+// its copy.
+func fastable(l, d *Leg, law codec.Law) bool {
+	return l.fast.flow != nil && d.rtpSocket != nil && l.guard == nil && d.guard == nil &&
+		l.peer == d && l.member == nil && l.p.Recv && d.canSend && law == d.p.Law &&
+		!d.player.active && !d.digits.Active() && !d.tone.active && !d.comfort.active
+}
+
+// offer lets the kernel take the packets that follow p, which has just been passed on
+// to d and has a plain header (no padding, extension, or contributors).
+func (l *Leg) offer(now time.Time, d *Leg, law codec.Law, p *rtp.Packet) {
+	length := p.End - p.Off
+	if p.Marker || p.Off != rtp.HeaderSize || !fastable(l, d, law) || l.rec != nil && length > bpf.MaxPayload {
+		return
+	}
+	k := l.w.e.kernel
+	run, ok := rtp.RunOf(&l.in, &d.line, uint32(length)) // G.711 and G.722: an octet is a tick
+	if !ok {
+		return
+	}
+	in, ok := k.table.Hop(l.src.Addr(), now)
+	out, ok2 := k.table.Hop(d.src.Addr(), now)
+	if !ok || !ok2 || !bpf.Through(in, out) {
+		return
+	}
+	f := &l.fast
+	f.to, f.step, f.length, f.in, f.out, f.law = d, run.Step, length, in, out, law
+	f.record = l.rec != nil
+	f.check = now.Add(routeEvery)
+	path := bpf.Path{
+		Peer: l.src, Local: netip.AddrPortFrom(l.ownIP(in), l.port), From: netip.AddrPortFrom(d.ownIP(out), d.port), To: d.src,
+		In: in, Out: out, SSRC: run.SSRC, NewSSRC: run.NewSSRC, PT: p.PT, NewPT: d.p.SendPT,
+		Seq: run.Seq, SeqShift: run.SeqShift, TS: run.TS, TSShift: run.TSShift,
+		Step: run.Step, StepTime: media.Duration(int64(run.Step)), Length: length, Jitter: run.Jitter, Last: k.clock(now), Ring: -1,
+	}
+	if f.record {
+		path.Ring = l.w.index
+	}
+	f.open = true
+	f.flow.Open(&path)
+}
+
+// ownIP is the address that our packets to a peer come from.
+func (l *Leg) ownIP(h bpf.Hop) netip.Addr {
+	if ip := l.w.e.cfg.BindIP; !ip.IsUnspecified() {
+		return ip
+	}
+	return h.Source
+}
+
+// catchUp brings all legs up to date with what the kernel did; it goes on. Every
+// sweep.
+func (w *worker) catchUp(now time.Time) {
+	k := w.e.kernel
+	if k == nil {
+		return
+	}
+	for _, l := range w.legs {
+		f := &l.fast
+		if !f.open {
+			continue
+		}
+		if now.After(f.check) {
+			f.check = now.Add(routeEvery)
+			in, ok := k.table.Hop(l.src.Addr(), now)
+			out, ok2 := k.table.Hop(f.to.src.Addr(), now)
+			if !ok || !ok2 || in != f.in || out != f.out {
+				l.pullOwn()
+				continue
+			}
+		}
+		l.fold(f.flow.Tally())
+	}
+	w.drain()
+}
+
+// drain gives the recordings their copies of what the kernel forwarded.
+func (w *worker) drain() {
+	if k := w.e.kernel; k != nil {
+		k.table.Ring(w.index).Drain(w.copied)
+	}
+}
+
+// recorded is drain's for one packet.
+func (w *worker) recorded(r *bpf.Record) {
+	k := w.e.kernel
+	l := k.legs[(int(r.Port)-int(k.first))/2]
+	if l != nil && l.rec != nil {
+		l.rec.Write(l.channel, l.fast.law, k.time(r.At), r.SSRC, r.TS, r.Payload)
+	}
+}
