@@ -1,207 +1,231 @@
-// Package codec converts between 16-bit linear sound and G.711 octets, and
-// between the two laws of G.711 directly.
+// Package codec is the coding of sound: which formats there are and what their
+// packets mean, G.711 in both laws by tables, and encoders and decoders of streams
+// for G.711, G.722 (ITU-T, 64 kbit/s) and Opus (RFC 6716, in folder opus).
 //
-// All conversions are table look-ups: one load a sample, no branch. The tables
-// are computed at start from the definitions in ITU-T G.711 (11/88) and cost
-// 33 kB together. The package is pure: no I/O, no goroutine.
+// Linear sound is 16-bit, mono, full scale ±32767. Encoders and decoders have one
+// owner and allocate nothing after they are made. The package is pure: no I/O, no
+// goroutine.
 package codec
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"time"
 
-// Law names one of the two G.711 companding laws. Its value is the static RTP
-// payload type (RFC 3551 6, table 4).
-type Law uint8
+	"github.com/centrala/centrala/media/codec/opus"
+)
 
+// ID names a codec. Its value is the RTP payload type: the static one (RFC 3551 6,
+// table 4), or for a dynamic one the number that we offer it with.
+type ID uint8
+
+// Law is an ID that is one of the two companding laws of G.711.
+type Law = ID
+
+// The codecs.
 const (
-	// PCMU is µ-law, RTP payload type 0 (G.711 table 2a/2b).
-	PCMU Law = 0
-	// PCMA is A-law with even bits inverted, RTP payload type 8 (G.711 table 1a/1b).
-	PCMA Law = 8
+	// PCMU is G.711 µ-law (G.711 table 2a/2b).
+	PCMU ID = 0
+	// PCMA is G.711 A-law with even bits inverted (G.711 table 1a/1b).
+	PCMA ID = 8
+	// G722 is ITU-T G.722 at 64 kbit/s: 16 kHz.
+	G722 ID = 9
+	// Opus is RFC 6716: up to 48 kHz, sent by us in mono.
+	Opus ID = 111
 )
 
-// SampleRate is the clock of G.711 in Hz; one octet is one sample.
-const SampleRate = 8000
-
-// String returns the encoding's name as SDP writes it (RFC 3551 4.5.14).
-func (l Law) String() string {
-	switch l {
-	case PCMU:
-		return "PCMU"
-	case PCMA:
-		return "PCMA"
-	}
-	return fmt.Sprintf("Law(%d)", uint8(l))
+// Format is what a codec's packets are.
+type Format struct {
+	ID   ID
+	Name string // as SDP writes it
+	// ClockRate is of RTP timestamps, in Hz.
+	ClockRate int
+	// SampleRate is of the sound that a stream can carry, in Hz.
+	SampleRate int
+	// Channels as rtpmap tells them; Opus says 2 whatever it carries (RFC 7587 4.1).
+	Channels int
+	// Fmtp is what we say of ourselves; "" nothing.
+	Fmtp string
+	// Octets a second, 0 when packets differ in size.
+	Octets int
 }
 
-// Valid tells whether l is one of the two laws.
-func (l Law) Valid() bool { return l == PCMU || l == PCMA }
-
-// Octets of digital silence: the code of the smallest positive value.
-const (
-	silencePCMU = 0xFF // decodes to 0
-	silencePCMA = 0xD5 // decodes to +8 of 32767: A-law has no zero
-)
-
-// Silence returns the octet that a silent sender of law l repeats. A law that
-// is not Valid is taken as PCMU, here and in every function of the package.
-func Silence(l Law) byte {
-	if l == PCMA {
-		return silencePCMA
-	}
-	return silencePCMU
+// Formats of all codecs, best sound first.
+var Formats = []Format{
+	{ID: Opus, Name: "opus", ClockRate: 48000, SampleRate: 48000, Channels: 2, Fmtp: "minptime=10;useinbandfec=1"},
+	// The clock is 8 kHz by an old error (RFC 3551 4.5.2).
+	{ID: G722, Name: "G722", ClockRate: 8000, SampleRate: 16000, Channels: 1, Octets: 8000},
+	{ID: PCMA, Name: "PCMA", ClockRate: 8000, SampleRate: 8000, Channels: 1, Octets: 8000},
+	{ID: PCMU, Name: "PCMU", ClockRate: 8000, SampleRate: 8000, Channels: 1, Octets: 8000},
 }
 
-var (
-	decodeU, decodeA [256]int16
-	// Encoding looks at the 14 (µ) or 13 (A) most significant bits, as the
-	// Recommendation's uniform input has that many.
-	encodeU [1 << 14]byte
-	encodeA [1 << 13]byte
-	muToA   [256]byte
-	aToMu   [256]byte
-)
-
-func init() {
-	for i := range 256 {
-		decodeU[i] = expandU(byte(i))
-		decodeA[i] = expandA(byte(i))
-	}
-	for i := range encodeU {
-		encodeU[i] = compressU(int16(uint16(i) << 2))
-	}
-	for i := range encodeA {
-		encodeA[i] = compressA(int16(uint16(i) << 3))
-	}
-	fillTranscode()
-}
-
-// Encode writes min(len(dst), len(pcm)) octets of law l and returns how many.
-// pcm is 16-bit linear, full scale ±32767.
-func Encode(l Law, dst []byte, pcm []int16) int {
-	n := min(len(dst), len(pcm))
-	dst, pcm = dst[:n], pcm[:n]
-	if l == PCMA {
-		for i, s := range pcm {
-			dst[i] = encodeA[uint16(s)>>3]
+// Format describes id; the zero Format when there is no such codec.
+func (id ID) Format() Format {
+	for i := range Formats {
+		if Formats[i].ID == id {
+			return Formats[i]
 		}
-		return n
 	}
-	for i, s := range pcm {
-		dst[i] = encodeU[uint16(s)>>2]
-	}
-	return n
+	return Format{}
 }
 
-// Decode writes min(len(dst), len(payload)) samples and returns how many.
-func Decode(l Law, dst []int16, payload []byte) int {
-	n := min(len(dst), len(payload))
-	dst, payload = dst[:n], payload[:n]
-	t := &decodeU
-	if l == PCMA {
-		t = &decodeA
+// ByName finds a codec by its name in SDP or in a configuration, in any case.
+func ByName(name string) (ID, bool) {
+	for i := range Formats {
+		if strings.EqualFold(Formats[i].Name, name) {
+			return Formats[i].ID, true
+		}
 	}
-	for i, b := range payload {
-		dst[i] = t[b]
-	}
-	return n
+	return 0, false
 }
 
-// Table is the linear value of every octet of law l. It must not be changed.
-func Table(l Law) *[256]int16 {
-	if l == PCMA {
-		return &decodeA
+// String returns the encoding's name as SDP writes it (RFC 3551 4.5.14, RFC 7587 7).
+func (id ID) String() string {
+	if f := id.Format(); f.Name != "" {
+		return f.Name
 	}
-	return &decodeU
+	return fmt.Sprintf("codec(%d)", uint8(id))
 }
 
-// Transcode rewrites min(len(dst), len(src)) octets from one law to the other
-// and returns how many; equal laws are copied. dst and src may be the same slice.
-func Transcode(dst, src []byte, from, to Law) int {
-	n := min(len(dst), len(src))
-	dst, src = dst[:n], src[:n]
+// Valid tells whether id is one of the two laws of G.711.
+func (id ID) Valid() bool { return id == PCMU || id == PCMA }
+
+// Octets tells whether a packet may be cut at any octet and every octet is as long
+// as the next: an eighth of a millisecond.
+func (id ID) Octets() bool { return id != Opus }
+
+// ClockRate is of RTP timestamps, in Hz. It is asked for every packet.
+func (id ID) ClockRate() int {
+	if id == Opus {
+		return 48000
+	}
+	return 8000
+}
+
+// Ticks is how many ticks of the codec's RTP clock payload covers; 0 when it
+// cannot be told.
+func (id ID) Ticks(payload []byte) int {
+	if id == Opus {
+		return opus.Samples(payload, 48000)
+	}
+	return len(payload)
+}
+
+// Options of encoders and decoders that have choices (Opus).
+type Options struct {
+	Bitrate    int // bit/s; 0 = the codec's default
+	Complexity int // 1-10; 0 = default
+	FEC, DTX   bool
+	Loss       int // packets of a hundred that the peer is expected to lose
+}
+
+// Encoder codes a stream of linear sound.
+type Encoder interface {
+	// Encode writes the code of pcm to dst and returns how many bytes. For G.722
+	// and G.711 pcm has any even length; for Opus it is one packet of 10, 20, 40 or
+	// 60 ms, and one or two bytes need not be sent.
+	Encode(dst []byte, pcm []int16) (int, error)
+}
+
+// Decoder decodes the packets of one stream in their order.
+type Decoder interface {
+	// Decode writes the sound of payload to dst, which should hold MaxDuration, and
+	// returns how many samples.
+	Decode(dst []int16, payload []byte) (int, error)
+	// Conceal fills dst with what may have been there, after a loss.
+	Conceal(dst []int16)
+	// Recover fills dst with the sound before payload, which was lost; of the copy
+	// in payload, where the codec sends one.
+	Recover(dst []int16, payload []byte)
+}
+
+// MaxDuration is the longest packet that a Decoder takes.
+const MaxDuration = 120 * time.Millisecond
+
+// Rate is the sample rate, in Hz, of linear sound that is to become or was id's,
+// when about wish is wanted: G.711 and G.722 have their own, Opus does any of 8000,
+// 16000 and 48000 itself.
+func (id ID) Rate(wish int) int {
+	switch id {
+	case Opus:
+		if wish == 8000 || wish == 16000 {
+			return wish
+		}
+		return 48000
+	case G722:
+		return 16000
+	}
+	return 8000
+}
+
+// NewEncoder makes an encoder of linear sound at rate, which is one that id.Rate
+// gives.
+func NewEncoder(id ID, rate int, o Options) (Encoder, error) {
 	switch {
-	case from == to:
-		copy(dst, src)
-	case to == PCMA:
-		for i, b := range src {
-			dst[i] = muToA[b]
-		}
-	default:
-		for i, b := range src {
-			dst[i] = aToMu[b]
-		}
+	case id == Opus:
+		return opus.New(opus.Config{Rate: rate, Bitrate: o.Bitrate, Complexity: o.Complexity, FEC: o.FEC, DTX: o.DTX, Loss: o.Loss})
+	case id == G722 && rate == 16000:
+		e := new(g722Encoder)
+		e.reset()
+		return e, nil
+	case id.Valid() && rate == 8000:
+		return g711{law: id}, nil
 	}
-	return n
+	return nil, fmt.Errorf("codec: no encoder for %v at %d Hz", id, rate)
 }
 
-// expandU is G.711 table 2: an inverted sign-magnitude code of 3 segment and 4
-// step bits; 14-bit values, moved to the top of 16 bits.
-func expandU(code byte) int16 {
-	code = ^code
-	seg, step := int(code>>4&7), int(code&0xF)
-	// Decision values have a bias of 33 (in 14-bit units).
-	v := (step<<1+33)<<seg - 33
-	if code&0x80 != 0 {
-		v = -v
+// NewDecoder makes a decoder to linear sound at rate, which is one that id.Rate
+// gives.
+func NewDecoder(id ID, rate int) (Decoder, error) {
+	switch {
+	case id == Opus:
+		c, err := opus.New(opus.Config{Rate: rate})
+		return opusDecoder{c}, err
+	case id == G722 && rate == 16000:
+		d := new(g722Decoder)
+		d.reset()
+		d.plc.init(rate)
+		return d, nil
+	case id.Valid() && rate == 8000:
+		d := &g711Decoder{law: id}
+		d.plc.init(rate)
+		return d, nil
 	}
-	return int16(v << 2)
+	return nil, fmt.Errorf("codec: no decoder for %v at %d Hz", id, rate)
 }
 
-// expandA is G.711 table 1: even bits inverted, sign bit 1 is positive; 13-bit
-// values, moved to the top of 16 bits.
-func expandA(code byte) int16 {
-	code ^= 0x55
-	seg, step := int(code>>4&7), int(code&0xF)
-	v := step<<1 + 1 // mid-point of the step, in 13-bit units
-	if seg > 0 {
-		v = (v + 32) << (seg - 1)
-	}
-	if code&0x80 == 0 {
-		v = -v
-	}
-	return int16(v << 3)
+type opusDecoder struct{ *opus.Codec }
+
+func (d opusDecoder) Conceal(dst []int16) {
+	n, _ := d.Codec.Conceal(dst)
+	clear(dst[n:])
 }
 
-// compressU finds the interval of G.711 table 2a that holds s.
-func compressU(s int16) byte {
-	v, sign := int(s)>>2, byte(0)
-	if v < 0 {
-		// The halves mirror each other about the boundary between -1 and 0, as in
-		// the ITU's software (G.191), else rounding to 14 bits shifts the
-		// negative decision values.
-		v, sign = -v-1, 0x80
+func (d opusDecoder) Recover(dst []int16, payload []byte) {
+	n, err := d.Codec.Recover(dst, payload)
+	if err != nil {
+		n = 0
 	}
-	v = min(v+33, 8191) // 8158 is the virtual decision value x128
-	seg := 0
-	for seg < 7 && v >= 64<<seg {
-		seg++
-	}
-	return ^(sign | byte(seg)<<4 | byte(v>>(seg+1)&0xF))
+	clear(dst[n:])
 }
 
-// compressA finds the interval of G.711 table 1a that holds s.
-func compressA(s int16) byte {
-	v, sign := int(s)>>3, byte(0x80)
-	if v < 0 {
-		// The negative half mirrors the positive one about zero: -1..-2 share
-		// the first step as 0..1 do.
-		v, sign = -v-1, 0
-	}
-	seg := 0
-	for seg < 7 && v >= 32<<seg {
-		seg++
-	}
-	step := byte(v >> 1 & 0xF)
-	if seg > 1 {
-		step = byte(v >> seg & 0xF)
-	}
-	return (sign | byte(seg)<<4 | step) ^ 0x55
+// g711 is Encoder of G.711.
+type g711 struct{ law Law }
+
+func (e g711) Encode(dst []byte, pcm []int16) (int, error) { return Encode(e.law, dst, pcm), nil }
+
+// g711Decoder is Decoder of G.711.
+type g711Decoder struct {
+	law Law
+	plc plc
 }
 
-// fillTranscode makes the direct tables between the laws.
-func fillTranscode() {
-	for i := range 256 {
-		muToA[i] = encodeA[uint16(decodeU[i])>>3]
-		aToMu[i] = encodeU[uint16(decodeA[i])>>2]
-	}
+func (d *g711Decoder) Decode(dst []int16, payload []byte) (int, error) {
+	n := Decode(d.law, dst, payload)
+	d.plc.good(dst[:n])
+	return n, nil
 }
+
+func (d *g711Decoder) Conceal(dst []int16)           { d.plc.conceal(dst) }
+func (d *g711Decoder) Recover(dst []int16, _ []byte) { d.plc.conceal(dst) }
+func (d *g722Decoder) Recover(dst []int16, _ []byte) { d.plc.conceal(dst) }

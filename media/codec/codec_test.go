@@ -234,7 +234,7 @@ func TestShortBuffers(t *testing.T) {
 	if Encode(PCMU, b, pcm) != 3 || Decode(PCMA, pcm[:2], b) != 2 || Transcode(b[:1], b, PCMU, PCMA) != 1 || Encode(PCMA, nil, pcm) != 0 {
 		t.Error("want the shorter length")
 	}
-	if PCMU.String() != "PCMU" || PCMA.String() != "PCMA" || Law(3).Valid() || Law(3).String() != "Law(3)" {
+	if PCMU.String() != "PCMU" || PCMA.String() != "PCMA" || Law(3).Valid() || Law(3).String() != "codec(3)" {
 		t.Error("names")
 	}
 }
