@@ -657,6 +657,60 @@ func TestConferenceByKeys(t *testing.T) {
 	o.hears(c, annaTone, bobTone)
 }
 
+// Phones with a conference address: bob has anna and carol in two calls, dials the
+// conference and joins them there by REFER, in either of the two ways in use.
+func TestConferenceByREFER(t *testing.T) {
+	for _, way := range []string{"calls referred to the conference", "conference referred to the calls"} {
+		t.Run(way, func(t *testing.T) {
+			o := newOffice(t)
+			a := o.call(o.anna, "201")
+			b := o.answers(o.bob)
+			o.isUp(a, o.anna)
+			o.talk(a, o.anna, b, o.bob)
+			b.HoldPeer(robot.HoldSendOnly)
+			b2 := o.call(o.bob, "202")
+			c := o.answers(o.carol)
+			o.isUp(b2, o.bob)
+			o.talk(b2, o.bob, c, o.carol)
+			b2.HoldPeer(robot.HoldSendOnly)
+			conf := o.isUp(o.call(o.bob, "*71"), o.bob)
+			if way == "calls referred to the conference" {
+				o.refers(b, "*71", "", 200)
+				o.over(b)
+				o.refers(b2, "*71", "", 200)
+			} else {
+				o.refers(conf, "100", b.Replaces(), 200)
+				o.over(b)
+				o.refers(conf, "202", b2.Replaces(), 200)
+			}
+			o.over(b2)
+			o.hears(a, bobTone, carolTone)
+			o.hears(c, annaTone, bobTone)
+			o.hears(conf, annaTone, carolTone)
+			hangUp(conf)
+			o.talk(a, o.anna, c, o.carol)
+			hangUp(a)
+			o.over(c)
+			r, kinds := o.ended(conf)
+			if n := len(slices.DeleteFunc(kinds, func(k string) bool { return k != "leg.transferred" })); n != 2 || len(r.Legs) != 3 {
+				t.Errorf("%d legs came over, %d legs", n, len(r.Legs))
+			}
+		})
+	}
+}
+
+// Nobody brings another's call into a conference.
+func TestConferenceWithAnothersCall(t *testing.T) {
+	o := newOffice(t)
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	conf := o.isUp(o.call(o.dan, "*71"), o.dan)
+	o.refers(conf, "201", b.Replaces(), 480)
+	o.refers(b, "*71", "", 480) // bob is in none
+	o.talk(a, o.anna, b, o.bob)
+}
+
 func TestParkByDialling(t *testing.T) {
 	o := newOffice(t)
 	a := o.call(o.anna, "201")

@@ -117,6 +117,9 @@ type (
 		Leg, Code int
 		Reason    string
 	}
+	// AskConference looks for the conference that Leg's phone is in, for its partner
+	// here; that call then wants the leg, or JoinRefused follows.
+	AskConference struct{ Leg int }
 	// WantLeg asks another call for a leg: the caller's, or with PartnerOf the
 	// one who talks to that dialog. LegGiven or LegNotGiven follows.
 	WantLeg struct {
@@ -198,6 +201,7 @@ func (UntapLeg) effect()       {}
 func (AnswerTransfer) effect() {}
 func (NotifyTransfer) effect() {}
 func (WantLeg) effect()        {}
+func (AskConference) effect()  {}
 func (GiveLeg) effect()        {}
 func (KeepLeg) effect()        {}
 func (AskTarget) effect()      {}

@@ -152,11 +152,21 @@ type (
 		Refer     bool
 		Refuse    int
 	}
+	// ConferAsked: Leg, whose phone made this conference, wants the partner in it
+	// whom it has in Call, by its dialog SIPCallID there.
+	ConferAsked struct {
+		Leg             int
+		Call, SIPCallID string
+		To, By          string
+		Refer           bool
+		Refuse          int
+	}
 	// ThirdAsked: Leg wants a further party in the conversation.
 	ThirdAsked struct {
 		Leg    int
 		Target route.Target
 		To, By string
+		Refer  bool
 		Refuse int
 	}
 	// HoldAsked: put Leg's partner on hold, or take it back, without the phone.
@@ -241,6 +251,7 @@ func (TimerFired) callEvent()      {}
 func (TransferAsked) callEvent()   {}
 func (AttendedAsked) callEvent()   {}
 func (ThirdAsked) callEvent()      {}
+func (ConferAsked) callEvent()     {}
 func (HoldAsked) callEvent()       {}
 func (LegWanted) callEvent()       {}
 func (LegGiven) callEvent()        {}

@@ -135,6 +135,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.attendedAsked(ev)
 	case ThirdAsked:
 		m.thirdAsked(ev)
+	case ConferAsked:
+		m.conferAsked(ev)
 	case HoldAsked:
 		m.holdAsked(ev)
 	case LegWanted:
@@ -195,7 +197,7 @@ func (m *Machine) invited(ev Invited) {
 	}
 	m.journal(started)
 	m.do(SetTimer{TimerMax, s.MaxDuration})
-	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == featureReplaces {
+	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == route.FeatureConference || t.Feature == featureReplaces {
 		// An agent who dials is not idle: no offer may ring this phone meanwhile.
 		m.occupy(0)
 	}
@@ -232,6 +234,9 @@ func (m *Machine) feature(t route.Target) {
 	switch t.Feature {
 	case route.FeatureEcho:
 		m.do(EchoLeg{0, true})
+		return
+	case route.FeatureConference:
+		m.conference()
 		return
 	case route.FeaturePickUp, featureReplaces:
 		m.do(AskJoin{Kind: t.Feature, Arg: t.Arg})
@@ -319,7 +324,7 @@ func (m *Machine) played(ev Played) {
 			m.playMusic()
 		}
 	case Feature:
-		if ev.ID == ownPlay|m.S.PlayID {
+		if ev.ID == ownPlay|m.S.PlayID && !m.alone(0) {
 			m.end(event.ResultSuccess, event.ReasonNormal)
 		}
 	}
@@ -337,7 +342,7 @@ func (m *Machine) playFailed(ev PlayFailed) {
 		m.flowEvent(ivr.Failed{ID: ev.ID, Err: ev.Err.Error()})
 		return
 	}
-	if m.S.Phase == Feature {
+	if m.S.Phase == Feature && !m.alone(0) {
 		m.end(event.ResultSuccess, event.ReasonNormal)
 	}
 	// Waiting: silence instead of music; the log and a metric tell ops.

@@ -164,7 +164,7 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 	} else {
 		m.occupy(ev.Leg)
 	}
-	if m.S.Phase == Talking { // a further party
+	if m.S.Phase == Talking || m.alone(0) { // a further party
 		m.thirdJoins(ev.Leg)
 		return
 	}
@@ -287,7 +287,7 @@ var offerCause = map[event.Reason]string{event.ReasonBusy: acd.CauseBusy, event.
 
 // ringTimeout: nobody answered this attempt in time.
 func (m *Machine) ringTimeout() {
-	if m.S.Attempt == nil || m.S.Phase != Dialling && m.S.Phase != Talking {
+	if m.S.Attempt == nil || m.S.Phase != Dialling && m.S.Phase != Talking && !m.alone(0) {
 		return
 	}
 	m.noteFailure(event.ReasonNoAnswer, 0, "")
@@ -312,8 +312,8 @@ func (m *Machine) endAttempt(why string) {
 // dialOver: every target failed. The one who asked is told.
 func (m *Machine) dialOver() {
 	why := m.S.FailReason
-	if m.S.Phase == Talking {
-		m.thirdFailed(why)
+	if m.S.Phase == Talking || m.alone(0) {
+		m.thirdFailed(why, m.S.FailCode)
 		return
 	}
 	m.ringOver()

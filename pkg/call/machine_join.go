@@ -19,7 +19,8 @@ const (
 	joinAttended    = "attended"
 	joinPickUp      = "pickup"
 	joinUnpark      = "unpark"
-	featureReplaces = "replaces" // an INVITE with Replaces (RFC 3891)
+	joinConference  = "conference" // the partner whom a phone has in another call
+	featureReplaces = "replaces"   // an INVITE with Replaces (RFC 3891)
 )
 
 // joinBound is how long a leg may take to come over; both owners are in this
@@ -76,6 +77,10 @@ func (m *Machine) rings(fits func(*Leg) bool) bool {
 
 // joinRefused: nobody to pick up.
 func (m *Machine) joinRefused() {
+	if m.wentAway(480) {
+		m.stopTimer(TimerJoin)
+		return
+	}
 	if m.S.Phase == Feature {
 		m.stopTimer(TimerJoin)
 		m.lastWords("not_available", event.ResultCaller, event.ReasonNotFound)
@@ -115,6 +120,9 @@ func (m *Machine) legWanted(ev LegWanted) {
 	}
 	if ev.Partner {
 		m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
+	}
+	if ev.Partner && m.wentAway(200) {
+		m.stopTimer(TimerJoin)
 	}
 	l := &m.S.Legs[leg]
 	if l.Agent != "" {
@@ -157,6 +165,8 @@ func (m *Machine) legGiven(ev LegGiven) {
 	switch {
 	case j.Kind == joinAttended && m.S.Transfer != nil, j.Kind == joinUnpark && m.S.Phase == Parked:
 		m.connect(n)
+	case j.Kind == joinConference && (m.talks(j.Leg) || m.alone(j.Leg)):
+		m.thirdJoins(n)
 	case j.Kind == featureReplaces && m.talks(j.Leg):
 		m.replace(j.Leg, n)
 	case (j.Kind == joinPickUp || j.Kind == featureReplaces) && m.S.Attempt != nil && m.S.Phase != Talking:
@@ -194,6 +204,9 @@ func (m *Machine) legNotGiven(ev LegNotGiven) {
 	}
 	m.S.Joining = nil
 	m.stopTimer(TimerJoin)
+	if j.Kind == joinConference && !m.ending() {
+		m.thirdFailed(event.ReasonNotFound, 480)
+	}
 	if j.Kind == joinAttended && m.S.Transfer != nil && !m.ending() {
 		if ev.Instead.Kind != 0 && ev.Instead.Kind != route.Feature {
 			m.goTo(ev.Instead)

@@ -17,7 +17,7 @@ import (
 func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		now := time.Unix(1e9, 0)
-		targets := []route.Target{toSales, {Kind: route.Device, Name: "201"}, {Kind: route.Devices, Names: []string{"201", "202"}},
+		targets := []route.Target{toSales, toConference, {Kind: route.Device, Name: "201"}, {Kind: route.Devices, Names: []string{"201", "202"}},
 			{Kind: route.Feature, Feature: "ready"}, {Kind: route.Flow, Name: "missing"},
 			{Kind: route.Trunk, Routes: []route.TrunkRoute{{Trunk: "north", Number: "1"}}}}
 		toGo := append(targets, route.Target{Kind: route.Feature, Feature: route.FeaturePark})
@@ -144,6 +144,16 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				step(LegWanted{Call: "c2", Leg: leg, Partner: rapid.Bool().Draw(rt, "partner")})
 			case 22:
 				if rapid.Bool().Draw(rt, "given") {
+					if rapid.Bool().Draw(rt, "confer") {
+						if m.S.Phase != Ended {
+							asked++
+						}
+						step(ConferAsked{Leg: leg, Call: "c2", SIPCallID: "x", Refer: true})
+						if m.S.Phase != Ended {
+							asked++
+						}
+						step(TransferAsked{Leg: leg, Target: toConference, Refer: true})
+					}
 					step(LegGiven{Call: "c2", Leg: LegInfo{Device: "204", Agent: "dan"}})
 				} else {
 					step(LegNotGiven{Call: "c2", Instead: rapid.SampledFrom([]route.Target{{}, toCarol, toSupport}).Draw(rt, "instead")})

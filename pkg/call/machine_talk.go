@@ -207,8 +207,11 @@ func (m *Machine) thirdAsked(ev ThirdAsked) {
 	asked := event.TransferAsked{Transfer: "third", By: ev.By, Leg: ev.Leg, To: ev.To, Code: ev.Refuse}
 	if asked.Code == 0 {
 		switch {
-		case !m.talks(ev.Leg):
+		case !m.talks(ev.Leg) && !m.alone(ev.Leg):
 			asked.Code = 409
+			if ev.Refer {
+				asked.Code = 480
+			}
 		case m.S.Attempt != nil || m.S.Joining != nil || len(m.talkers()) >= maxParties:
 			asked.Code = 491
 		}
@@ -224,33 +227,25 @@ func (m *Machine) thirdAsked(ev ThirdAsked) {
 		asked.Device, asked.Agent = m.S.Legs[ev.Leg].Device, m.S.Legs[ev.Leg].Agent
 	}
 	m.journal(asked)
-	m.do(AnswerTransfer{Leg: ev.Leg, Code: asked.Code})
+	m.do(AnswerTransfer{Leg: ev.Leg, Refer: ev.Refer, Code: asked.Code})
 	if asked.Code != 202 {
 		return
+	}
+	m.S.ThirdRefer = 0
+	if ev.Refer {
+		m.S.ThirdRefer = ev.Leg + 1
 	}
 	m.S.DialFor, m.S.Targets, m.S.AtOnce, m.S.RingFor = dialForThird, targets, false, defaultRing
 	m.S.FailReason, m.S.FailCode, m.S.FailWord = event.ReasonUnreachable, 0, ""
 	m.nextTarget()
 }
 
-func (m *Machine) thirdJoins(leg int) {
-	m.S.Others = append(m.S.Others, leg)
-	m.journal(event.TransferEnded{Transfer: "third", Outcome: "done"})
-	m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
-	m.do(UntapLeg{m.S.Peer}) // its channel gets the mix of all but the kept leg
-	m.converse()
-}
-
-func (m *Machine) thirdFailed(why event.Reason) {
-	m.journal(event.TransferEnded{Transfer: "third", Outcome: "failed", Reason: why, Code: m.S.FailCode})
-}
-
 // endThird gives up a further party that still rings.
 func (m *Machine) endThird() {
-	if m.S.Phase == Talking && m.S.Attempt != nil {
+	if (m.S.Phase == Talking || m.alone(0)) && m.S.Attempt != nil {
 		m.endAttempt("cancelled")
 		m.S.Targets = nil
-		m.thirdFailed(event.ReasonCancelled)
+		m.thirdFailed(event.ReasonCancelled, 487)
 	}
 }
 

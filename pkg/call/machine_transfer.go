@@ -17,6 +17,10 @@ const (
 
 // transferAsked is a blind transfer: leg leaves, its partner goes to the target.
 func (m *Machine) transferAsked(ev TransferAsked) {
+	if isConference(ev.Target) {
+		m.toConference(ev)
+		return
+	}
 	kind := "blind"
 	if ev.Target.Kind == route.Feature {
 		kind = "park"

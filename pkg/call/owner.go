@@ -214,6 +214,8 @@ func (o *owner) handle(v any) {
 	case joinRequest:
 		o.joinRequested(v)
 	case command:
+	case conferRequest:
+		o.conferRequested(v)
 		o.command(v)
 	case timeUp:
 		o.armed = time.Time{}

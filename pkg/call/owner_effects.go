@@ -82,6 +82,8 @@ func (o *owner) carryOut(e Effect) {
 		o.answerTransfer(e)
 	case NotifyTransfer:
 		o.legs[e.Leg].dialog.NotifyRefer(e.Code, e.Reason)
+	case AskConference:
+		o.askConference(e.Leg)
 	case WantLeg:
 		o.wantLeg(e)
 	case GiveLeg:

@@ -109,6 +109,12 @@ func (o *owner) referred(i int, ev sip.Referred) {
 		})
 		return
 	}
+	if o.m.S.Conference && device != "" {
+		third := ThirdAsked{Leg: i, To: to, By: "phone", Refer: true}
+		third.Target, third.Refuse = o.reach(device, to)
+		o.step(third)
+		return
+	}
 	ask := TransferAsked{Leg: i, To: to, By: "phone", Refer: true}
 	if device == "" {
 		ask.Refuse = 403
@@ -131,6 +137,10 @@ func (o *owner) replacedFound(f replacedFound) {
 		if other := o.mgr.dialog(o.tenant, ask.SIPCallID); other != nil && other.owner.Load() != o {
 			ask.Call, ask.Refuse = other.owner.Load().id, 0
 		}
+	}
+	if o.m.S.Conference {
+		o.step(ConferAsked{Leg: ask.Leg, Call: ask.Call, SIPCallID: ask.SIPCallID, To: ask.To, By: ask.By, Refer: true, Refuse: ask.Refuse})
+		return
 	}
 	o.step(ask)
 }
@@ -200,6 +210,8 @@ func (o *owner) wantLeg(e WantLeg) {
 	ask := wantLeg{by: o, partnerOf: e.PartnerOf, early: e.Early}
 	if t := o.m.S.Transfer; t != nil {
 		ask.device = t.Device
+	} else if j := o.m.S.Joining; j != nil && j.Kind == joinConference {
+		ask.device = o.m.S.Legs[j.Leg].Device
 	}
 	if other == nil || other.post(ask) != boxTaken {
 		o.then(LegNotGiven{Call: e.Call})
@@ -296,6 +308,8 @@ func (o *owner) orphan(v any) {
 		o.refuseRequest(v)
 	case parkRequest:
 		o.askPark(v)
+	case conferRequest:
+		o.askNextConference(v)
 	case command:
 		v.reply <- 481
 	}
@@ -432,6 +446,41 @@ func (o *owner) parkRequested(r parkRequest) {
 		}
 	}
 	o.askPark(r)
+}
+
+// conferRequest asks the calls of a device in turn for the conference that it is
+// in: the partner of its dialog in the call by wants to join.
+type conferRequest struct {
+	by     *owner
+	device string
+	dialog string
+	next   []*owner
+}
+
+func (o *owner) askConference(leg int) {
+	device := o.m.S.Legs[leg].Device
+	o.askNextConference(conferRequest{by: o, device: device, dialog: o.legs[leg].dialog.SIPCallID(), next: o.mgr.callsAt(o.tenant, device, o)})
+}
+
+func (o *owner) askNextConference(r conferRequest) {
+	for len(r.next) > 0 {
+		to := r.next[0]
+		r.next = r.next[1:]
+		if to.post(r) == boxTaken {
+			return
+		}
+	}
+	r.by.post(JoinRefused{})
+}
+
+func (o *owner) conferRequested(r conferRequest) {
+	if s := &o.m.S; s.Conference && s.Legs[0].Device == r.device {
+		o.step(ConferAsked{Leg: 0, Call: r.by.id, SIPCallID: r.dialog, By: "phone"})
+		if s.Joining != nil && s.Joining.Call == r.by.id {
+			return
+		}
+	}
+	o.askNextConference(r)
 }
 
 // askTarget routes what was dialled in the conversation by the rights of that phone.

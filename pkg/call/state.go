@@ -133,12 +133,19 @@ type State struct {
 	// when the other is replaced. The caller (0), or the one who was called when
 	// the caller has transferred the call away. Peer talks to it; 0 = nobody.
 	// Others are further parties of a conference.
-	Kept     int
-	Peer     int
-	Others   []int
-	Transfer *Transfer
-	Joining  *Joining
-	Slot     string // parked in it
+	Kept   int
+	Peer   int
+	Others []int
+	// Conference: a phone's, made by the code of the house. ThirdRefer is one more
+	// than the leg whose REFER asked for the party on its way, Away than that which
+	// refers its partner to a conference (by REFER: AwayRefer); 0 none.
+	Conference bool
+	ThirdRefer int
+	Away       int
+	AwayRefer  bool
+	Transfer   *Transfer
+	Joining    *Joining
+	Slot       string // parked in it
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string
 	ParkerLeg int

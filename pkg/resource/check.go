@@ -195,7 +195,7 @@ func inCallCode(s string) bool {
 }
 
 // Features lists the actions that a feature code may stand for.
-var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park", "pickup", "dnd_on", "dnd_off"}
+var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park", "pickup", "conference", "dnd_on", "dnd_off"}
 
 // Roles lists what a user may be.
 var Roles = []string{"agent", "supervisor", "quality", "admin", "ops"}

@@ -57,7 +57,8 @@ type TenantSpec struct {
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
 	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
 	// "*9" echo, "*70" park (as a transfer's target, or dialled while a call is on hold; *7001 fetches who is parked in slot 01),
-	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off.
+	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off,
+	// "*71" conference (set it as the phone's conference address: the phone joins its calls there by REFER).
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
 	// Region is the country whose numbers are dialled without a country code, ISO
 	// 3166-1 such as "RO"; "" = numbers are used as they are written.

@@ -21,12 +21,13 @@ var DefaultFeatureCodes = map[string]string{
 	"*9":  FeatureEcho,
 	"*70": FeaturePark,
 	"*8":  FeaturePickUp,
+	"*71": FeatureConference,
 	"*78": FeatureDNDOn,
 	"*79": FeatureDNDOff,
 }
 
 var features = []string{FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
-	FeaturePark, FeaturePickUp, FeatureDNDOn, FeatureDNDOff}
+	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff}
 
 // defaultTrunkRing bounds a call out whose trunk says nothing.
 const defaultTrunkRing = 60 * time.Second

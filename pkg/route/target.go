@@ -62,10 +62,13 @@ const (
 	FeatureReady    = "ready"
 	FeatureNotReady = "not_ready" // Arg: the digits after the code, Reason: the word they stand for
 	FeatureEcho     = "echo"
-	FeaturePark     = "park"    // transfer to it: park; Arg: a slot, dialled to fetch who is parked there
-	FeaturePickUp   = "pickup"  // Arg: the extension whose ringing call is taken
-	FeatureDNDOn    = "dnd_on"  // the device takes no calls
-	FeatureDNDOff   = "dnd_off" // it does again
+	FeaturePark     = "park"   // transfer to it: park; Arg: a slot, dialled to fetch who is parked there
+	FeaturePickUp   = "pickup" // Arg: the extension whose ringing call is taken
+	// FeatureConference is a conference that a phone makes (RFC 4579): it dials it,
+	// and refers whom it has in other calls to it.
+	FeatureConference = "conference"
+	FeatureDNDOn      = "dnd_on"  // the device takes no calls
+	FeatureDNDOff     = "dnd_off" // it does again
 )
 
 // Target is where a call goes.
