@@ -24,6 +24,9 @@ const (
 	IOBPF IO = "bpf"
 )
 
+// ways are all but IOAuto.
+var ways = []IO{IOEpoll, IOBPF}
+
 // openIO makes ready what Config.IO asks for. e.mu is held.
 func (e *Engine) openIO() error {
 	e.io = IOEpoll

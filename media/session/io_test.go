@@ -10,8 +10,8 @@ import (
 
 var testIO = flag.String("io", "", "the engines' Config.IO in tests that do not choose")
 
-// ways are the IOs that can be tested here, auto left out.
-func ways(t *testing.T) []IO {
+// possible are the IOs that can be tested here, auto left out.
+func possible(t *testing.T) []IO {
 	t.Helper()
 	w := []IO{IOEpoll}
 	table, err := bpf.Open(20000, 20001, 1)

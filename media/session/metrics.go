@@ -14,6 +14,8 @@ type metrics struct {
 	reg  prometheus.Registerer
 	tick prometheus.Histogram
 
+	forwarded, ways *prometheus.Desc
+
 	packets, lost, strangers, invalid, ignored, sendErrors, dropped, latePackets, concealed *prometheus.Desc
 	refused, checks, shakes, webTCP                                                         *prometheus.Desc
 	mos, alarms, alarmsTotal                                                                *prometheus.Desc
@@ -34,6 +36,8 @@ func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
 		}),
 		packets:       d("packets_total", "RTP packets taken from and sent to peers.", "direction"),
 		lost:          d("packets_lost_total", "RTP packets that did not arrive: at us (in), at the peer by its own RTCP (out).", "direction"),
+		forwarded:     d("packets_forwarded_total", "RTP packets that the kernel passed on by itself; they are in packets_total as well."),
+		ways:          d("io", "1 for the way in which packets are moved.", "io"),
 		strangers:     d("strangers_total", "Packets dropped because they came from an address that was not signalled."),
 		invalid:       d("invalid_packets_total", "Packets dropped because they were no RTP or RTCP, or their sequence jumped."),
 		ignored:       d("ignored_packets_total", "Packets dropped on purpose: on hold, or of a payload type that was not negotiated."),
@@ -73,7 +77,7 @@ func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
+	for _, d := range []*prometheus.Desc{m.forwarded, m.ways, m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
 		m.refused, m.checks, m.shakes, m.webTCP,
 		m.mos, m.alarms, m.alarmsTotal,
 		m.legs, m.members, m.portsInUse, m.portsDraining, m.portsLimit} {
@@ -98,6 +102,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		c.ignored += p.ignored.Load()
 		c.sendErrors += p.sendErrors.Load()
 		c.late += p.late.Load()
+		c.forwarded += p.forwarded.Load()
 		c.forged += p.forged.Load()
 		c.replayed += p.replayed.Load()
 		c.concealed += p.concealed.Load()
@@ -130,6 +135,15 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.dropped, dropped)
 	counter(m.latePackets, c.late)
 	ch <- prometheus.MustNewConstMetric(m.concealed, prometheus.CounterValue, float64(c.concealed)/media.ClockRate)
+	counter(m.forwarded, c.forwarded)
+	used := m.e.IO()
+	for _, way := range ways {
+		v := 0
+		if way == used {
+			v = 1
+		}
+		ch <- prometheus.MustNewConstMetric(m.ways, prometheus.GaugeValue, float64(v), string(way))
+	}
 	counter(m.refused, c.forged, "auth")
 	counter(m.refused, c.replayed, "replay")
 	m.collectWeb(counter, gauge)

@@ -212,7 +212,7 @@ func (a *App) startMedia(ctx context.Context) error {
 		return d.D()
 	}
 	e, err := session.New(session.Config{BindIP: bind, AdvertisedIP: advertised, PortMin: uint16(m.PortMin), PortMax: uint16(m.PortMax),
-		Workers: m.Workers, RTPTimeout: never(m.RTPTimeout), HoldTimeout: m.HoldTimeout.D(),
+		IO: session.IO(m.IO), Workers: m.Workers, RTPTimeout: never(m.RTPTimeout), HoldTimeout: m.HoldTimeout.D(),
 		Log: a.log.Named("media"), Registerer: a.opts.Registerer})
 	if err != nil {
 		return err
