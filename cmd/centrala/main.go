@@ -44,6 +44,7 @@ type cli struct {
 	Trunk     trunkCmd     `cmd:"" help:"Lines to carriers."`
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
+	Report    reportCmd    `cmd:"" help:"Figures: service level, waits, handling, occupancy."`
 	Status    statusCmd    `cmd:"" help:"What the server is doing."`
 	Reload    reloadCmd    `cmd:"" help:"Have the server read its node file again."`
 	Drain     drainCmd     `cmd:"" help:"Stop new calls, let running ones end, then stop the server."`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/centrala/centrala/pkg/cdr"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/report/follow"
 	"github.com/centrala/centrala/pkg/resource"
 )
 
@@ -51,6 +52,13 @@ type Server interface {
 	// AddBan bans an address for d; 0 is the longest ban of the node file.
 	AddBan(ctx context.Context, source string, d time.Duration) (Ban, error)
 	LiftBan(ctx context.Context, source string) error
+	// Report makes lines of figures.
+	Report(ctx context.Context, tenant string, q ReportQuery) (Report, error)
+	// QueueLog writes a stretch of the journal as lines of Asterisk's queue_log.
+	QueueLog(ctx context.Context, tenant string, q ReportQuery) (QueueLog, error)
+	// RebuildReports begins to make all figures again; ReportRebuild tells how far it is.
+	RebuildReports(ctx context.Context) (follow.Rebuild, error)
+	ReportRebuild(ctx context.Context) (follow.Rebuild, error)
 }
 
 // Ban is one source that is not listened to: an IPv4 address or an IPv6 /64.

@@ -272,6 +272,10 @@ func (h *HTTP) routes() http.Handler {
 		}
 		return struct{}{}, h.app.LiftBan(r.Context(), in.Source)
 	})
+	route(http.MethodGet, "/reports", http.HandlerFunc(h.report), "by", "name", "from", "to", "per", "cursor", "limit", "format", "separator")
+	route(http.MethodGet, "/reports/queue_log", http.HandlerFunc(h.queueLog), "from", "to", "cursor", "limit")
+	post("/reports/rebuild", func(r *http.Request) (any, error) { return h.app.RebuildReports(r.Context()) })
+	get("/reports/rebuild", func(r *http.Request) (any, error) { return h.app.ReportRebuild(r.Context()) })
 	post("/drain", func(r *http.Request) (any, error) { return struct{}{}, h.app.Drain(r.Context()) })
 	route(http.MethodGet, "/resources", http.HandlerFunc(h.export), "secrets")
 	for path, allowed := range methods {

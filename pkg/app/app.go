@@ -28,6 +28,7 @@ import (
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/report/follow"
 	"github.com/centrala/centrala/pkg/resource"
 	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
@@ -66,6 +67,7 @@ type App struct {
 	sip      *sip.Stack
 	calls    *call.Manager
 	outside  *outside
+	reports  *follow.Follower
 	api      *api.HTTP
 
 	dir atomic.Pointer[directory]
@@ -130,6 +132,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		do   func(context.Context) error
 	}{
 		{"store", a.startStore},
+		{"reports", a.startReports},
 		{"recorder", a.startRecorder},
 		{"media", a.startMedia},
 		{"resources", a.startResources},

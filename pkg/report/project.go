@@ -110,11 +110,13 @@ func (p *Projector) Feed(e event.Event) {
 	case event.OfferEnded:
 		p.offerEnded(e.Tenant, b, now)
 	case event.CallStarted:
-		c := &call{Started: now}
-		if b.Direction == event.Inbound {
-			c.Number = b.To
+		if k := (ref{e.Tenant, e.CallID}); p.calls[k] == nil {
+			c := &call{Started: now}
+			if b.Direction == event.Inbound {
+				c.Number = b.To
+			}
+			p.calls[k] = c
 		}
-		p.calls[ref{e.Tenant, e.CallID}] = c
 	default:
 		if c := p.calls[ref{e.Tenant, e.CallID}]; c != nil {
 			p.callEvent(e, c, now)
@@ -164,7 +166,7 @@ func (p *Projector) bookAgent(tenant, agent string, at int64, c Counter, n int64
 
 func (p *Projector) entered(tenant string, c *call, b event.QueueEntered, now int64) {
 	p.endStay(tenant, c, now) // its end was lost
-	p.endTalk(tenant, c, now, false)
+	p.endTalk(tenant, c, now, c.Transfer)
 	c.Stay = &stay{b.Queue, now, threshold(b.ServiceMs, DefaultServiceLevel), threshold(b.ShortMs, DefaultShortAbandon)}
 	p.book(tenant, b.Queue, c.Number, now, Entered, 1)
 	switch {
@@ -463,13 +465,13 @@ type state struct {
 type savedCall struct {
 	Tenant string `json:"tenant"`
 	ID     string `json:"id"`
-	*call
+	Call   *call  `json:"call"`
 }
 
 type savedAgent struct {
-	Tenant string `json:"tenant"`
-	Name   string `json:"name"`
-	*agentClock
+	Tenant string      `json:"tenant"`
+	Name   string      `json:"name"`
+	Clock  *agentClock `json:"clock"`
 }
 
 // MarshalJSON saves what the projector holds; the same state is the same bytes.
@@ -501,10 +503,10 @@ func (p *Projector) UnmarshalJSON(b []byte) error {
 	}
 	q := NewProjector(p.emit)
 	for _, c := range s.Calls {
-		q.calls[ref{c.Tenant, c.ID}] = c.call
+		q.calls[ref{c.Tenant, c.ID}] = c.Call
 	}
 	for _, a := range s.Agents {
-		q.agents[ref{a.Tenant, a.Name}] = a.agentClock
+		q.agents[ref{a.Tenant, a.Name}] = a.Clock
 	}
 	for t, at := range s.Last {
 		q.last[t] = at

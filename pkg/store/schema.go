@@ -120,10 +120,27 @@ ALTER TABLE recordings ADD COLUMN paused_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE recordings ADD COLUMN todo INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX recordings_todo ON recordings (tenant, id) WHERE todo = 1;
 CREATE INDEX recordings_open ON recordings (tenant, id) WHERE closed = 0;`,
+	`-- gen: a rebuild makes the rows of the next one beside those in use
+CREATE TABLE report_rows (
+	tenant TEXT NOT NULL,
+	gen    INTEGER NOT NULL,
+	kind   TEXT NOT NULL,
+	start  INTEGER NOT NULL,
+	name   TEXT NOT NULL,
+	counts TEXT NOT NULL,
+	PRIMARY KEY (tenant, gen, kind, start, name)
+) WITHOUT ROWID;
+CREATE TABLE report_state (
+	gen     INTEGER PRIMARY KEY,
+	active  INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	seq     INTEGER NOT NULL,
+	state   BLOB NOT NULL
+);`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "resources", "resource_history"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

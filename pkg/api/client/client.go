@@ -81,6 +81,10 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		}
 		return &Error{res.StatusCode, p.Detail, p.Result}
 	}
+	if t, ok := out.(*text); ok {
+		t.body, t.next = data, res.Header.Get("Next-Cursor")
+		return nil
+	}
 	if raw, ok := out.(*[]byte); ok {
 		*raw = data
 		return nil
