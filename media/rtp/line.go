@@ -19,6 +19,8 @@ type Line struct {
 	at   time.Time // when ts was first sent
 	dur  uint32    // ticks that the newest packet covers
 	used bool      // anything sent yet
+	// joined: the newest packet began a source.
+	joined bool
 
 	mode mode
 	// Relay only: the source followed, its highest sequence number, what its
@@ -54,6 +56,16 @@ func (l *Line) Used() bool { return l.used }
 // first packet carries the marker and a timestamp derived from the wall clock.
 func (l *Line) Cut() { l.mode = modeCut }
 
+// IsCut tells that the next packet begins another source.
+func (l *Line) IsCut() bool { return l.mode == modeCut }
+
+// At is when the newest packet was sent; zero before the first.
+func (l *Line) At() time.Time { return l.at }
+
+// Joined tells that the newest packet of sound began a source: there was a Cut
+// before it, or the sender that is relayed began anew.
+func (l *Line) Joined() bool { return l.joined }
+
 // NowTS is the timestamp that belongs to now, for sender reports (RFC 3550 6.4.1).
 func (l *Line) NowTS(now time.Time) uint32 {
 	if !l.used {
@@ -83,6 +95,7 @@ func (l *Line) stamp(marker bool) Stamp {
 // between them are back to back whatever the clock says.
 func (l *Line) Frame(now time.Time, samples uint32) Stamp {
 	fresh := l.mode != modeFrame
+	l.joined = fresh
 	if fresh {
 		l.next(now)
 	} else {
@@ -92,6 +105,16 @@ func (l *Line) Frame(now time.Time, samples uint32) Stamp {
 	l.mode, l.dur = modeFrame, samples
 	l.high++
 	return l.stamp(fresh)
+}
+
+// Tail numbers a last frame of sound of samples ticks behind the newest packet, as
+// if it had been sent with it, and cuts the line.
+func (l *Line) Tail(samples uint32) Stamp {
+	l.ts += l.dur
+	l.at = l.at.Add(media.Duration(int64(l.dur)))
+	l.mode, l.dur, l.joined = modeCut, samples, true
+	l.high++
+	return l.stamp(false)
 }
 
 // Event numbers a telephone-event packet of our own; first is true for the first
@@ -132,8 +155,10 @@ func (l *Line) Relay(now time.Time, p *Packet, dur uint32) (s Stamp, ok bool) {
 		l.mode, l.dur = modeRelay, dur
 		l.inSSRC, l.inHigh, l.shift, l.floor = p.SSRC, p.Seq, l.ts-p.TS, l.high
 		l.high++
+		l.joined = true
 		return l.stamp(true), true
 	}
+	l.joined = false
 	d := int16(p.Seq - l.inHigh)
 	ts := p.TS + l.shift
 	if d > 0 {

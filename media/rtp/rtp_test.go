@@ -204,6 +204,19 @@ func TestLineSwitches(t *testing.T) {
 	}
 }
 
+// A tail stands right behind the newest packet, and the clock goes on as it was.
+func TestLineTail(t *testing.T) {
+	l := NewLine(1, 0, 1000)
+	l.Frame(ms(0), 160)
+	l.Cut()
+	if s := l.Tail(160); s != (Stamp{1, 1160, 2, false}) || !l.IsCut() {
+		t.Fatalf("tail: %+v", s)
+	}
+	if s := l.Frame(ms(100), 160); s != (Stamp{1, 1800, 3, true}) || !l.Joined() {
+		t.Fatalf("after it: %+v", s)
+	}
+}
+
 func TestLineEventRelayedKeepsWallClock(t *testing.T) {
 	l := NewLine(1, 0, 0)
 	l.Relay(ms(0), pk(5, 0, 0), 160)

@@ -193,7 +193,7 @@ func (c *Conference) remove(l *Leg) {
 	c.members[last] = nil
 	c.members = c.members[:last]
 	l.member = nil
-	l.line.Cut()
+	l.letDown()
 	c.w.count.members--
 }
 

@@ -91,6 +91,7 @@ type Leg struct {
 	strangers        uint64
 	reports          reports
 	grades           grades
+	seam             seam
 	quietOK          bool // the peer said that it falls silent (RFC 3389)
 }
 
@@ -122,7 +123,7 @@ func (l *Leg) StopPlay() {
 	l.post(func(time.Time) {
 		if l.player.active {
 			l.player = player{}
-			l.line.Cut()
+			l.letDown()
 		}
 	})
 }
@@ -175,8 +176,8 @@ func (l *Leg) unbridge() {
 		p.peer, l.peer = nil, nil
 		p.tone, l.tone = tone{}, tone{}
 		p.comfort.active, l.comfort.active = false, false
-		p.line.Cut()
-		l.line.Cut()
+		p.letDown()
+		l.letDown()
 	}
 }
 
@@ -526,6 +527,9 @@ func (l *Leg) relay(now time.Time, b []byte, p *rtp.Packet, pt uint8, dur uint32
 		return
 	}
 	packet := b[p.Off-rtp.HeaderSize : p.End]
+	if pt == l.p.SendPT {
+		l.seam.sent(l.p.Law, stamp, packet[rtp.HeaderSize:], l.line.Joined())
+	}
 	rtp.PutHeader(packet, pt, stamp)
 	l.send(packet)
 }

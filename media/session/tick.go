@@ -19,6 +19,32 @@ type player struct {
 	clip   int    // index of the clip under way
 	frames []byte // its encoding; nil = to be fetched
 	off    int    // octets of it already sent
+	last   byte   // octet sent last
+	begun  bool   // there is one
+	rising bool   // a clip is being joined to from, the end of the one before
+	risen  int    // samples of it done
+	from   int16
+}
+
+// meet has the beginning of a clip joined to the end of the one before it, when they
+// do not meet: phrases that were cut in the middle of a sound, a loop that does not close.
+func (p *player) meet(law codec.Law, part []byte) {
+	if !plain(law) {
+		return
+	}
+	var pcm [6]int16
+	pcm[0] = sample(law, p.last)
+	n := 1 + min(len(part), len(pcm)-1)
+	codec.Decode(law, pcm[1:], part[:n-1])
+	// A high tone steps as far all the time: half as much again is a seam.
+	most := 0
+	for i := 2; i < n; i++ {
+		d := int(pcm[i]) - int(pcm[i-1])
+		most = max(most, d, -d)
+	}
+	if d := int(pcm[1]) - int(pcm[0]); 2*max(d, -d) > 2*seamStep+3*most {
+		p.rising, p.risen, p.from = true, 0, pcm[0]
+	}
 }
 
 // play is Play.
@@ -74,13 +100,30 @@ func (p *player) fill(dst []byte, law codec.Law) int {
 			continue
 		}
 		c := copy(dst[n:], p.frames[p.off:])
+		if p.off == 0 && p.begun {
+			p.meet(law, dst[n:n+c])
+		}
+		if p.rising {
+			p.risen += join(law, dst[n:n+c], p.from, p.risen)
+			p.rising = p.risen < seamLen
+		}
 		n += c
 		p.off += c
+		p.last, p.begun = dst[n-1], true
 	}
 	if n > 0 && n < len(dst) {
 		silence(dst[n:], law)
 	}
 	return n
+}
+
+// left is how much of the clip under way is still to come, and whether nothing
+// follows it.
+func (p *player) left() (samples int, last bool) {
+	if p.loop || p.clip < len(p.clips)-1 {
+		return 0, false
+	}
+	return max(len(p.frames)-p.off, 0), true
 }
 
 // tick does what the leg owes for the last 20 ms, frames times.
@@ -103,10 +146,12 @@ func (l *Leg) tick(now time.Time, frames int) {
 			l.tickPlay(now)
 		case l.comfort.active:
 			l.tickComfort(now)
+		case l.seam.open:
+			l.tickSeam(now)
 		}
 	}
 	_, down := l.keys.Active()
-	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active {
+	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active && !l.seam.open {
 		l.w.deactivate(l)
 		l.skip = 0
 	}
@@ -114,12 +159,16 @@ func (l *Leg) tick(now time.Time, frames int) {
 
 func (l *Leg) tickPlay(now time.Time) {
 	payload := l.w.out[rtp.HeaderSize:]
-	if l.player.fill(payload, l.p.Law) == 0 {
+	n := l.player.fill(payload, l.p.Law)
+	if n == 0 {
 		id := l.player.id
 		l.player = player{}
 		l.line.Cut()
 		l.tell(PlayDone{id})
 		return
+	}
+	if left, last := l.player.left(); last && left < seamLen {
+		fall(l.p.Law, payload[:n], left)
 	}
 	l.frame(now)
 }
@@ -130,7 +179,9 @@ func (l *Leg) frame(now time.Time) {
 		l.line.Cut()
 		return
 	}
-	rtp.PutHeader(l.w.out[:], l.p.SendPT, l.line.Frame(now, media.FrameSamples))
+	stamp := l.line.Frame(now, media.FrameSamples)
+	l.seam.sent(l.p.Law, stamp, l.w.out[rtp.HeaderSize:], l.line.Joined())
+	rtp.PutHeader(l.w.out[:], l.p.SendPT, stamp)
 	l.send(l.w.out[:])
 }
 

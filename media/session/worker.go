@@ -50,6 +50,7 @@ type worker struct {
 	legs   []*Leg
 	slots  [slots]slot
 	sweep  time.Time // when due
+	now    time.Time // of the commands or ticks under way
 	rand   *rand.Rand
 	out    [rtp.HeaderSize + media.FrameSamples]byte
 	pcm    [media.FrameSamples]int16
@@ -217,6 +218,7 @@ func (w *worker) commands() (stopping bool) {
 	w.inbox = w.spare[:0]
 	w.mu.Unlock()
 	now := time.Now()
+	w.now = now
 	for _, f := range batch {
 		f(now)
 	}
@@ -247,6 +249,7 @@ func (w *worker) advance(now time.Time) {
 	if len(w.legs) == 0 {
 		return
 	}
+	w.now = now
 	for i := range w.slots {
 		s := &w.slots[i]
 		if len(s.tickers) == 0 || now.Before(s.next) {
