@@ -62,6 +62,9 @@ func (l *Line) IsCut() bool { return l.mode == modeCut }
 // At is when the newest packet was sent; zero before the first.
 func (l *Line) At() time.Time { return l.at }
 
+// Seq is the highest sequence number sent.
+func (l *Line) Seq() uint16 { return uint16(l.high) }
+
 // Joined tells that the newest packet of sound began a source: there was a Cut
 // before it, or the sender that is relayed began anew.
 func (l *Line) Joined() bool { return l.joined }

@@ -102,7 +102,7 @@ func fall(law codec.Law, payload []byte, left int) {
 // falls from the last sample to silence does.
 func (l *Leg) letDown() {
 	l.line.Cut()
-	if s := &l.seam; l.canSend && plain(l.p.Law) && plain(s.law) {
+	if s := &l.seam; l.canSend && s.seq == l.line.Seq() && plain(l.p.Law) && plain(s.law) { // not when the kernel sent the last
 		if steps(sample(s.law, s.last), 0) {
 			s.open = true
 			l.w.activate(l, l.w.now)
