@@ -209,13 +209,13 @@ func (o *owner) handle(v any) {
 		o.wanted(v)
 	case handedLeg:
 		o.handed(v)
+	case conferRequest:
+		o.conferRequested(v)
 	case parkRequest:
 		o.parkRequested(v)
 	case joinRequest:
 		o.joinRequested(v)
 	case command:
-	case conferRequest:
-		o.conferRequested(v)
 		o.command(v)
 	case timeUp:
 		o.armed = time.Time{}
