@@ -316,7 +316,7 @@ func TestPlayInConference(t *testing.T) {
 // without whispers.
 func TestRecordInConference(t *testing.T) {
 	dir := t.TempDir()
-	rw, err := record.NewWriter(record.Config{Dir: dir})
+	rw, err := record.NewWriter(record.Config{Dir: dir, Format: record.G711})
 	if err != nil {
 		t.Fatal(err)
 	}

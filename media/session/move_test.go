@@ -336,7 +336,7 @@ func TestMovesAndMeetingsEnd(t *testing.T) {
 // TestMoveKeepsTheTap: a recording has every packet of a leg that moves meanwhile.
 func TestMoveKeepsTheTap(t *testing.T) {
 	dir := t.TempDir()
-	rw, err := record.NewWriter(record.Config{Dir: dir})
+	rw, err := record.NewWriter(record.Config{Dir: dir, Format: record.G711})
 	if err != nil {
 		t.Fatal(err)
 	}
