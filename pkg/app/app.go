@@ -214,7 +214,11 @@ func (a *App) startMedia(ctx context.Context) error {
 		}
 		return d.D()
 	}
-	e, err := session.New(session.Config{BindIP: bind, AdvertisedIP: advertised, PortMin: uint16(m.PortMin), PortMax: uint16(m.PortMax),
+	web, err := webPort(m)
+	if err != nil {
+		return err
+	}
+	e, err := session.New(session.Config{Web: web, BindIP: bind, AdvertisedIP: advertised, PortMin: uint16(m.PortMin), PortMax: uint16(m.PortMax),
 		IO: session.IO(m.IO), Workers: m.Workers, RTPTimeout: never(m.RTPTimeout), HoldTimeout: m.HoldTimeout.D(),
 		Log: a.log.Named("media"), Registerer: a.opts.Registerer})
 	if err != nil {
@@ -228,12 +232,27 @@ func (a *App) startMedia(ctx context.Context) error {
 	return nil
 }
 
+// webPort is the port of browsers, nil when there is none.
+func webPort(m config.Media) (*session.WebConfig, error) {
+	if m.WebRTC.Listen == "" {
+		return nil, nil
+	}
+	addr, err := netip.ParseAddrPort(m.WebRTC.Listen)
+	return &session.WebConfig{Addr: addr, TCP: m.WebRTC.TCP}, err
+}
+
 func (a *App) startCalls(context.Context) error {
 	var mediaIP func(netip.Addr) netip.Addr
 	if a.routes != nil {
 		mediaIP = a.routes.towards
 	}
-	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP,
+	var webAddrs []netip.Addr
+	for _, s := range a.cfg.Media.WebRTC.Advertised {
+		if ip, err := netip.ParseAddr(s); err == nil { // the check has seen to it
+			webAddrs = append(webAddrs, ip)
+		}
+	}
+	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs,
 		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	return nil
 }

@@ -115,6 +115,7 @@ func newTrunk(spec *resource.TrunkSpec, tenant *resource.TenantSpec) (*call.Trun
 	t := &call.Trunk{AuthUser: spec.AuthUser, AuthPassword: spec.AuthPassword, CallerID: spec.CallerID,
 		MaxCalls: spec.MaxCalls, Codecs: spec.Codecs, RingTimeout: time.Duration(spec.RingTimeout),
 		ResponseTimeout: time.Duration(spec.ResponseTimeout), Failover: spec.FailoverCodes, Contact: registerUser(spec),
+		Encryption:    call.Encryption{Mode: spec.MediaEncryption, KeysInClear: spec.SDESOverPlainSIP},
 		TrustIdentity: spec.TrustIdentity, SendIdentity: spec.SendIdentity, SendDiversion: spec.SendDiversion,
 		Show: func(number string) string { return route.ShownNumber(number, spec, tenant) }}
 	if t.RingTimeout == 0 {
@@ -238,7 +239,8 @@ func (h *house) Device(name string) call.Device {
 	if d == nil {
 		return call.Device{Username: name, Extension: name}
 	}
-	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls}
+	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls,
+		Encryption: call.Encryption{Mode: d.MediaEncryption, KeysInClear: d.SDESOverPlainSIP}}
 	if out.Extension = d.Extension; out.Extension == "" {
 		out.Extension = out.Username
 	}

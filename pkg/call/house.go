@@ -37,11 +37,12 @@ type House interface {
 
 // Device is what a call needs of a device.
 type Device struct {
-	Username  string
-	Extension string   // shown to others as the caller's number
-	Display   string   // the name of who sits there, shown beside it
-	Codecs    []string // nil = all of ours
-	MaxCalls  int      // at a time; 0 = no cap
+	Username   string
+	Extension  string   // shown to others as the caller's number
+	Display    string   // the name of who sits there, shown beside it
+	Codecs     []string // nil = all of ours
+	MaxCalls   int      // at a time; 0 = no cap
+	Encryption Encryption
 }
 
 // Trunk is what a call needs of a trunk.
@@ -51,6 +52,7 @@ type Trunk struct {
 	AuthUser, AuthPassword, CallerID string
 	MaxCalls                         int // 0 = no cap
 	Codecs                           []string
+	Encryption                       Encryption
 	RingTimeout                      time.Duration
 	ResponseTimeout                  time.Duration              // without any answer; 0 = 4 s
 	Failover                         []int                      // answers that lead to the next trunk; nil = DefaultFailover

@@ -38,6 +38,9 @@ type Deps struct {
 	// MediaIP is our address for sound as this peer must see it in SDP; nil = the
 	// engine's own.
 	MediaIP func(peer netip.Addr) netip.Addr
+	// WebAddrs are the addresses at which browsers reach the media engine's port of
+	// theirs; nil = MediaIP's.
+	WebAddrs []netip.Addr
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/secure"
 	"github.com/centrala/centrala/media/session"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
@@ -63,13 +64,17 @@ type legHandle struct {
 	local  sdp.Local
 	law    codec.Law
 	agreed bool
-	trunk  string    // counted against the trunk's cap
-	inward bool      // the trunk's caller
-	began  time.Time // our INVITE
-	heard  bool      // the carrier has rung or answered
-	device string    // counted as in use
-	agent  string    // who sits there
-	gone   bool
+	suite  secure.Suite // of SDES, agreed last
+	// peerUfrag is a browser's ICE user name; another one in an offer is a restart.
+	peerUfrag string
+	request   sip.DialRequest // of an outgoing leg, to dial it again
+	trunk     string          // counted against the trunk's cap
+	inward    bool            // the trunk's caller
+	began     time.Time       // our INVITE
+	heard     bool            // the carrier has rung or answered
+	device    string          // counted as in use
+	agent     string          // who sits there
+	gone      bool
 
 	// owner is the call that the leg belongs to now; what its dialog and its
 	// stream say goes there. index is the leg's number in that call (owner only).

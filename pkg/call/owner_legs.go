@@ -24,7 +24,7 @@ func (o *owner) openMedia(i int) bool {
 	if l.media != nil {
 		return true
 	}
-	m, err := o.mgr.deps.Media.Open(session.LegOptions{Group: o.group, Sink: l.fromMedia})
+	m, err := o.mgr.deps.Media.Open(session.LegOptions{Group: o.group, Sink: l.fromMedia, Web: o.wantsWeb(l)})
 	if err != nil {
 		o.log.Error("no media for leg", zap.Int("leg", i), zap.Error(err))
 		return false
@@ -36,6 +36,7 @@ func (o *owner) openMedia(i int) bool {
 	}
 	now := uint64(time.Now().UnixMilli())
 	l.local = sdp.Local{Addr: addr, Direction: sdp.SendRecv, PtimeMs: 20, SessionID: now, Version: 1}
+	o.protect(l)
 	return true
 }
 
@@ -110,9 +111,11 @@ func (o *owner) apply(i int, n sdp.Negotiated) {
 		remote = netip.AddrPortFrom(src, remote.Port())
 		rtcp = netip.AddrPort{}
 	}
-	l.media.Set(session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, Law: l.law,
+	p := session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, Law: l.law,
 		SendPT: n.Codec.PayloadType, RecvPT: n.RecvPT, EventSendPT: n.EventSendPT, EventRecvPT: n.EventRecvPT,
-		Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs})
+		Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs}
+	o.shield(l, n, &p)
+	l.media.Set(p)
 }
 
 // natted tells whether a phone's own idea of its address cannot be reached from
@@ -234,7 +237,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 		o.legs = o.legs[:i]
 		return false
 	}
-	l.dialog = d
+	l.dialog, l.request = d, r
 	l.lampDialog.Store(d)
 	from := o.shownInside()
 	l.lamp = lampOf(l, false, from.Display, from.User)

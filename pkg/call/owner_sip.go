@@ -38,6 +38,9 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		}
 		o.step(LegPickedUp{i})
 	case sip.Failed:
+		if o.plainAgain(l, ev) {
+			return
+		}
 		o.mgr.trunkFailed(o.tenant, l, ev)
 		refused := LegRefused{Leg: i, Code: ev.Code, Reason: reasonOf(ev), Next: o.nextTrunk(l, ev), Word: safeReason(ev.Reason)}
 		if a := o.m.S.Attempt; a != nil && a.OfferID == "" && l.device != "" {
@@ -137,6 +140,7 @@ func (o *owner) remoteOffer(i int, body []byte) {
 		l.dialog.RefuseOffer(400)
 		return
 	}
+	l.restarted(offer)
 	answer, n, err := sdp.Answer(offer, l.local)
 	if err != nil {
 		l.dialog.RefuseOffer(488)

@@ -61,7 +61,9 @@ func (c *Config) check() Faults {
 	if r := c.Recordings; r.Gain == "rms" && r.Format == "g711" {
 		fault("recordings.gain", "rms with the format g711, whose octets are kept as they came; want the format pcm, or gain off")
 	}
-	c.checkHTTP(fault, func(path, format string, args ...any) { add(true, path, format, args...) })
+	warn := func(path, format string, args ...any) { add(true, path, format, args...) }
+	c.checkHTTP(fault, warn)
+	c.checkWebRTC(fault, warn)
 	for i, r := range c.Resources {
 		if r == "" {
 			fault(fmt.Sprintf("resources[%d]", i), "empty; want a folder or file")
@@ -237,6 +239,34 @@ func (c *Config) checkMedia(fault told) {
 	// 4: the two legs of one call, two ports each.
 	if m.PortMax-m.PortMin+1 < 4 {
 		fault("media.port_max", "%d; %d-%d has no room for one call, want at least 4 ports", m.PortMax, m.PortMin, m.PortMax)
+	}
+}
+
+func (c *Config) checkWebRTC(fault, warn told) {
+	w := c.Media.WebRTC
+	for i, s := range w.Advertised {
+		if a, err := netip.ParseAddr(s); err != nil || a.IsUnspecified() {
+			fault(fmt.Sprintf("media.webrtc.advertised[%d]", i), "%s; want an IP address that browsers can reach", strict.Quote(s))
+		}
+	}
+	if w.Listen == "" {
+		if w.TCP || len(w.Advertised) > 0 {
+			warn("media.webrtc", "listen is empty, so the rest of it is idle")
+		}
+		for i, l := range c.SIP.Listeners {
+			if l.Transport == "ws" || l.Transport == "wss" {
+				warn("media.webrtc.listen", "empty, but sip.listeners[%d] is for browsers: they will have no sound", i)
+				break
+			}
+		}
+		return
+	}
+	ap, err := netip.ParseAddrPort(w.Listen)
+	switch {
+	case err != nil:
+		fault("media.webrtc.listen", `%s; want an IP address and port such as "0.0.0.0:30000"`, strict.Quote(w.Listen))
+	case int(ap.Port()) >= c.Media.PortMin && int(ap.Port()) <= c.Media.PortMax:
+		fault("media.webrtc.listen", "port %d lies in media's %d-%d", ap.Port(), c.Media.PortMin, c.Media.PortMax)
 	}
 }
 

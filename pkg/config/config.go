@@ -156,6 +156,14 @@ type Media struct {
 	Workers     int      `yaml:"workers" default:"0" min:"0" max:"256" doc:"Threads that move RTP. 0: one for every two CPUs; one carries hundreds of calls."`
 	RTPTimeout  Duration `yaml:"rtp_timeout" default:"30s" min:"0s" max:"24h" doc:"A leg that should send and sends nothing for so long has vanished. 0: never."`
 	HoldTimeout Duration `yaml:"hold_timeout" default:"1h" min:"0s" max:"24h" doc:"The same for a leg on hold. 0: never."`
+	WebRTC      WebRTC   `yaml:"webrtc" doc:"Sound of browsers: ICE (the lite side) and DTLS-SRTP on one port."`
+}
+
+// WebRTC configures the port of browsers.
+type WebRTC struct {
+	Listen     string   `yaml:"listen" default:"" doc:"IP address and UDP port that all browsers share, such as 0.0.0.0:30000; outside port_min to port_max. Empty: browsers that register over ws or wss have no sound."`
+	TCP        bool     `yaml:"tcp" default:"false" doc:"Also by TCP on the same port, for networks that let no UDP through."`
+	Advertised []string `yaml:"advertised" doc:"IP addresses at which browsers reach that port, best first, each a candidate in SDP. Empty: as for phones, media.advertised or the address that the browser's signalling reaches."`
 }
 
 // Store configures persistence.

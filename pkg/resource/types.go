@@ -137,7 +137,14 @@ type DeviceSpec struct {
 	// Extension is what others dial to reach it; default: the username.
 	Extension string   `yaml:"extension,omitempty"`
 	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
-	Record    Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
+	// MediaEncryption is SRTP by SDES (RFC 4568): off; optional (default), taken where the
+	// other side offers it and offered where its signalling is TLS; required, or no call.
+	// Browsers always have DTLS-SRTP.
+	MediaEncryption string `yaml:"media_encryption,omitempty" enum:",off,optional,required"`
+	// SDESOverPlainSIP lets the keys travel in signalling without TLS: who reads that can
+	// hear the calls.
+	SDESOverPlainSIP bool   `yaml:"sdes_over_plain_sip,omitempty"`
+	Record           Record `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// Outside as in UserSpec, for a phone that belongs to nobody.
 	Outside []string `yaml:"outside,omitempty"`
 	// OutsideCalls bounds what Outside allows, its own and its users'.
@@ -222,7 +229,14 @@ type TrunkSpec struct {
 	Password string   `yaml:"password,omitempty" secret:"true"`
 	MaxCalls int      `yaml:"max_calls,omitempty"` // 0 = no cap
 	Codecs   []string `yaml:"codecs,omitempty"`
-	Record   Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
+	// MediaEncryption is SRTP by SDES (RFC 4568): off; optional (default), taken where the
+	// other side offers it and offered where its signalling is TLS; required, or no call.
+	// Browsers always have DTLS-SRTP.
+	MediaEncryption string `yaml:"media_encryption,omitempty" enum:",off,optional,required"`
+	// SDESOverPlainSIP lets the keys travel in signalling without TLS: who reads that can
+	// hear the calls.
+	SDESOverPlainSIP bool   `yaml:"sdes_over_plain_sip,omitempty"`
+	Record           Record `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// RingTimeout bounds a call out; default 60s.
 	RingTimeout Duration `yaml:"ring_timeout,omitempty"`
 }
