@@ -23,7 +23,7 @@ type Event struct {
 	Code     uint8  // 0-15 are the keys; others are not ours
 	End      bool   // the event is over
 	Volume   uint8  // 0-63, power in -dBm0
-	Duration uint16 // so far, in ticks of the 8 kHz clock
+	Duration uint16 // so far, in ticks of the events' clock
 }
 
 // ParseEvent reads b. Bytes after the first event are ignored: a second block
@@ -82,9 +82,9 @@ const (
 	// lostEnd: senders update every 20-50 ms (RFC 4733 2.5.1.2); four updates
 	// missing means that the end was lost.
 	lostEnd = 200 * time.Millisecond
-	// staleTicks: a timestamp up to this much older than the newest event's is a
+	// stale: a timestamp up to this many seconds older than the newest event's is a
 	// late copy; one older still is a sender that restarted its clock.
-	staleTicks = 10 * media.ClockRate
+	stale = 10
 	maxSegment = 0xFFFF
 )
 
@@ -98,6 +98,17 @@ type Receiver struct {
 	dur    uint16 // of the newest segment
 	before uint64 // ticks of earlier segments
 	at     time.Time
+	rate   int // ticks a second; 0 = media.ClockRate
+}
+
+// SetClock tells the rate of the events' clock, in Hz (RFC 4733 2.1).
+func (r *Receiver) SetClock(hz int) { r.rate = hz }
+
+func (r *Receiver) clock() int {
+	if r.rate == 0 {
+		return media.ClockRate
+	}
+	return r.rate
 }
 
 // Active tells whether a key is down; code is its event code.
@@ -112,7 +123,7 @@ func (r *Receiver) Take(now time.Time, ts uint32, marker bool, e Event) (ended [
 		if !r.active || e.Code != r.code {
 			return ended, 0, false // a copy of the end, or nonsense
 		}
-	case r.seen && age < 0 && age > -staleTicks:
+	case r.seen && age < 0 && int(age) > -stale*r.clock():
 		return ended, 0, false // late copy of an earlier event
 	case r.active && e.Code == r.code && !marker && r.dur == maxSegment && age == maxSegment:
 		// RFC 4733 2.5.1.3: a long press goes on in a new segment.
@@ -149,7 +160,7 @@ func (r *Receiver) Expire(now time.Time) (Press, bool) {
 // an event that was under way is over.
 func (r *Receiver) Reset() (Press, bool) {
 	p, ok := r.finish()
-	*r = Receiver{}
+	*r = Receiver{rate: r.rate}
 	return p, ok
 }
 
@@ -159,5 +170,5 @@ func (r *Receiver) finish() (Press, bool) {
 	}
 	r.active = false
 	key, ok := Key(r.code)
-	return Press{key, media.Duration(int64(r.before + uint64(r.dur)))}, ok
+	return Press{key, time.Duration(r.before+uint64(r.dur)) * time.Second / time.Duration(r.clock())}, ok
 }

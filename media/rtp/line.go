@@ -19,6 +19,7 @@ type Line struct {
 	at   time.Time // when ts was first sent
 	dur  uint32    // ticks that the newest packet covers
 	used bool      // anything sent yet
+	rate int64     // ticks a second; 0 = media.ClockRate
 	// joined: the newest packet began a source.
 	joined bool
 
@@ -44,6 +45,26 @@ const (
 // (RFC 3550 5.1); a line's first packet has seq+1.
 func NewLine(ssrc uint32, seq uint16, ts uint32) Line {
 	return Line{ssrc: ssrc, high: 1<<16 + uint64(seq), ts: ts}
+}
+
+// SetClock changes the rate of the timestamps, in Hz: another codec. The line goes
+// on with the same SSRC, as the peer agreed to in one session (RFC 7160 4.1).
+func (l *Line) SetClock(hz int) {
+	if int64(hz) != l.clock() {
+		l.rate, l.mode = int64(hz), modeCut
+	}
+}
+
+func (l *Line) clock() int64 {
+	if l.rate == 0 {
+		return media.ClockRate
+	}
+	return l.rate
+}
+
+// ticks of the line's clock in d.
+func (l *Line) ticks(d time.Duration) int64 {
+	return int64(d/time.Second)*l.clock() + int64(d%time.Second)*l.clock()/int64(time.Second)
 }
 
 // SSRC is the line's own for life.
@@ -74,7 +95,7 @@ func (l *Line) NowTS(now time.Time) uint32 {
 	if !l.used {
 		return l.ts
 	}
-	return l.ts + uint32(media.Samples(now.Sub(l.at)))
+	return l.ts + uint32(l.ticks(now.Sub(l.at)))
 }
 
 // next moves ts to now: by the time that passed, but never into what the newest
@@ -83,7 +104,7 @@ func (l *Line) next(now time.Time) {
 	if l.used {
 		step := uint32(0)
 		if d := now.Sub(l.at); d > 0 {
-			step = uint32(media.Samples(d))
+			step = uint32(l.ticks(d))
 		}
 		l.ts += max(step, l.dur)
 	}
@@ -133,10 +154,9 @@ func (l *Line) Event(now time.Time, first bool, dur uint32) Stamp {
 	return l.stamp(fresh)
 }
 
-// leapTicks is how far a sender's timestamps may be from the wall clock before
-// they are taken for a new line of its own: a second, more than any jitter or
-// burst, and little enough that the far side's jitter buffer is not upset.
-const leapTicks = 8000
+// A sender's timestamps may be a second from the wall clock before they are taken
+// for a new line of its own: more than any jitter or burst, and little enough that
+// the far side's jitter buffer is not upset.
 
 // leaps tells whether a newer packet's timestamp does not follow from the ones
 // before. Phones begin anew with the same SSRC after a hold (RFC 3550 5.1 forbids
@@ -145,8 +165,8 @@ func (l *Line) leaps(now time.Time, p *Packet) bool {
 	if int16(p.Seq-l.inHigh) <= 0 {
 		return false
 	}
-	off := int32(p.TS + l.shift - l.NowTS(now))
-	return off > leapTicks || off < -leapTicks
+	off := int64(int32(p.TS + l.shift - l.NowTS(now)))
+	return off > l.clock() || off < -l.clock()
 }
 
 // Relay numbers a packet of another sender that covers dur ticks. ok is false for

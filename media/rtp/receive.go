@@ -53,6 +53,22 @@ type Receiver struct {
 	timed   bool // transit holds a value
 	lastTS  uint32
 	jitter  uint32 // times 16, as in A.8
+	rate    int64  // ticks a second of the timestamps; 0 = media.ClockRate
+}
+
+// SetClock tells the rate of the sender's timestamps, in Hz; jitter is measured
+// anew when it changes.
+func (r *Receiver) SetClock(hz int) {
+	if int64(hz) != r.clockRate() {
+		r.rate, r.timed, r.jitter = int64(hz), false, 0
+	}
+}
+
+func (r *Receiver) clockRate() int64 {
+	if r.rate == 0 {
+		return media.ClockRate
+	}
+	return r.rate
 }
 
 // SSRC is the source heard last; ok is false before the first packet.
@@ -140,7 +156,9 @@ func (r *Receiver) clock(now time.Time, p *Packet, audio bool) {
 	if r.epoch.IsZero() {
 		r.epoch = now
 	}
-	transit := int32(uint32(media.Samples(now.Sub(r.epoch))) - p.TS)
+	since := now.Sub(r.epoch)
+	at := int64(since/time.Second)*r.clockRate() + int64(since%time.Second)*r.clockRate()/int64(time.Second)
+	transit := int32(uint32(at) - p.TS)
 	if r.timed {
 		d := int64(transit) - int64(r.transit)
 		d = int64(int32(d)) // both wrap with the timestamp
@@ -149,7 +167,7 @@ func (r *Receiver) clock(now time.Time, p *Packet, audio bool) {
 		}
 		// A sender that moves its timestamps by seconds has switched its
 		// source; that is not jitter.
-		if d < 5*media.ClockRate {
+		if d < 5*r.clockRate() {
 			r.jitter += uint32(d) - (r.jitter+8)>>4
 		}
 	}
@@ -173,7 +191,9 @@ func (r *Receiver) Expected() uint64 { return r.pastExpected + r.expected() }
 func (r *Receiver) Runs() uint64 { return r.runs }
 
 // Jitter is the interarrival jitter (A.8).
-func (r *Receiver) Jitter() time.Duration { return media.Duration(int64(r.jitter >> 4)) }
+func (r *Receiver) Jitter() time.Duration {
+	return time.Duration(int64(r.jitter>>4) * int64(time.Second) / r.clockRate())
+}
 
 // Block is one reception report block (RFC 3550 6.4.1).
 type Block struct {
