@@ -183,7 +183,13 @@ func TestGroupsCannotBeBridged(t *testing.T) {
 // TestNoCrossTalkUnderChurn: calls come and go on few ports while the phones of
 // all earlier calls go on sending to where they were. Nobody hears another call.
 func TestNoCrossTalkUnderChurn(t *testing.T) {
-	e := newEngine(t, Config{PortRest: time.Nanosecond, Workers: 2}, 4)
+	for _, way := range possible(t) {
+		t.Run(string(way), func(t *testing.T) { churn(t, way) })
+	}
+}
+
+func churn(t *testing.T, way IO) {
+	e := newEngine(t, Config{PortRest: time.Nanosecond, Workers: 2, IO: way}, 4)
 	type side struct {
 		*phone
 		to netip.AddrPort
