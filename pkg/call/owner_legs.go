@@ -111,7 +111,7 @@ func (o *owner) apply(i int, n sdp.Negotiated) {
 		remote = netip.AddrPortFrom(src, remote.Port())
 		rtcp = netip.AddrPort{}
 	}
-	p := session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, Law: l.law,
+	p := session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, XRVoIP: n.XR.VoIP, XRTime: n.XR.RTT, Law: l.law,
 		SendPT: n.Codec.PayloadType, RecvPT: n.RecvPT, EventSendPT: n.EventSendPT, EventRecvPT: n.EventRecvPT,
 		Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs}
 	o.shield(l, n, &p)

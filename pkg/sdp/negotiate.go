@@ -23,6 +23,7 @@ type Local struct {
 type Negotiated struct {
 	Remote, RemoteRTCP       netip.AddrPort // where to send; zero while the peer holds with 0.0.0.0
 	RTCPMux                  bool
+	XR                       XR    // extended reports that the offerer asked for
 	Codec                    Codec // with the payload type to send with
 	RecvPT                   uint8 // payload type the peer sends with
 	EventSendPT, EventRecvPT uint8 // telephone-event, 0 = none
@@ -90,7 +91,7 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 		codecs = append(codecs, ev)
 	}
 	dir := n.settle(m, l)
-	n.RTCPMux = m.RTCPMux
+	n.RTCPMux, n.XR = m.RTCPMux, m.XR
 
 	when := offer.Time
 	if when == "" {
@@ -103,7 +104,7 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	b := head(l, when, bundle)
 	for i, line := range offer.Lines {
 		if i == index {
-			b = stream(b, l, m.Proto, codecs, dir, n.RTCPMux)
+			b = appendXR(stream(b, l, m.Proto, codecs, dir, n.RTCPMux), n.XR)
 			switch {
 			case dtls != nil && dtls.Client:
 				b = appendWeb(b, &l, m.Mid, "active")

@@ -54,6 +54,7 @@ type parser struct {
 	hasAddr bool
 	addrErr error
 	dir     Direction
+	xr      XR
 	// the audio stream that is being read
 	audio    *Media
 	formats  []uint8
@@ -185,7 +186,7 @@ func (p *parser) media(n int, v string) error {
 	if _, known := protos[proto]; kind != "audio" || !known || len(p.s.More) == maxMore {
 		return nil
 	}
-	a := &Media{Direction: p.dir, Proto: proto, ICE: p.ice, Setup: p.setup}
+	a := &Media{Direction: p.dir, XR: p.xr, Proto: proto, ICE: p.ice, Setup: p.setup}
 	p.audio, p.port = a, int(port)
 	p.formats, p.maps, p.fmtps = p.formats[:0], map[uint8]Codec{}, map[uint8]string{}
 	p.rtcpPort, p.rtcpAddr = 0, netip.Addr{}
@@ -239,6 +240,8 @@ func (p *parser) attribute(n int, v string) error {
 			if kind, mids := field(val); kind == "BUNDLE" {
 				p.s.Bundle = strings.Fields(mids)
 			}
+		case "rtcp-xr":
+			p.xr = parseXR(val)
 		default:
 			p.secured(name, val, &p.ice, &p.fingerprints, &p.setup)
 		}
@@ -274,6 +277,8 @@ func (p *parser) attribute(n int, v string) error {
 		a.MaxPtime = millis(val)
 	case "rtcp-mux":
 		a.RTCPMux = true
+	case "rtcp-xr":
+		a.XR = parseXR(val)
 	case "mid":
 		if token(val) {
 			a.Mid = val

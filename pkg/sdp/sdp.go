@@ -178,6 +178,7 @@ type Media struct {
 	PtimeMs   int            // a=ptime, 0 none
 	MaxPtime  int            // a=maxptime in ms, 0 none
 	Proto     string         // "RTP/AVP"
+	XR        XR             // a=rtcp-xr
 	Crypto    []Crypto       // a=crypto lines that we can read, in order
 	ICE       ICE            // a=ice-ufrag and a=ice-pwd
 	// Fingerprints are the SHA-256 ones of a=fingerprint, "AB:CD:...".
