@@ -118,6 +118,12 @@ func (k callShowCmd) Run(c *cli) error {
 		if r.Fault != "" {
 			state = "DAMAGED: " + r.Fault
 		}
+		if r.PausedMs > 0 {
+			state += ", paused for " + seconds(r.PausedMs)
+		}
+		if r.SHA256 != "" {
+			state += ", SHA-256 " + r.SHA256
+		}
 		fmt.Fprintf(c.out, "  recording %s, %s, %s\n", r.Path, seconds(r.DurationMs), state)
 	}
 	for _, line := range why(d.Events) {
@@ -215,6 +221,10 @@ func why(records []event.Record) []string {
 			out = append(out, fmt.Sprintf("nothing came from leg %d for %s (%s)", b.Leg, seconds(b.SilentMs), alarmNames[b.Alarm]))
 		case event.AudioCleared:
 			out = append(out, fmt.Sprintf("leg %d: that silence ended after %s", b.Leg, seconds(b.LastedMs)))
+		case event.RecordingPaused:
+			out = append(out, fmt.Sprintf("recording paused at %s by %s", seconds(b.AtMs), b.By))
+		case event.RecordingResumed:
+			out = append(out, fmt.Sprintf("recording went on at %s by %s", seconds(b.AtMs), b.By))
 		case event.FlowFailed:
 			out = append(out, fmt.Sprintf("flow %s failed at %s: %s", b.Flow, dash(b.Step), b.Error))
 		}
@@ -443,9 +453,59 @@ func (k trunkListCmd) Run(c *cli) error {
 }
 
 type recordingCmd struct {
-	List recordingListCmd `cmd:"" help:"Recordings, newest first." default:"withargs"`
-	Path recordingPathCmd `cmd:"" help:"Print the file of a call's recording, for a player."`
+	List   recordingListCmd   `cmd:"" help:"Recordings, newest first." default:"withargs"`
+	Path   recordingPathCmd   `cmd:"" help:"Print the file of a call's recording, for a player."`
+	Verify recordingVerifyCmd `cmd:"" help:"Read a recording's file and compare its checksum with the index."`
+	Pause  recordingPauseCmd  `cmd:"" help:"Leave a marked silence in a live call's recording from now on (card numbers)."`
+	Resume recordingResumeCmd `cmd:"" help:"End that silence."`
+	Start  recordingStartCmd  `cmd:"" help:"Begin to record a live call whose policy is on_demand."`
+	Stop   recordingStopCmd   `cmd:"" help:"Stop recording a live call."`
 }
+
+type recordingVerifyCmd struct {
+	target
+	ID string `arg:"" help:"Recording id, as centrala recording list shows it."`
+}
+
+func (k recordingVerifyCmd) Run(c *cli) error {
+	v, err := k.client().VerifyRecording(context.Background(), k.ID)
+	if err != nil {
+		return err
+	}
+	if k.JSON {
+		if err := c.printJSON(v); err != nil {
+			return err
+		}
+	} else if v.OK {
+		fmt.Fprintf(c.out, "%s is as it was stored: %d bytes, SHA-256 %s\n", v.Path, v.SizeBytes, v.SHA256)
+	}
+	if !v.OK {
+		return fmt.Errorf("%s: %s", v.Path, v.Problem)
+	}
+	return nil
+}
+
+// liveRecording is a command to the recording of a call in progress.
+type liveRecording struct {
+	target
+	Call string `arg:"" help:"Call id."`
+}
+
+func (k liveRecording) ask(action string) error {
+	return k.client().CommandCall(context.Background(), k.Call, api.CallCommand{Action: "record", Leg: -1, Target: action, By: "cli"})
+}
+
+type (
+	recordingPauseCmd  struct{ liveRecording }
+	recordingResumeCmd struct{ liveRecording }
+	recordingStartCmd  struct{ liveRecording }
+	recordingStopCmd   struct{ liveRecording }
+)
+
+func (k recordingPauseCmd) Run(*cli) error  { return k.ask("pause") }
+func (k recordingResumeCmd) Run(*cli) error { return k.ask("resume") }
+func (k recordingStartCmd) Run(*cli) error  { return k.ask("start") }
+func (k recordingStopCmd) Run(*cli) error   { return k.ask("stop") }
 
 type recordingListCmd struct {
 	target
@@ -460,7 +520,7 @@ func (k recordingListCmd) Run(c *cli) error {
 	if k.JSON {
 		return c.printJSON(list)
 	}
-	return c.table("CALL\tSTARTED\tLENGTH\tBYTES\tPATH\tSTATE", func(w io.Writer) {
+	return c.table("ID\tSTARTED\tLENGTH\tBYTES\tPATH\tSTATE", func(w io.Writer) {
 		for _, r := range list {
 			state := "closed"
 			if r.Open {
@@ -469,7 +529,7 @@ func (k recordingListCmd) Run(c *cli) error {
 			if r.Fault != "" {
 				state = "DAMAGED: " + r.Fault
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.CallID, clock(r.Started), seconds(r.DurationMs), r.SizeBytes, r.Path, state)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.ID, clock(r.Started), seconds(r.DurationMs), r.SizeBytes, r.Path, state)
 		}
 	})
 }

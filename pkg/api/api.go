@@ -38,6 +38,8 @@ type Server interface {
 	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
+	// VerifyRecording reads a recording's file and compares it with the index.
+	VerifyRecording(ctx context.Context, tenant, id string) (Verification, error)
 	Devices(ctx context.Context, tenant string) ([]Device, error)
 	Trunks(ctx context.Context, tenant string) ([]Trunk, error)
 	// Export writes all resources; secrets says whether with passwords.
@@ -72,14 +74,15 @@ type Ban struct {
 
 // CallCommand is what a call can be asked, as an agent's phone could.
 type CallCommand struct {
-	// Action is "transfer", "conference", "hold", "resume" or "park".
+	// Action is "transfer", "conference", "hold", "resume", "park" or "record".
 	Action string
 	// Leg is who asks, a leg of the call as its events number them; -1 = the
 	// agent's side. Its partner is transferred, held or parked.
 	Leg int
 	// Target of a transfer or conference: "queue:NAME", "flow:NAME", "agent:NAME",
 	// "device:NAME", or a number as the leg's own phone would dial it, with that
-	// phone's rights. Of park: the slot, "" = any.
+	// phone's rights. Of park: the slot, "" = any. Of record: "start", "stop",
+	// "pause" or "resume".
 	Target string
 	// By is who asked, for the journal.
 	By string
@@ -144,13 +147,26 @@ type Queue struct {
 
 // Recording is one recorded conversation.
 type Recording struct {
+	ID         string    `json:"id"`
 	CallID     string    `json:"call_id"`
 	Path       string    `json:"path"` // under the recordings folder
 	Started    time.Time `json:"started"`
 	DurationMs int64     `json:"duration_ms"`
 	SizeBytes  int64     `json:"size_bytes"`
 	Fault      string    `json:"fault,omitempty"`
-	Open       bool      `json:"open"` // still being written
+	SHA256     string    `json:"sha256,omitempty"`    // "" until it is made
+	PausedMs   int64     `json:"paused_ms,omitempty"` // silence on purpose, of the duration
+	Open       bool      `json:"open"`                // still being written
+}
+
+// Verification is what a recording's file is, against what the index says.
+type Verification struct {
+	ID        string `json:"id"`
+	Path      string `json:"path"`
+	OK        bool   `json:"ok"`
+	Problem   string `json:"problem,omitempty"` // why not
+	SHA256    string `json:"sha256,omitempty"`  // of the file now
+	SizeBytes int64  `json:"size_bytes"`
 }
 
 // Trunk is one line to a carrier now.

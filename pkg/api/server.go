@@ -225,6 +225,7 @@ func (h *HTTP) routes() http.Handler {
 	post("/calls/{id}/transfer", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "transfer") }, "by")
 	post("/calls/{id}/conference", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "conference") }, "by")
 	post("/calls/{id}/hold", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "hold") }, "by")
+	post("/calls/{id}/recording", func(r *http.Request) (any, error) { return struct{}{}, h.record(r) }, "by")
 	post("/calls/{id}/park", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "park") }, "by")
 	get("/agents", func(r *http.Request) (any, error) { return wrap(h.app.Agents(r.Context(), tenant(r))) })
 	post("/agents/{name}/state", func(r *http.Request) (any, error) {
@@ -247,6 +248,9 @@ func (h *HTTP) routes() http.Handler {
 		}
 		return wrap(h.app.Recordings(r.Context(), tenant(r), f.Limit))
 	}, "limit")
+	post("/recordings/{id}/verify", func(r *http.Request) (any, error) {
+		return h.app.VerifyRecording(r.Context(), tenant(r), r.PathValue("id"))
+	})
 	route(http.MethodPost, "/resources", h.handle(maxDocuments, h.apply), "name", "dry_run", "prune", "by")
 	post("/reload", func(r *http.Request) (any, error) { return h.app.Reload(r.Context()) })
 	get("/bans", func(r *http.Request) (any, error) { return wrap(h.app.Bans(r.Context())) })
@@ -398,6 +402,20 @@ func (h *HTTP) command(r *http.Request, action string) error {
 		c.Action = "resume"
 	}
 	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), c)
+}
+
+// record reads the body of a call's recording.
+func (h *HTTP) record(r *http.Request) error {
+	var in struct {
+		Action string `json:"action"`
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	if actions := []string{"start", "stop", "pause", "resume"}; !slices.Contains(actions, in.Action) {
+		return fmt.Errorf("%w: action %q: want one of %s", ErrInvalid, in.Action, strings.Join(actions, ", "))
+	}
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: "record", Leg: -1, Target: in.Action, By: by(r.URL.Query().Get("by"))})
 }
 
 // decode reads one JSON object strictly.

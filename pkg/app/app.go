@@ -153,13 +153,16 @@ func (a *App) Start(ctx context.Context) (err error) {
 
 func (a *App) startStore(ctx context.Context) error {
 	s, err := store.Open(ctx, a.cfg.StorePath(), store.Options{Log: a.log.Named("store"), Registerer: a.opts.Registerer,
-		FlushEvery: a.cfg.Store.FlushEvery.D(), Queue: a.cfg.Store.Queue})
+		FlushEvery: a.cfg.Store.FlushEvery.D(), Queue: a.cfg.Store.Queue, ConvertRecordings: a.cfg.Recordings.Convert != "none"})
 	if err != nil {
 		return err
 	}
 	a.store = s
 	a.onStop("store", s.Close)
 	a.outside = a.newOutside()
+	if err := a.closeRecordings(ctx); err != nil {
+		return err
+	}
 	// Calls that a killed process left open in the journal have ended.
 	n, err := s.CloseOrphans()
 	if err != nil {
@@ -188,7 +191,7 @@ func (a *App) startRecorder(ctx context.Context) error {
 	}
 	a.recorder = w
 	a.onStop("recorder", w.Stop)
-	return nil
+	return a.startArchive(ctx)
 }
 
 func (a *App) startMedia(ctx context.Context) error {

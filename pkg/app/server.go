@@ -88,6 +88,9 @@ func (a *App) Call(ctx context.Context, tenant, id string) (api.CallDetail, erro
 	if c.Open() {
 		c = c.Running(time.Now())
 	}
+	if c.Recordings, err = a.filesOf(ctx, tenant, c); err != nil {
+		return api.CallDetail{}, err
+	}
 	d := api.CallDetail{Call: c}
 	events, err := a.store.Events(ctx, tenant, c.ID)
 	if err != nil {
@@ -122,11 +125,19 @@ func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallComm
 		}
 		return fmt.Errorf("call %q: %w among the calls in progress", id, api.ErrNotFound)
 	case 403:
+		if c.Action == "record" {
+			return fmt.Errorf("%w: call %q: its recording policy does not allow that", api.ErrConflict, id)
+		}
 		return fmt.Errorf("%w: target %q: that leg has no right to it, or it is not of a kind for this", api.ErrInvalid, c.Target)
 	case 491:
 		return fmt.Errorf("%w: call %q is being transferred or changed already", api.ErrConflict, id)
 	case 504:
 		return context.DeadlineExceeded
+	case 409:
+		if c.Action == "record" {
+			return fmt.Errorf("%w: call %q: nothing to %s: see whether it is recorded, and paused, with centrala call show", api.ErrConflict, id, c.Target)
+		}
+		fallthrough
 	default:
 		return fmt.Errorf("%w: call %q has nobody talking on that leg now", api.ErrConflict, id)
 	}
@@ -195,19 +206,6 @@ func (a *App) Queues(ctx context.Context, tenant string) ([]api.Queue, error) {
 	return out, nil
 }
 
-// Recordings implements api.Server.
-func (a *App) Recordings(ctx context.Context, tenant string, limit int) ([]api.Recording, error) {
-	list, _, err := a.store.Recordings(ctx, tenant, store.RecordingFilter{Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]api.Recording, len(list))
-	for i, r := range list {
-		out[i] = api.Recording{CallID: r.CallID, Path: r.Path, Started: r.Started, DurationMs: r.DurationMs, SizeBytes: r.SizeBytes, Fault: r.Fault, Open: !r.Closed}
-	}
-	return out, nil
-}
-
 // Devices implements api.Server.
 func (a *App) Devices(_ context.Context, tenant string) ([]api.Device, error) {
 	h := a.dir.Load().houses[tenant]
@@ -264,20 +262,6 @@ func (a *App) Drain(context.Context) error {
 	a.startDrain()
 	a.drainOne.Do(func() { close(a.drained) })
 	return nil
-}
-
-// StorageReady never fails: a full disk costs recordings, not calls. What it
-// says is the room left, and first of all when that is low.
-func (a *App) StorageReady() string {
-	w := a.recorder
-	if !a.up.Load() || w == nil {
-		return ""
-	}
-	st := w.Storage()
-	if st.Low {
-		return "LOW: " + st.String()
-	}
-	return st.String()
 }
 
 // Ready tells whether the node can take calls, for /readyz.

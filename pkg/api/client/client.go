@@ -159,6 +159,8 @@ func (c *Client) CommandCall(ctx context.Context, id string, cmd api.CallCommand
 		}
 	case "transfer", "conference":
 		in["target"] = cmd.Target
+	case "record":
+		path, in["action"] = "recording", cmd.Target
 	}
 	if cmd.Leg >= 0 {
 		in["leg"] = cmd.Leg
@@ -201,6 +203,12 @@ func (c *Client) Devices(ctx context.Context) ([]api.Device, error) {
 // Trunks lists the lines to carriers and how they stand.
 func (c *Client) Trunks(ctx context.Context) ([]api.Trunk, error) {
 	return list[api.Trunk](ctx, c, "/trunks", nil)
+}
+
+// VerifyRecording has a recording's file read and compared with the index.
+func (c *Client) VerifyRecording(ctx context.Context, id string) (api.Verification, error) {
+	var v api.Verification
+	return v, c.do(ctx, http.MethodPost, "/recordings/"+url.PathEscape(id)+"/verify", nil, nil, &v)
 }
 
 // Recordings lists recordings, newest first.
