@@ -201,7 +201,7 @@ func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, b
 		return State{}, nil, false
 	}
 	l := &legHandle{dialog: in.Dialog, source: sip.Target{Addr: in.Source, Transport: in.Transport}}
-	s := State{ID: id.String(), Tenant: in.Tenant, Dialled: in.Dialled, Language: house.Language(), Legs: []Leg{{}}}
+	s := State{ID: id.String(), Tenant: in.Tenant, Dialled: in.Dialled, Secure: in.Secure, Language: house.Language(), Legs: []Leg{{}}}
 	if in.Kind == sip.IdentityTrunk {
 		s.Direction = event.Inbound
 		l.trunk, l.inward = in.Name, true

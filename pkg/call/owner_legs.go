@@ -229,7 +229,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 	}
 	l.local.Codecs = l.codecs(first...)
 	l.said = sdp.Offer(l.local)
-	r.SDP, r.CallID, r.Near = l.said, o.m.S.ID, caller.dialog
+	r.SDP, r.CallID, r.Near, r.Secure = l.said, o.m.S.ID, caller.dialog, o.m.S.Secure
 	d, err := o.mgr.deps.SIP.Dial(r, l.fromSIP)
 	if err != nil {
 		o.log.Warn("leg could not be dialled", zap.Int("leg", i), zap.Error(err))

@@ -119,6 +119,7 @@ type State struct {
 	Display     string
 	Private     bool   // the caller does not want to be shown (RFC 3323)
 	DivertedBy  string // who forwarded the call to us (RFC 5806, 7044), "" nobody
+	Secure      bool   // called by sips: every leg goes by TLS
 	Emergency   bool   // a call for help: no cap stops it
 	Dialled     string
 	Language    string

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -68,6 +69,7 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 	if !ok || u.Scheme != "sip" && u.Scheme != "sips" {
 		return nil, fmt.Errorf("sip: dial: target %q is no sip URI", r.Target.URI)
 	}
+	r.Secure = r.Secure || u.Scheme == "sips"
 	callID, sh := s.newCallID(r.Near)
 	d := sh.newDialog(callID)
 	d.sink = sink
@@ -96,7 +98,9 @@ func (s *Stack) Dial(r DialRequest, sink func(DialogEvent)) (*Dialog, error) {
 			first = via
 		}
 	}
-	if !s.addresses(queryOf(&first), func(list []resolve.Target, err error) {
+	q := queryOf(&first)
+	q.Secure = q.Secure || r.Secure
+	if !s.addresses(q, func(list []resolve.Target, err error) {
 		sh.do(func() { d.dialFound(r, &u, list, err) })
 	}) {
 		sh.do(d.drop)
@@ -127,6 +131,11 @@ func uriOf(route string) string {
 // begin starts an outgoing dialog. Owner.
 func (d *Dialog) begin(r DialRequest, u *sip.Uri) {
 	s := d.sh.s
+	if r.Secure && !secureOnly(&r.Target) {
+		s.log.Warn("sip call by sips refused: nothing but TLS may be used, and the target has none", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID))
+		d.refuse(480, "Temporarily Unavailable")
+		return
+	}
 	h, err := s.flowTo(&r.Target)
 	d.target = r.Target
 	if errors.Is(err, errFlow) {
@@ -161,6 +170,17 @@ func (d *Dialog) begin(r DialRequest, u *sip.Uri) {
 	s.log.Debug("sip call dialled", zap.String("call_id", r.CallID), zap.String("sip_call_id", d.callID), zap.String("remote", h.remote.String()))
 	d.carry(effects)
 	d.deliver() // what was asked before there was a machine
+}
+
+// secureOnly leaves of a target and its backups those that are reached by TLS.
+func secureOnly(t *Target) bool {
+	all := append([]Target{*t}, t.Backup...)
+	all = slices.DeleteFunc(all, func(t Target) bool { return !secured(t.Transport) })
+	if len(all) == 0 {
+		return false
+	}
+	*t, t.Backup = all[0], all[1:]
+	return true
 }
 
 // hopTo is the way to a target; it never blocks.

@@ -299,7 +299,8 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 		Dialog: d, Kind: who.kind, Tenant: who.tenant, Name: who.name,
 		From: addressOf(req.From().DisplayName, &req.From().Address), To: addressOf(req.To().DisplayName, &req.To().Address),
 		Dialled: dialled, SIPCallID: d.callID, Source: h.remote, Transport: h.proto(),
-		Trace: traceOf(req),
+		Secure: req.Recipient.Scheme == "sips",
+		Trace:  traceOf(req),
 	}
 	if len(req.Body()) > 0 {
 		in.SDP = req.Body()

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -37,6 +38,11 @@ func (d *Dialog) dialFound(r DialRequest, u *sip.Uri, list []resolve.Target, err
 	if err != nil {
 		d.sh.s.log.Warn("sip target does not resolve", zap.String("call_id", r.CallID), zap.String("host", u.Host), zap.Error(err))
 		list = []resolve.Target{{Transport: protoUDP}} // fails as unreachable
+	}
+	if r.Secure && err == nil {
+		if secure := slices.DeleteFunc(slices.Clone(list), func(t resolve.Target) bool { return !secured(t.Transport) }); len(secure) > 0 {
+			list = secure // else the first is refused by begin
+		}
 	}
 	ring := r.RingTimeout
 	if ring <= 0 {

@@ -384,6 +384,9 @@ func TestTLSCall(t *testing.T) {
 	if c := in.Header("contact"); !strings.HasPrefix(c, "<sips:127.0.0.1:") {
 		t.Errorf("contact %q", c)
 	}
+	if !in.Secure {
+		t.Error("called by sips, and the user is not told")
+	}
 	d.End("done")
 	next[Ended](t, ev)
 	// The same address under a name that its certificate does not bear.
@@ -404,6 +407,63 @@ func TestTLSCall(t *testing.T) {
 	next[Ended](t, ev)
 	if len(heard) != 1 {
 		t.Errorf("%d calls came through, want 1 more", len(heard))
+	}
+}
+
+// A call by sips goes by TLS or not at all (RFC 3261 26.2.2): not to a phone that
+// registered by UDP, whatever its Contact says, nor to a carrier without TLS.
+func TestSipsGoesByTLSAlone(t *testing.T) {
+	run(t, false, func(b *bench) {
+		ev := newEvents()
+		refused := func(r DialRequest) {
+			t.Helper()
+			r.SDP = sdpA
+			if _, err := b.s.Dial(r, ev.sink); err != nil {
+				t.Fatal(err)
+			}
+			if f := next[Failed](t, ev); f.Code != 480 {
+				t.Errorf("%+v", f)
+			}
+			next[Ended](t, ev)
+			b.silence(time.Second)
+		}
+		at := netip.MustParseAddrPort(peerAddr)
+		refused(DialRequest{Target: Target{URI: "sip:x@" + peerAddr, Transport: "udp", Addr: at}, Secure: true})
+		refused(DialRequest{Target: Target{URI: "sip:x@" + peerAddr, Transport: "tcp", Addr: at}, Secure: true})
+		refused(DialRequest{Target: Target{URI: "sips:x@" + peerAddr, Transport: "udp", Addr: at}})
+		refused(DialRequest{Target: Target{URI: "sips:x@" + peerAddr, Transport: "udp", Addr: at, flow: true}})
+		b.n.host["plain.example"] = at.Addr()
+		b.n.zone = []string{"plain.example. 60 IN A " + at.Addr().String(), `plain.example. 60 IN NAPTR 1 1 "s" "SIP+D2U" "" _sip._udp.plain.example.`,
+			"_sip._udp.plain.example. 60 IN SRV 1 1 5060 plain.example."}
+		if _, err := b.s.Dial(DialRequest{Target: Target{URI: "sip:x@plain.example"}, Secure: true, SDP: sdpA, RingTimeout: time.Minute}, ev.sink); err != nil {
+			t.Fatal(err)
+		}
+		next[Failed](t, ev)
+		next[Ended](t, ev)
+		b.silence(time.Second)
+		b.empty()
+	})
+	udp, tls, wss := Target{URI: "1", Transport: "udp"}, Target{URI: "2", Transport: "tls"}, Target{URI: "3", Transport: "wss"}
+	for _, c := range []struct {
+		first  Target
+		backup []Target
+		want   string
+	}{
+		{udp, nil, ""}, {udp, []Target{{Transport: "tcp"}, {Transport: "ws"}}, ""},
+		{tls, nil, "2"}, {udp, []Target{tls}, "2"}, {tls, []Target{udp, wss}, "23"}, {udp, []Target{wss, udp, tls}, "32"},
+	} {
+		one := c.first
+		one.Backup = c.backup
+		got := ""
+		if secureOnly(&one) {
+			got = one.URI
+			for _, b := range one.Backup {
+				got += b.URI
+			}
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q, want %q", c, got, c.want)
+		}
 	}
 }
 

@@ -172,6 +172,9 @@ type DialRequest struct {
 	// take over this call by Replaces. Tenant "" = nobody.
 	Tenant, Name string
 	Kind         IdentityKind
+	// Secure: the caller's Request-URI was sips, so this leg goes by TLS or not at all
+	// (RFC 3261 26.2.2): Failed with 480. A target that is sips asks for the same.
+	Secure bool
 	// Urgent: an emergency call, made although there are too many dialogs.
 	Urgent bool
 	// Near is another dialog of the same call, or nil: the new one gets a Call-ID
@@ -223,6 +226,7 @@ type Invitation struct {
 	SIPCallID    string
 	Source       netip.AddrPort
 	Transport    string
+	Secure       bool   // the Request-URI was sips: every further leg has to be Secure
 	Trace        string // X-Trace-ID style id of the peer, "" none
 	Header       func(name string) string
 	Headers      func(name string) []string // every line of that name, at most 16

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -169,6 +170,62 @@ func serialOf(t *testing.T, at string, a *authority) int64 {
 	}
 	defer func() { _ = c.Close() }()
 	return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+}
+
+// A call by sips rings a phone that is there by TLS, and none that is there by UDP
+// (RFC 3261 26.2.2); by sip it rings either.
+func TestSipsOnlyByTLS(t *testing.T) {
+	t.Parallel()
+	h, a, secure, _ := openSecure(t)
+	bob := h.phone("bob", "udp", robot.Any)
+	d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: carrierIP.AsSlice()}}, Config: a.trust()}
+	c, err := d.DialContext(t.Context(), "tcp", secure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	in := bufio.NewReader(c)
+	body := "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n"
+	send := func(method, scheme string) {
+		t.Helper()
+		extra := fmt.Sprintf("Contact: <sips:x@127.0.0.2>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		if method != "INVITE" {
+			extra = "Content-Length: 0\r\n\r\n"
+		}
+		if _, err := fmt.Fprintf(c, "%[1]s %[2]s:3000@sip.example.test SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.2;branch=z9hG4bK%[2]s\r\nMax-Forwards: 70\r\nFrom: <%[2]s:0722@x>;tag=%[2]s\r\n"+
+			"To: <%[2]s:3000@sip.example.test>\r\nCall-ID: %[2]s-call\r\nCSeq: 1 %[1]s\r\n%[3]s", method, scheme, extra); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := func() string { // the next status line that is no 100
+		t.Helper()
+		for {
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(line, "SIP/2.0 ") && !strings.HasPrefix(line, "SIP/2.0 100") {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	send("INVITE", "sips")
+	if got := answer(); !strings.HasPrefix(got, "SIP/2.0 480") {
+		t.Errorf("by sips: %s", got)
+	}
+	send("ACK", "sips")
+	select {
+	case <-bob.rings:
+		t.Error("it rang by UDP")
+	default:
+	}
+	send("INVITE", "sip")
+	if got := answer(); !strings.HasPrefix(got, "SIP/2.0 180") {
+		t.Errorf("by sip: %s", got)
+	}
+	send("CANCEL", "sip")
+	h.quiet()
 }
 
 // A browser's page gets in by WSS when it is ours, and is answered.
