@@ -47,6 +47,9 @@ type Queue struct {
 	Skills   map[string]int
 	Music    string
 	Language string
+	Need     string        // skill expression
+	Agent    string        // wait for this agent alone, for Patience; "" = the queue's rule
+	Patience time.Duration // 0 = the queue's
 }
 
 // LeaveQueue takes the waiting caller out of the queue. Outcome is "key" or

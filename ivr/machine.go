@@ -111,10 +111,15 @@ func (m *machine) enter(step *flow.Step) (next string) {
 		m.s.Language = b.Language
 		return step.Next
 	case *flow.Queue:
+		wanted, err := m.expand(b.Agent)
+		if err != nil {
+			return m.fail(err.Error())
+		}
 		m.answer()
 		m.s.Typed = "" // keys pressed from now on are for the queue
 		m.s.Phase, m.s.Wait = PhaseQueued, m.id()
-		m.do(Queue{m.s.Wait, b.Queue, b.Priority, b.Skills, b.Music, m.s.Language})
+		m.do(Queue{ID: m.s.Wait, Queue: b.Queue, Priority: b.Priority, Skills: b.Skills, Music: b.Music, Language: m.s.Language,
+			Need: b.Need, Agent: wanted, Patience: b.Patience})
 		if b.Timeout > 0 {
 			m.timer(b.Timeout)
 		}

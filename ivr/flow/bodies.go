@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/centrala/centrala/pkg/acd/skill"
 )
 
 // Defaults of menus and collects; from the end of the prompts.
@@ -281,7 +283,21 @@ func (p *parser) variable(path, name string) {
 	}
 }
 
-// queue is a name, or {name, priority, skills, music, timeout, keys}.
+// skills checks an expression: it reads, somebody could fit, its steps widen.
+func (p *parser) skills(path, text string) {
+	n, err := skill.ParseNeed(text)
+	if err == nil {
+		err = n.Possible()
+	}
+	if err == nil {
+		err = n.Widens()
+	}
+	if err != nil {
+		p.fault(path, "%v", err)
+	}
+}
+
+// queue is a name, or {name, priority, skills, need, agent, patience, music, timeout, keys}.
 func (p *parser) queue(path string, v any) Body {
 	if s, ok := v.(string); ok {
 		v = map[string]any{"name": s}
@@ -296,6 +312,12 @@ func (p *parser) queue(path string, v any) Body {
 		Music:    o.str("music", ""),
 		Timeout:  o.duration("timeout", 0, time.Second, 24*time.Hour),
 		Keys:     p.keys(o, "keys"),
+		Need:     o.str("need", ""),
+		Agent:    o.template("agent"),
+		Patience: o.duration("patience", 0, time.Second, time.Hour),
+	}
+	if b.Need != "" {
+		p.skills(join(path, "need"), b.Need)
 	}
 	if v, ok := o.take("skills"); ok {
 		if m, ok := p.object(join(path, "skills"), v); ok {

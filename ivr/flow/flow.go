@@ -175,6 +175,9 @@ type Queue struct {
 	Queue    string
 	Priority int
 	Skills   map[string]int
+	Need     string        // expression over skills, beside the queue's (pkg/acd/skill)
+	Agent    string        // template: wait for this agent alone, for Patience
+	Patience time.Duration // 0 = the queue's
 	Music    string
 	Timeout  time.Duration   // leave after this wait; 0 = the queue's own max_wait alone
 	Keys     map[byte]string // keys that leave the queue -> step

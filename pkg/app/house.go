@@ -17,7 +17,6 @@ import (
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/ivr/schedule"
 	"github.com/centrala/centrala/media/play"
-	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/acd/dispatch"
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/resource"
@@ -239,7 +238,7 @@ func (h *house) Device(name string) call.Device {
 	if d == nil {
 		return call.Device{Username: name, Extension: name}
 	}
-	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls,
+	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls, AutoAnswer: d.AutoAnswer,
 		Encryption: call.Encryption{Mode: d.MediaEncryption, KeysInClear: d.SDESOverPlainSIP}}
 	if out.Extension = d.Extension; out.Extension == "" {
 		out.Extension = out.Username
@@ -273,39 +272,6 @@ func (h *house) Clip(name, language string) (*play.Clip, error) {
 	}
 	h.clips.Store(k, c)
 	return c, nil
-}
-
-// acdConfig is the tenant's queues and agents in the words of the ACD.
-func (h *house) acdConfig() acd.Configure {
-	var c acd.Configure
-	for name, q := range h.queues {
-		out := acd.Queue{Name: name, Strategy: q.Strategy, Priority: q.Priority, WrapUp: time.Duration(q.WrapUp),
-			RingTimeout: time.Duration(q.RingTimeout), ServiceLevel: time.Duration(q.ServiceLevel), ShortAbandon: time.Duration(q.ShortAbandon), MaxWait: time.Duration(q.MaxWait), MaxLength: q.MaxLength,
-			LeaveWhenEmpty: q.LeaveWhenEmpty == nil || *q.LeaveWhenEmpty,
-			AnnounceFirst:  2 * time.Second, AnnounceEvery: 30 * time.Second, Skills: q.Skills}
-		if q.AnnounceFirst != nil {
-			out.AnnounceFirst = time.Duration(*q.AnnounceFirst)
-		}
-		if q.AnnounceEvery != nil {
-			out.AnnounceEvery = time.Duration(*q.AnnounceEvery)
-		}
-		for _, m := range q.Members {
-			out.Members = append(out.Members, acd.Member{Agent: m.Agent, Rank: m.Rank})
-		}
-		c.Queues = append(c.Queues, out)
-	}
-	for name, u := range h.users {
-		if u.Device == "" {
-			continue // not somebody who takes calls
-		}
-		a := acd.Agent{Name: name, Device: u.Device, Skills: u.Skills, AlwaysReady: u.AlwaysReady}
-		if u.WrapUp != nil {
-			d := time.Duration(*u.WrapUp)
-			a.WrapUp = &d
-		}
-		c.Agents = append(c.Agents, a)
-	}
-	return c
 }
 
 // directory is every tenant at one revision, and what SIP asks about: accounts

@@ -81,14 +81,14 @@ func TestConferenceAlone(t *testing.T) {
 	third := ThirdAsked{Leg: 0, Target: route.Target{Kind: route.Device, Name: "202"}, To: "202", By: "phone", Refer: true}
 	s.do(third)
 	s.want("DialDevice 202")
-	s.do(DialStarted{[]LegInfo{{Device: "202"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202"}}})
 	s.do(LegRefused{Leg: 1, Code: 486, Reason: event.ReasonBusy})
 	s.do(third)
-	s.do(DialStarted{[]LegInfo{{Device: "202"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202"}}})
 	s.after(defaultRing, TimerFired{TimerRing})
 	s.want("EndLeg 2 no answer")
 	s.do(third)
-	s.do(DialStarted{[]LegInfo{{Device: "202"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202"}}})
 	s.do(LegPickedUp{Leg: 3})
 	s.want("Bridge 0-3")
 	if got := notified(s); len(got) != 4 || got[1] != 486 || got[2] != 480 || got[3] != 200 {
@@ -99,7 +99,7 @@ func TestConferenceAlone(t *testing.T) {
 	// Hung up while it rings.
 	s = conferring(t)
 	s.do(third)
-	s.do(DialStarted{[]LegInfo{{Device: "202"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202"}}})
 	s.do(LegGone{Leg: 0, Remote: true})
 	s.want("EndLeg 1 cancelled")
 	s.close()

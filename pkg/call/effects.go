@@ -30,6 +30,7 @@ type (
 		Device string
 		Agent  string
 		Ring   time.Duration
+		Offer  string // the ACD's offer that it is for, "" none
 	}
 	// DialTrunk sends a call out on a trunk.
 	DialTrunk struct {

@@ -18,12 +18,17 @@ type (
 		SIPCallID string
 	}
 	// DialStarted tells the outgoing legs of the attempt just asked for; one
-	// LegInfo a contact. Their numbers follow on from the legs there are.
-	DialStarted struct{ Legs []LegInfo }
+	// LegInfo a contact. Their numbers follow on from the legs there are. Offer is
+	// that of DialDevice.
+	DialStarted struct {
+		Legs  []LegInfo
+		Offer string
+	}
 	// DialFailed: nothing could be dialled at all.
 	DialFailed struct {
 		Reason event.Reason
 		Detail string
+		Offer  string
 	}
 	// OutsideFound answers DialOutside: the trunks for the number as dial targets,
 	// best first.

@@ -43,6 +43,9 @@ type Device struct {
 	Codecs     []string // nil = all of ours
 	MaxCalls   int      // at a time; 0 = no cap
 	Encryption Encryption
+	// AutoAnswer is how the phone is asked to answer a queue\'s call by itself:
+	// "call_info", "alert_info", "" not at all.
+	AutoAnswer string
 }
 
 // Trunk is what a call needs of a trunk.

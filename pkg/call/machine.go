@@ -205,7 +205,7 @@ func (m *Machine) invited(ev Invited) {
 	case route.Flow:
 		m.startFlow(t.Name)
 	case route.Queue:
-		m.enterQueue(t.Name, s.Priority, nil, "")
+		m.enterQueue(t.Name, s.Priority, wish{})
 	case route.Device:
 		m.dial(dialForRoute, []string{"device:" + t.Name}, false, defaultRing, "")
 	case route.Devices:

@@ -62,22 +62,52 @@ func (m *Machine) dialStarted(ev DialStarted) {
 		n := len(m.S.Legs)
 		m.S.Legs = append(m.S.Legs, Leg{Device: l.Device, Trunk: l.Trunk, Number: l.Number, Agent: l.Agent})
 		m.journal(event.LegStarted{Leg: n, Device: l.Device, Trunk: l.Trunk, Number: l.Number, Agent: l.Agent, SIPCallID: l.SIPCallID})
-		if a := m.S.Attempt; a != nil {
-			a.Legs = append(a.Legs, n)
-		} else {
-			m.endLeg(n, "cancelled")
+		a := m.S.Attempt
+		at := -1
+		if a != nil {
+			at = a.offer(ev.Offer, n)
+		}
+		if a == nil || (at < 0) != (ev.Offer == "") || (ev.Offer == "") != (len(a.Offers) == 0) {
+			m.endLeg(n, "cancelled") // given up, or taken back, meanwhile
+			continue
+		}
+		a.Legs = append(a.Legs, n)
+		if at >= 0 {
+			a.Offers[at].Legs = append(a.Offers[at].Legs, n)
 		}
 	}
-	if m.S.Attempt != nil {
-		m.S.Attempt.Pending--
+	m.dialled(ev.Offer, "")
+}
+
+// dialled notes that the owner has answered a dial, with failed if with nothing.
+func (m *Machine) dialled(offer string, failed event.Reason) bool {
+	a := m.S.Attempt
+	if a == nil || (offer == "") != (len(a.Offers) == 0) {
+		return false
+	}
+	if offer != "" {
+		i := a.offer(offer, 0)
+		if i < 0 {
+			return false
+		}
+		a.Offers[i].Pending = false
+		a.Offers[i].note(failed)
+	}
+	a.Pending--
+	return true
+}
+
+// note keeps the most telling failure of an offer's phones.
+func (o *Offered) note(r event.Reason) {
+	if failureWeight[r] > failureWeight[o.Failed] {
+		o.Failed = r
 	}
 }
 
 func (m *Machine) dialFailed(ev DialFailed) {
-	if m.S.Attempt == nil {
+	if !m.dialled(ev.Offer, ev.Reason) {
 		return
 	}
-	m.S.Attempt.Pending--
 	m.noteFailure(ev.Reason, 0, "")
 	m.attemptOver()
 }
@@ -112,10 +142,10 @@ func (m *Machine) legProgressed(ev LegProgressed) {
 	if first {
 		m.recordRinging(ev.Leg)
 	}
-	if a := m.S.Attempt; a.OfferID != "" {
-		if !a.Ringing {
-			a.Ringing = true
-			m.tell(acd.OfferRinging{OfferID: a.OfferID})
+	if a := m.S.Attempt; len(a.Offers) > 0 {
+		if o := &a.Offers[a.offer("", ev.Leg)]; !o.Ringing {
+			o.Ringing = true
+			m.tell(acd.OfferRinging{OfferID: o.OfferID})
 		}
 		return // the caller goes on hearing music, not the agent's ring
 	}
@@ -158,9 +188,9 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 			m.endLeg(other, "answered elsewhere")
 		}
 	}
-	if a.OfferID != "" {
-		m.tell(acd.OfferAccepted{OfferID: a.OfferID})
-		m.S.OfferID, l.Busy = a.OfferID, BusyByQueue
+	if i := a.offer("", ev.Leg); i >= 0 {
+		m.S.OfferID, l.Busy = a.Offers[i].OfferID, BusyByQueue
+		m.tell(acd.OfferAccepted{OfferID: m.S.OfferID})
 	} else {
 		m.occupy(ev.Leg)
 	}
@@ -192,6 +222,7 @@ func (m *Machine) legRefused(ev LegRefused) {
 	if ev.To != "" && m.redirected(ev) {
 		return
 	}
+	m.noteOffer(ev.Leg, ev.Reason)
 	m.noteFailure(ev.Reason, ev.Code, ev.Word)
 	m.attemptOver()
 }
@@ -215,7 +246,7 @@ func (m *Machine) redirected(ev LegRefused) bool {
 		(m.S.DialFor == dialForRoute || m.S.DialFor == dialForTransfer && m.S.Transfer != nil && !m.S.Transfer.Back)
 	switch {
 	case code != 0:
-	case a.OfferID != "":
+	case len(a.Offers) > 0:
 		code = 403
 	case m.S.Redirects >= maxRedirects:
 		code = 483
@@ -242,9 +273,16 @@ func (m *Machine) redirected(ev LegRefused) bool {
 	if ev.Target.Kind == route.Flow {
 		m.startFlow(ev.Target.Name)
 	} else {
-		m.enterQueue(ev.Target.Name, max(m.S.Priority, ev.Target.Priority), nil, "")
+		m.enterQueue(ev.Target.Name, max(m.S.Priority, ev.Target.Priority), wish{})
 	}
 	return true
+}
+
+// noteOffer notes why a phone of an offer will not answer.
+func (m *Machine) noteOffer(leg int, r event.Reason) {
+	if i := m.S.Attempt.offer("", leg); i >= 0 {
+		m.S.Attempt.Offers[i].note(r)
+	}
 }
 
 // noteFailure keeps the most telling failure of all that were dialled: a busy
@@ -261,6 +299,10 @@ var failureWeight = map[event.Reason]int{event.ReasonUnreachable: 1, event.Reaso
 // attemptOver looks whether anybody can still answer; if not, it goes on.
 func (m *Machine) attemptOver() {
 	a := m.S.Attempt
+	if a != nil && len(a.Offers) > 0 {
+		m.offersOver()
+		return
+	}
 	if a == nil || a.Pending > 0 {
 		return
 	}
@@ -271,11 +313,6 @@ func (m *Machine) attemptOver() {
 	}
 	m.S.Attempt = nil
 	m.stopTimer(TimerRing)
-	if a.OfferID != "" {
-		m.tell(acd.OfferFailed{OfferID: a.OfferID, Cause: offerCause[m.S.FailReason]})
-		m.S.FailReason = event.ReasonUnreachable
-		return
-	}
 	if !m.ending() {
 		m.nextTarget()
 	}

@@ -29,6 +29,7 @@ func (m *Machine) legGone(ev LegGone) {
 	case ev.Leg == m.S.Peer && m.S.Phase == Talking:
 		m.peerGone(ev)
 	case m.inAttempt(ev.Leg):
+		m.noteOffer(ev.Leg, event.ReasonUnreachable)
 		m.noteFailure(event.ReasonUnreachable, 0, "")
 		m.attemptOver()
 	}
@@ -139,8 +140,8 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	}
 	if a := m.S.Attempt; a != nil {
 		m.endAttempt("cancelled")
-		if a.OfferID != "" {
-			m.tell(acd.OfferFailed{OfferID: a.OfferID, Cause: acd.CauseCallerLeft})
+		for _, o := range a.Offers {
+			m.tell(acd.OfferFailed{OfferID: o.OfferID, Cause: acd.CauseCallerLeft})
 		}
 	}
 	if waiting && m.S.AwaitQueue {

@@ -77,7 +77,7 @@ func (m *Machine) toDefault() bool {
 	m.S.DefaultTo = true
 	switch kind, name := splitTarget(t); kind {
 	case "queue":
-		m.enterQueue(name, m.S.Priority, nil, "")
+		m.enterQueue(name, m.S.Priority, wish{})
 	case "flow":
 		m.startFlow(name)
 	case "device":
@@ -124,7 +124,7 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.journal(event.DigitPressed{Digit: d, Via: m.S.KeyVia})
 		case ivr.Queue:
 			m.S.Language, m.S.FlowFor = a.Language, dialForOffer
-			m.enterQueue(a.Queue, m.S.Priority+a.Priority, a.Skills, a.Music)
+			m.enterQueue(a.Queue, m.S.Priority+a.Priority, wish{Skills: a.Skills, Need: a.Need, Agent: a.Agent, Patience: a.Patience, Music: a.Music})
 		case ivr.LeaveQueue:
 			m.leaveQueue(a.Outcome)
 		case ivr.Dial:

@@ -170,7 +170,7 @@ func (m *Machine) legGiven(ev LegGiven) {
 	case j.Kind == featureReplaces && m.talks(j.Leg):
 		m.replace(j.Leg, n)
 	case (j.Kind == joinPickUp || j.Kind == featureReplaces) && m.S.Attempt != nil && m.S.Phase != Talking:
-		if m.S.Attempt.OfferID != "" || m.S.Phase == Waiting {
+		if len(m.S.Attempt.Offers) > 0 || m.S.Phase == Waiting {
 			// The ACD takes an offer back; the agent who rang stays ready.
 			m.tell(acd.Leave{CallID: m.S.ID, Outcome: acd.LeftAnswered})
 		}

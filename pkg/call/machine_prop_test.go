@@ -24,7 +24,8 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		m := NewMachine(State{ID: "c1", Tenant: "default", Legs: []Leg{{Device: "202", Agent: "carol"}}}, house)
 		busy := map[string]bool{}
 		given := 0
-		ended, finished, dials, asked, answers, held := 0, 0, 0, 0, 0, 0
+		ended, finished, asked, answers, held := 0, 0, 0, 0, 0
+		var dials []string // the offers they are for, "" none
 		var slots []bool
 		var last event.CallEnded
 		step := func(ev Event) {
@@ -49,8 +50,10 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 					}
 				case Finish:
 					finished++
-				case DialDevice, DialTrunk:
-					dials++
+				case DialDevice:
+					dials = append(dials, e.Offer)
+				case DialTrunk:
+					dials = append(dials, "")
 				case AnswerTransfer:
 					answers++
 				case GiveLeg:
@@ -76,12 +79,13 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 			leg := rapid.IntRange(-1, 4).Draw(rt, "leg")
 			switch rapid.IntRange(0, 26).Draw(rt, "kind") {
 			case 0, 1:
-				if dials > 0 { // the owner answers each dial once
-					dials--
+				if len(dials) > 0 { // the owner answers each dial once, in order
+					offer := dials[0]
+					dials = dials[1:]
 					if rapid.Bool().Draw(rt, "reachable") {
-						step(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+						step(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}, Offer: offer})
 					} else {
-						step(DialFailed{Reason: event.ReasonUnreachable})
+						step(DialFailed{Reason: event.ReasonUnreachable, Offer: offer})
 					}
 				}
 			case 2:
@@ -110,9 +114,9 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 			case 10:
 				step(SilentLeg{leg})
 			case 11:
-				step(FromACD{acd.Offer{OfferID: "o", CallID: "c1", Agent: "bob", Device: "201", Deadline: now.Add(time.Second)}})
+				step(FromACD{acd.Offer{OfferID: rapid.SampledFrom([]string{"o", "o2", "o3"}).Draw(rt, "offer"), CallID: "c1", Agent: "bob", Device: "201", Deadline: now.Add(time.Second)}})
 			case 12:
-				step(FromACD{acd.WithdrawOffer{OfferID: "o", Agent: "bob"}})
+				step(FromACD{acd.WithdrawOffer{OfferID: rapid.SampledFrom([]string{"o", "o2", "o3"}).Draw(rt, "offer"), Agent: "bob"}})
 			case 13:
 				step(FromACD{acd.LeftQueue{Outcome: acd.LeftTimeout}})
 			case 14:

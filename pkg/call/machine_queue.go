@@ -1,6 +1,8 @@
 package call
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/centrala/centrala/ivr"
@@ -9,18 +11,28 @@ import (
 	"github.com/centrala/centrala/pkg/event"
 )
 
+// wish is what a flow asks of a queue beside a place in it.
+type wish struct {
+	Skills   map[string]int
+	Need     string // skill expression
+	Agent    string // wait for this agent alone first
+	Patience time.Duration
+	Music    string // "" = the queue's
+}
+
 // enterQueue answers the caller, plays music and hands the caller to the ACD.
-func (m *Machine) enterQueue(queue string, priority int, skills map[string]int, music string) {
+func (m *Machine) enterQueue(queue string, priority int, w wish) {
 	m.answer()
 	m.S.Phase, m.S.Queue = Waiting, queue
 	m.S.Ledger.Queue = queue
-	m.S.Music, m.S.MusicAt = music, 0
+	m.S.Music, m.S.MusicAt = w.Music, 0
 	if m.S.Music == "" {
 		m.S.Music = m.music()
 	}
 	m.segment(event.SegmentStarted{Segment: event.SegmentWaiting, Queue: queue})
 	m.S.AwaitQueue = true
-	m.tell(acd.Enter{CallID: m.S.ID, Queue: queue, Priority: priority, Skills: skills, ArrivedAt: m.now})
+	m.tell(acd.Enter{CallID: m.S.ID, Queue: queue, Priority: priority, Skills: w.Skills, Need: w.Need, Agent: w.Agent,
+		Patience: w.Patience, From: m.S.From, ArrivedAt: m.now})
 	m.playMusic()
 }
 
@@ -43,8 +55,8 @@ func (m *Machine) fromACD(e acd.Effect) {
 	case acd.Offer:
 		m.offered(e)
 	case acd.WithdrawOffer:
-		if a := m.S.Attempt; a != nil && a.OfferID == e.OfferID {
-			m.endAttempt("withdrawn")
+		if a := m.S.Attempt; a != nil && a.offer(e.OfferID, 0) >= 0 {
+			m.endOffer(e.OfferID, withdrawnWhy(e.Why))
 		} else if m.S.Phase == Talking && m.S.AwaitQueue && m.S.OfferID == e.OfferID {
 			// The agent picked up while the ACD took the offer back. They talk:
 			// the ACD must take the caller as served and the agent as busy.
@@ -83,14 +95,66 @@ func (m *Machine) leftQueue(outcome string) {
 }
 
 func (m *Machine) offered(o acd.Offer) {
-	if m.S.Phase != Waiting || m.S.Attempt != nil {
+	if m.S.Phase != Waiting || m.S.Attempt != nil && len(m.S.Attempt.Offers) == 0 {
 		// The caller left while the offer was on its way.
 		m.tell(acd.OfferFailed{OfferID: o.OfferID, Cause: acd.CauseCallerLeft})
 		return
 	}
-	m.S.Attempt = &Attempt{OfferID: o.OfferID, Agent: o.Agent, Since: m.now, Pending: 1}
+	if m.S.Attempt == nil {
+		m.S.Attempt = &Attempt{Since: m.now}
+	}
+	a := m.S.Attempt
+	if a.offer(o.OfferID, 0) >= 0 {
+		return // told twice
+	}
+	a.Offers = append(a.Offers, Offered{OfferID: o.OfferID, Pending: true})
+	a.Pending++
 	m.S.DialFor = dialForOffer
-	m.do(DialDevice{Device: o.Device, Agent: o.Agent, Ring: o.Deadline.Sub(m.now)})
+	m.do(DialDevice{Device: o.Device, Agent: o.Agent, Ring: o.Deadline.Sub(m.now), Offer: o.OfferID})
+}
+
+// withdrawnWhy is what a phone hears about an offer that is taken back: one that
+// another has answered is no missed call (RFC 3326, 200 in a Reason).
+func withdrawnWhy(why string) string {
+	if why == acd.CauseElsewhere {
+		return "answered elsewhere"
+	}
+	return "withdrawn"
+}
+
+// endOffer hangs up the phones of one offer; others may ring on.
+func (m *Machine) endOffer(id, why string) {
+	a := m.S.Attempt
+	i := a.offer(id, 0)
+	o := a.Offers[i]
+	a.Offers = slices.Delete(a.Offers, i, i+1)
+	if o.Pending {
+		a.Pending--
+	}
+	for _, l := range o.Legs {
+		m.endLeg(l, why)
+	}
+	if len(a.Offers) == 0 {
+		m.endAttempt(why)
+	}
+}
+
+// offersOver tells the ACD which offers have come to nothing.
+func (m *Machine) offersOver() {
+	a := m.S.Attempt
+	for i := 0; i < len(a.Offers); {
+		o := a.Offers[i]
+		if o.Pending || slices.ContainsFunc(o.Legs, func(l int) bool { return m.S.Legs[l].State < LegEnding }) {
+			i++
+			continue
+		}
+		a.Offers = slices.Delete(a.Offers, i, i+1)
+		m.tell(acd.OfferFailed{OfferID: o.OfferID, Cause: offerCause[cmp.Or(o.Failed, event.ReasonUnreachable)]})
+	}
+	if len(a.Offers) == 0 {
+		m.S.Attempt = nil
+		m.stopTimer(TimerRing)
+	}
 }
 
 // announce tells the caller the position; the music goes on afterwards where it was.

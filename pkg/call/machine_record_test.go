@@ -93,7 +93,7 @@ func TestRecordingBegins(t *testing.T) {
 // menu is not recorded.
 func TestRecordingOfRingingOnly(t *testing.T) {
 	s := start(t, house, route.Target{Kind: route.Trunk, Record: resource.RecordRing, Routes: []route.TrunkRoute{{Trunk: "north", Number: "0721"}}})
-	s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "0721"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "0721"}}})
 	s.do(LegProgressed{Leg: 1, Early: true})
 	s.want("StartRecording", "Bridge 0-1")
 	s.do(LegRefused{Leg: 1, Code: 486, Reason: event.ReasonBusy})

@@ -57,6 +57,18 @@ func start(t *testing.T, r rules, target route.Target) *score {
 
 func (s *score) do(ev Event) {
 	s.t.Helper()
+	if a := s.m.S.Attempt; a != nil { // as the owner answers: the offer asked for first
+		for _, o := range a.Offers {
+			if d, ok := ev.(DialStarted); ok && o.Pending && d.Offer == "" {
+				d.Offer = o.OfferID
+				ev = d
+			}
+			if d, ok := ev.(DialFailed); ok && o.Pending && d.Offer == "" {
+				d.Offer = o.OfferID
+				ev = d
+			}
+		}
+	}
 	for _, e := range s.m.Step(s.now, ev) {
 		s.all = append(s.all, e)
 		s.log = append(s.log, describe(e))
@@ -166,7 +178,7 @@ func talking(t *testing.T) *score {
 	s.want("AnswerCaller", "segment waiting", "acd.Enter", "Play 0 music")
 	s.after(3*time.Second, offer("o1", "bob", "201", s))
 	s.want("DialDevice 201")
-	s.do(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
 	s.after(time.Second, LegProgressed{Leg: 1})
 	s.want("acd.OfferRinging")
 	s.after(2*time.Second, LegPickedUp{Leg: 1})
@@ -188,7 +200,7 @@ func TestQueueCallTalksAndAgentHangsUp(t *testing.T) {
 func TestCallerAbandonsWhileAgentRings(t *testing.T) {
 	s := start(t, house, toSales)
 	s.do(offer("o1", "bob", "201", s))
-	s.do(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
 	s.do(LegProgressed{Leg: 1})
 	s.log = nil
 	s.after(5*time.Second, LegGone{Leg: 0, Remote: true, Reason: event.ReasonNormal})
@@ -202,7 +214,7 @@ func TestCallerAbandonsWhileAgentRings(t *testing.T) {
 func TestRingNoAnswerKeepsCallerWaiting(t *testing.T) {
 	s := start(t, house, toSales)
 	s.do(offer("o1", "bob", "201", s))
-	s.do(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
 	s.log = nil
 	s.after(20*time.Second, FromACD{acd.WithdrawOffer{OfferID: "o1", CallID: "c1", Agent: "bob", Why: acd.CauseNoAnswer}})
 	s.want("EndLeg 1 withdrawn")
@@ -210,7 +222,7 @@ func TestRingNoAnswerKeepsCallerWaiting(t *testing.T) {
 	s.do(offer("o2", "carol", "202", s))
 	s.want("DialDevice 202")
 	s.do(LegGone{Leg: 1}) // the first phone's CANCEL is confirmed late
-	s.do(DialStarted{[]LegInfo{{Device: "202", Agent: "carol"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202", Agent: "carol"}}})
 	s.do(LegPickedUp{Leg: 2})
 	s.want("acd.OfferAccepted", "Bridge 0-2")
 }
@@ -218,7 +230,7 @@ func TestRingNoAnswerKeepsCallerWaiting(t *testing.T) {
 func TestPickUpCrossesWithdrawal(t *testing.T) {
 	s := start(t, house, toSales)
 	s.do(offer("o1", "bob", "201", s))
-	s.do(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
 	s.do(LegPickedUp{Leg: 1})
 	s.log = nil
 	s.do(FromACD{acd.WithdrawOffer{OfferID: "o1", CallID: "c1", Agent: "bob"}})
@@ -231,7 +243,7 @@ func TestPickUpCrossesWithdrawal(t *testing.T) {
 func TestPickUpAfterCancelIsHungUp(t *testing.T) {
 	s := start(t, house, toSales)
 	s.do(offer("o1", "bob", "201", s))
-	s.do(DialStarted{[]LegInfo{{Device: "201"}, {Device: "201"}}}) // two contacts ring
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201"}, {Device: "201"}}}) // two contacts ring
 	s.do(LegPickedUp{Leg: 2})
 	s.want("EndLeg 1 answered elsewhere", "Bridge 0-2")
 	s.do(LegPickedUp{Leg: 1}) // CANCEL crossed its 200
@@ -254,7 +266,7 @@ func TestDirectCallPassesBusyOn(t *testing.T) {
 	s := start(t, house, route.Target{Kind: route.Device, Name: "201"})
 	s.want("segment ringing", "DialDevice 201")
 	s.never("AnswerCaller")
-	s.do(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
 	s.do(LegProgressed{Leg: 1})
 	s.want("RingCaller")
 	s.do(LegRefused{Leg: 1, Code: 486, Reason: event.ReasonBusy})
@@ -266,7 +278,7 @@ func TestHuntTakesTheNextDevice(t *testing.T) {
 	s := start(t, house, route.Target{Kind: route.Devices, Names: []string{"201", "202"}})
 	s.do(DialFailed{Reason: event.ReasonUnreachable})
 	s.want("DialDevice 201", "DialDevice 202")
-	s.do(DialStarted{[]LegInfo{{Device: "202", Agent: "carol"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202", Agent: "carol"}}})
 	s.after(defaultRing, TimerFired{TimerRing})
 	s.want("EndLeg 1 no answer", "Reject 480")
 	s.verdict(event.ResultUpstream, event.ReasonNoAnswer)
@@ -276,7 +288,7 @@ func TestTrunksAreTriedInTurn(t *testing.T) {
 	s := start(t, house, route.Target{Kind: route.Trunk, Name: "north", Routes: []route.TrunkRoute{{Trunk: "north", Number: "123"}, {Trunk: "south", Number: "0123"}}})
 	s.do(DialFailed{Reason: event.ReasonOverload})
 	s.want("DialTrunk north 123", "DialTrunk south 0123")
-	s.do(DialStarted{[]LegInfo{{Trunk: "south", Number: "0123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "south", Number: "0123"}}})
 	s.do(LegProgressed{Leg: 1, Early: true})
 	s.want("RingCaller", "Bridge 0-1")
 	s.do(LegPickedUp{Leg: 1})
@@ -350,7 +362,7 @@ func TestAgentWhoDialsIsOccupied(t *testing.T) {
 	s.m = NewMachine(State{ID: "c1", Direction: event.Internal, Legs: []Leg{{Device: "201", Agent: "bob"}}}, house)
 	s.do(Invited{Target: route.Target{Kind: route.Device, Name: "202"}})
 	s.want("acd.Occupy", "DialDevice 202")
-	s.do(DialStarted{[]LegInfo{{Device: "202", Agent: "carol"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "202", Agent: "carol"}}})
 	s.do(LegPickedUp{Leg: 1})
 	s.want("acd.Occupy")
 	s.do(LegGone{Leg: 0, Remote: true})

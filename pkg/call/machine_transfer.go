@@ -50,7 +50,7 @@ func (m *Machine) goTo(t route.Target) {
 		m.startFlow(t.Name)
 	case route.Queue:
 		m.S.IVR = nil
-		m.enterQueue(t.Name, max(m.S.Priority, t.Priority), nil, "")
+		m.enterQueue(t.Name, max(m.S.Priority, t.Priority), wish{})
 	case route.Feature:
 		m.do(TakeSlot{Want: t.Arg})
 	default:

@@ -25,7 +25,7 @@ func (s *score) refer(leg int, to route.Target) {
 // dialled is the owner's answer to a dial.
 func (s *score) dialled(device, agent string) {
 	s.t.Helper()
-	s.do(DialStarted{[]LegInfo{{Device: device, Agent: agent}}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: device, Agent: agent}}})
 }
 
 func (s *score) told(codes ...int) {
@@ -291,7 +291,7 @@ func TestCallerTransfersTheCalled(t *testing.T) {
 	s := &score{t: t, now: time.Unix(0, 0)}
 	s.m = NewMachine(State{ID: "c1", Direction: event.Outbound, Record: "always", Legs: []Leg{{Device: "201", Agent: "bob"}}}, house)
 	s.do(Invited{Target: route.Target{Kind: route.Trunk, Record: "always", Routes: []route.TrunkRoute{{Trunk: "north", Number: "123"}}}})
-	s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 	s.do(LegPickedUp{Leg: 1})
 	s.pair(0, 1)
 	s.log = nil

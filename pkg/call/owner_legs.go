@@ -184,32 +184,48 @@ func (o *owner) dialDevice(e DialDevice) {
 	d := o.house.Device(e.Device)
 	switch {
 	case o.mgr.dnd(o.m.S.Tenant, e.Device):
-		o.then(DialFailed{event.ReasonRejected, "do not disturb"})
+		o.then(DialFailed{event.ReasonRejected, "do not disturb", e.Offer})
 		return
 	case d.MaxCalls > 0 && o.mgr.inUse(o.m.S.Tenant, e.Device) >= d.MaxCalls:
-		o.then(DialFailed{event.ReasonBusy, "device has all the calls it may"})
+		o.then(DialFailed{event.ReasonBusy, "device has all the calls it may", e.Offer})
 		return
 	}
 	targets := o.mgr.deps.SIP.Contacts(o.m.S.Tenant, e.Device)
 	if len(targets) == 0 {
-		o.then(DialFailed{event.ReasonUnreachable, "device has no contact"})
+		o.then(DialFailed{event.ReasonUnreachable, "device has no contact", e.Offer})
 		return
+	}
+	headers := []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}
+	if e.Offer != "" {
+		headers = append(headers, answerHeaders(d.AutoAnswer)...)
 	}
 	var infos []LegInfo
 	for _, t := range targets {
 		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device, agent: e.Agent}
 		from := o.shownInside()
 		if o.startLeg(l, sip.DialRequest{Target: t, From: from, To: sip.Address{User: d.Username}, RingTimeout: e.Ring + 2*time.Second,
-			Headers: []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}},
+			Headers: headers,
 			Tenant:  o.m.S.Tenant, Name: e.Device, Kind: sip.IdentityDevice}) {
 			infos = append(infos, LegInfo{Device: e.Device, Agent: e.Agent, SIPCallID: l.dialog.SIPCallID()})
 		}
 	}
 	if len(infos) == 0 {
-		o.then(DialFailed{event.ReasonUnreachable, "no contact could be dialled"})
+		o.then(DialFailed{event.ReasonUnreachable, "no contact could be dialled", e.Offer})
 		return
 	}
-	o.then(DialStarted{infos})
+	o.then(DialStarted{infos, e.Offer})
+}
+
+// answerHeaders ask a headset phone to answer by itself. No RFC names them:
+// answer-after is Snom's and Yealink's, alert-autoanswer Polycom's and Cisco's.
+func answerHeaders(how string) []sip.Header {
+	switch how {
+	case "call_info":
+		return []sip.Header{{Name: "Call-Info", Value: "<sip:localhost>;answer-after=0"}}
+	case "alert_info":
+		return []sip.Header{{Name: "Alert-Info", Value: "<http://localhost>;info=alert-autoanswer;delay=0"}}
+	}
+	return nil
 }
 
 // startLeg opens the stream of an outgoing leg and sends its INVITE.

@@ -43,7 +43,7 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		}
 		o.mgr.trunkFailed(o.tenant, l, ev)
 		refused := LegRefused{Leg: i, Code: ev.Code, Reason: reasonOf(ev), Next: o.nextTrunk(l, ev), Word: safeReason(ev.Reason)}
-		if a := o.m.S.Attempt; a != nil && a.OfferID == "" && l.device != "" {
+		if a := o.m.S.Attempt; a != nil && len(a.Offers) == 0 && l.device != "" {
 			o.redirect(l.device, ev, &refused)
 		}
 		o.step(refused)

@@ -33,7 +33,7 @@ func TestRedirectOfAPhone(t *testing.T) {
 	}
 	ring := func(s *score, devices ...string) {
 		for _, d := range devices {
-			s.do(DialStarted{[]LegInfo{{Device: d}}})
+			s.do(DialStarted{Legs: []LegInfo{{Device: d}}})
 		}
 	}
 	tests := []struct {
@@ -52,7 +52,7 @@ func TestRedirectOfAPhone(t *testing.T) {
 			s.do(moved(1, twoTrunks, 0))
 			s.want("DialTrunk north 123")
 			s.never("DialTrunk south 0123")
-			s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+			s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 			s.do(LegRefused{Leg: 2, Code: 503, Reason: event.ReasonUnreachable, Next: true})
 			s.want("DialTrunk south 0123")
 		}, []int{0}},
@@ -105,7 +105,7 @@ func TestRedirectOfAPhone(t *testing.T) {
 	}
 	t.Run("one of two contacts", func(t *testing.T) {
 		s := start(t, house, toPhone)
-		s.do(DialStarted{[]LegInfo{{Device: "201"}, {Device: "201"}}})
+		s.do(DialStarted{Legs: []LegInfo{{Device: "201"}, {Device: "201"}}})
 		s.log = nil
 		s.do(moved(1, route.Target{Kind: route.Device, Name: "202"}, 0))
 		s.never("DialDevice 202", "Reject 480", "EndLeg 2 answered elsewhere")
@@ -115,7 +115,7 @@ func TestRedirectOfAPhone(t *testing.T) {
 	t.Run("a queue's offer is for the agent alone", func(t *testing.T) {
 		s := start(t, house, toSales)
 		s.do(offer("o1", "bob", "201", s))
-		s.do(DialStarted{[]LegInfo{{Device: "201", Agent: "bob"}}})
+		s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
 		s.log = nil
 		s.do(moved(1, route.Target{Kind: route.Device, Name: "202"}, 0))
 		s.want("journal leg.redirected", "acd.OfferFailed")
@@ -124,7 +124,7 @@ func TestRedirectOfAPhone(t *testing.T) {
 	t.Run("in a transfer", func(t *testing.T) {
 		s := talking(t)
 		s.after(time.Second, TransferAsked{Leg: 1, Target: route.Target{Kind: route.Device, Name: "202"}, To: "202", By: "phone", Refer: true})
-		s.do(DialStarted{[]LegInfo{{Device: "202"}}})
+		s.do(DialStarted{Legs: []LegInfo{{Device: "202"}}})
 		s.log = nil
 		s.do(moved(2, toSales, 0))
 		s.want("acd.Enter")

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"time"
 
 	"github.com/centrala/centrala/ivr"
@@ -99,15 +100,30 @@ type Joining struct {
 }
 
 // Attempt is one try to reach somebody: the contacts of one device rung
-// together, or one trunk. The first that answers wins.
+// together, or one trunk; for a caller in a queue the devices of all agents whom
+// the ACD offers. The first that answers wins.
 type Attempt struct {
 	Legs    []int
-	OfferID string // set when the ACD made the offer
-	Agent   string
-	Pending int  // dials asked for that the owner has not answered yet
-	Ringing bool // told to the ACD once
+	Offers  []Offered // the ACD's, that still ring
+	Pending int       // dials asked for that the owner has not answered yet
 	// Since the attempt began, for the journal.
 	Since time.Time
+}
+
+// Offered is one agent whom the ACD offers.
+type Offered struct {
+	OfferID string
+	Legs    []int
+	Pending bool         // the owner has not answered the dial yet
+	Ringing bool         // told to the ACD once
+	Failed  event.Reason // the most telling of what its legs failed with
+}
+
+// offer finds an offer by its id, or by one of its legs (id ""); -1 = none.
+func (a *Attempt) offer(id string, leg int) int {
+	return slices.IndexFunc(a.Offers, func(o Offered) bool {
+		return id != "" && o.OfferID == id || id == "" && slices.Contains(o.Legs, leg)
+	})
 }
 
 // State is all that a call is, as plain data.

@@ -233,7 +233,7 @@ func reasonOfRoute(err error) event.Reason {
 func (o *owner) dialOutside(number string, one bool) {
 	routes, err := o.house.Outside(number)
 	if err != nil {
-		o.then(DialFailed{reasonOfRoute(err), err.Error()})
+		o.then(DialFailed{Reason: reasonOfRoute(err), Detail: err.Error()})
 		return
 	}
 	if one {
@@ -251,7 +251,7 @@ func (o *owner) dialOutside(number string, one bool) {
 func (o *owner) dialTrunk(trunk, number string) {
 	t := o.house.Trunk(trunk)
 	if t == nil || t.Target.URI == "" {
-		o.then(DialFailed{event.ReasonUnreachable, "trunk takes no calls out"})
+		o.then(DialFailed{Reason: event.ReasonUnreachable, Detail: "trunk takes no calls out"})
 		return
 	}
 	// A flow or a transfer may call for help too.
@@ -260,7 +260,7 @@ func (o *owner) dialTrunk(trunk, number string) {
 	target.URI = withUser(target.URI, number)
 	if st, known := o.mgr.deps.SIP.Trunk(o.tenant, trunk); known {
 		if !st.Usable() && !urgent {
-			o.then(DialFailed{event.ReasonUnreachable, "trunk is down"})
+			o.then(DialFailed{Reason: event.ReasonUnreachable, Detail: "trunk is down"})
 			return
 		}
 		if len(st.ServiceRoute) > 0 { // RFC 3608 6.1
@@ -268,7 +268,7 @@ func (o *owner) dialTrunk(trunk, number string) {
 		}
 	}
 	if !o.mgr.takeTrunk(o.m.S.Tenant, trunk, t.MaxCalls, urgent) {
-		o.then(DialFailed{event.ReasonOverload, "trunk is full"})
+		o.then(DialFailed{Reason: event.ReasonOverload, Detail: "trunk is full"})
 		return
 	}
 	from, headers := o.shown(t, number, urgent)
@@ -282,8 +282,8 @@ func (o *owner) dialTrunk(trunk, number string) {
 		Tenant: o.tenant, Name: trunk, Kind: sip.IdentityTrunk, Urgent: urgent})
 	if !ok {
 		o.mgr.release(o.m.S.Tenant, l)
-		o.then(DialFailed{event.ReasonUnreachable, "trunk could not be dialled"})
+		o.then(DialFailed{Reason: event.ReasonUnreachable, Detail: "trunk could not be dialled"})
 		return
 	}
-	o.then(DialStarted{[]LegInfo{{Trunk: trunk, Number: number, SIPCallID: l.dialog.SIPCallID()}}})
+	o.then(DialStarted{Legs: []LegInfo{{Trunk: trunk, Number: number, SIPCallID: l.dialog.SIPCallID()}}})
 }

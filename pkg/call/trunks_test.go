@@ -54,7 +54,7 @@ func TestFailoverOnTheRightAnswers(t *testing.T) {
 			o := &owner{house: trunkHouse{trunk: c.trunk}}
 			refused := LegRefused{Leg: 1, Code: c.failed.Code, Reason: reasonOf(c.failed), Next: o.nextTrunk(&legHandle{trunk: "north", began: time.Now()}, c.failed)}
 			s := start(t, house, twoTrunks)
-			s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+			s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 			s.log = nil
 			s.do(refused)
 			if c.next {
@@ -82,7 +82,7 @@ func (h trunkHouse) Trunk(string) *Trunk { return h.trunk }
 func TestNoFailoverOnceItRang(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		s := start(t, house, twoTrunks)
-		s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+		s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 		s.do(LegProgressed{Leg: 1, Early: early})
 		s.log = nil
 		s.do(LegRefused{Leg: 1, Code: 503, Reason: event.ReasonUnreachable, Next: true})
@@ -91,7 +91,7 @@ func TestNoFailoverOnceItRang(t *testing.T) {
 	}
 	// Nor when the caller has waited the whole ring time, rung or not.
 	s := start(t, house, twoTrunks)
-	s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 	s.log = nil
 	s.after(time.Minute, TimerFired{TimerRing})
 	s.never("DialTrunk south 0123")
@@ -100,9 +100,9 @@ func TestNoFailoverOnceItRang(t *testing.T) {
 
 func TestTheMostTellingAnswerReachesTheCaller(t *testing.T) {
 	s := start(t, house, twoTrunks)
-	s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 	s.do(LegRefused{Leg: 1, Code: 503, Reason: event.ReasonUnreachable, Next: true, Word: "Q.850;cause=41"})
-	s.do(DialStarted{[]LegInfo{{Trunk: "south", Number: "0123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "south", Number: "0123"}}})
 	s.log = nil
 	s.do(LegRefused{Leg: 2, Code: 404, Reason: event.ReasonNotFound, Word: `Q.850;cause=1;text="Unallocated"`})
 	s.want("Reject 404")
@@ -113,7 +113,7 @@ func TestTheMostTellingAnswerReachesTheCaller(t *testing.T) {
 	}
 	// All carriers down: their 503 is no reason for the caller to leave us.
 	s = start(t, house, twoTrunks)
-	s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 	s.do(LegRefused{Leg: 1, Code: 503, Reason: event.ReasonUnreachable, Next: true})
 	s.do(DialFailed{Reason: event.ReasonUnreachable})
 	s.want("Reject 500")
@@ -121,7 +121,7 @@ func TestTheMostTellingAnswerReachesTheCaller(t *testing.T) {
 
 func TestCallerGoneWhileTrunksAreTried(t *testing.T) {
 	s := start(t, house, twoTrunks)
-	s.do(DialStarted{[]LegInfo{{Trunk: "north", Number: "123"}}})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
 	s.do(LegGone{Leg: 0, Remote: true, Reason: event.ReasonCancelled})
 	s.log = nil
 	s.do(LegRefused{Leg: 1, Code: 503, Reason: event.ReasonUnreachable, Next: true})

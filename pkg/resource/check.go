@@ -130,6 +130,14 @@ func exists[S any](c *checker, r ref, field string, kind Kind, m map[Key]*S, nam
 
 func (c *checker) tenant(name string, t *TenantSpec) {
 	r := ref{KindTenant, Key{name, name}}
+	c.afterOffer(r, t.AfterOffer)
+	if t.PriorityWorth != nil {
+		c.must(r, "priority_worth", badDuration(*t.PriorityWorth, "0s", "24h"))
+	}
+	if t.PresenceLease != nil && t.PresenceLease.D() != -1e9 {
+		c.must(r, "presence_lease", badDuration(*t.PresenceLease, "10s", "24h"))
+	}
+	c.must(r, "max_wrap_up", badDuration(t.MaxWrapUp, "0s", "24h"))
 	if t.Language != "" {
 		c.must(r, "language", badLanguage(t.Language))
 	}
@@ -201,7 +209,7 @@ var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park
 var Roles = []string{"agent", "supervisor", "quality", "admin", "ops"}
 
 // Strategies lists how a queue may choose its agent.
-var Strategies = []string{"longest_idle"}
+var Strategies = []string{"longest_idle", "round_robin", "fewest_calls", "least_occupied", "ring_all", "linear", "progressive", "random", "best_skill"}
 
 // Codecs lists what a device or trunk may be limited to.
 var Codecs = []string{"pcma", "pcmu"}
@@ -281,6 +289,13 @@ func (c *checker) user(k Key, u *UserSpec) {
 		c.fault(r, "always_ready", "the user has no device to be called on")
 	}
 	c.skills(r, u.Skills)
+	for ch, n := range u.Capacity {
+		if ch != "voice" && ch != "chat" {
+			c.fault(r, "capacity."+ch, "unknown channel; want voice or chat")
+		} else if n < 0 || n > 1 && ch == "voice" || n > 20 {
+			c.fault(r, "capacity."+ch, "%d; want 0 or 1 for voice, 0 to 20 for chat", n)
+		}
+	}
 	c.outside(r, u.Outside)
 	c.outsideCalls(r, u.OutsideCalls)
 	if u.WrapUp != nil {
@@ -436,12 +451,16 @@ func (c *checker) queue(k Key, q *QueueSpec) {
 		c.must(r, "announce_every", badDuration(*q.AnnounceEvery, "5s", "24h"))
 	}
 	c.skills(r, q.Skills)
+	c.routing(r, q)
 }
 
 func (c *checker) member(r ref, i int, m MemberSpec) {
 	field := fmt.Sprintf("members[%d].agent", i)
 	if m.Rank < 0 || m.Rank > 100 {
 		c.fault(r, fmt.Sprintf("members[%d].rank", i), "%d; want from 0 to 100", m.Rank)
+	}
+	if m.Weight < 0 || m.Weight > 1000 {
+		c.fault(r, fmt.Sprintf("members[%d].weight", i), "%d; want from 0 (as 1) to 1000", m.Weight)
 	}
 	if !IsGlob(m.Agent) {
 		if !exists(c, r, field, KindUser, c.s.Users, m.Agent) {

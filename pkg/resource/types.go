@@ -76,6 +76,20 @@ type TenantSpec struct {
 	// dialled hears a tone, high when it is recorded from now on. The other side
 	// hears the keys. Default: none.
 	InCallCodes map[string]string `yaml:"in_call_codes,omitempty"`
+	// PriorityWorth is how much waiting one point of priority is worth: with 5m
+	// (default) a caller of priority 2 goes before all who came up to ten minutes
+	// earlier with priority 0, and nobody waits for ever. 0s = a higher priority
+	// always goes first.
+	PriorityWorth *Duration `yaml:"priority_worth,omitempty"`
+	// PresenceLease: who is logged in while the phone is out of reach for this long
+	// goes not ready ("device_gone"); default 10m, -1s = never.
+	PresenceLease *Duration `yaml:"presence_lease,omitempty"`
+	// MaxWrapUp bounds wrap-up of the mode until_done; default 1h.
+	MaxWrapUp Duration `yaml:"max_wrap_up,omitempty"`
+	// AfterOffer is what a call that an agent did not take means for the agent, by
+	// cause: no_answer (default "not_ready"; "pause 30s" for always_ready), busy and
+	// rejected ("pause 5s"), unreachable ("pause 1m"); or "stay". A queue's own comes first.
+	AfterOffer map[string]string `yaml:"after_offer,omitempty"`
 	// NotReadyReasons maps the digits after the not_ready code to a reason word.
 	NotReadyReasons map[string]string `yaml:"not_ready_reasons,omitempty"`
 }
@@ -124,6 +138,12 @@ type UserSpec struct {
 	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
 	// WrapUp overrides the queue's wrap-up for this agent.
 	WrapUp *Duration `yaml:"wrap_up,omitempty"`
+	// OnDemand: each log-in or ready is good for one call; then the agent is not
+	// ready ("one_call") until asking for the next.
+	OnDemand bool `yaml:"on_demand,omitempty"`
+	// Capacity by channel; default {voice: 1}. An agent without capacity for a
+	// queue's channel is not offered its callers.
+	Capacity map[string]int `yaml:"capacity,omitempty"`
 }
 
 // DeviceSpec: a SIP phone's account.
@@ -152,6 +172,10 @@ type DeviceSpec struct {
 	MaxContacts  int          `yaml:"max_contacts,omitempty"` // default 5
 	// MaxCalls at a time on this device, dialled and received; more are answered 486 Busy Here. 0 = no cap.
 	MaxCalls int `yaml:"max_calls,omitempty"`
+	// AutoAnswer asks a headset phone to answer a queue's calls by itself, in the
+	// header that it understands: "call_info" (answer-after=0: Snom, Yealink, Grandstream,
+	// Fanvil) or "alert_info" (info=alert-autoanswer: Polycom, Cisco); default not at all.
+	AutoAnswer string `yaml:"auto_answer,omitempty" enum:",call_info,alert_info"`
 }
 
 // HA1Spec is a password as digest authentication needs it: the hash of
@@ -301,14 +325,30 @@ type PromptSpec struct {
 
 // QueueSpec: callers wait here for agents.
 type QueueSpec struct {
-	DisplayName string       `yaml:"display_name,omitempty"`
-	Strategy    string       `yaml:"strategy,omitempty"` // "longest_idle" (default)
-	Members     []MemberSpec `yaml:"members,omitempty"`
-	Priority    int          `yaml:"priority,omitempty"` // added to the call's own; higher first
-	WrapUp      Duration     `yaml:"wrap_up,omitempty"`
-	RingTimeout Duration     `yaml:"ring_timeout,omitempty"` // default 20s
-	MaxWait     Duration     `yaml:"max_wait,omitempty"`     // 0 = no limit
-	MaxLength   int          `yaml:"max_length,omitempty"`   // 0 = no limit
+	DisplayName string `yaml:"display_name,omitempty"`
+	// Strategy by which agents of one rank are chosen: longest_idle (default),
+	// round_robin, fewest_calls, least_occupied, ring_all, linear, progressive, random
+	// (by weight), best_skill. See routing.md.
+	Strategy string       `yaml:"strategy,omitempty"`
+	Members  []MemberSpec `yaml:"members,omitempty"`
+	Priority int          `yaml:"priority,omitempty"` // added to the call's own; higher first
+	WrapUp   Duration     `yaml:"wrap_up,omitempty"`
+	// WrapUpMode: "timed" (default: ends by itself, the agent may end it early), "fixed"
+	// (a supervisor alone may), "until_done" (the agent ends it).
+	WrapUpMode string `yaml:"wrap_up_mode,omitempty" enum:",timed,fixed,until_done"`
+	// WrapUpExtend is how much an agent may add to one wrap-up in all; default 0s.
+	WrapUpExtend Duration `yaml:"wrap_up_extend,omitempty"`
+	RingTimeout  Duration `yaml:"ring_timeout,omitempty"` // default 20s
+	// RingLimit bounds the phones that ring for one caller (ring_all, progressive);
+	// default 10, at most 50. RingStep is when progressive adds a phone; default 5s.
+	RingLimit int      `yaml:"ring_limit,omitempty"`
+	RingStep  Duration `yaml:"ring_step,omitempty"`
+	// Tiers open members of a rank (and higher ones not named) only after a time of waiting.
+	Tiers []TierSpec `yaml:"tiers,omitempty"`
+	// AfterOffer as in TenantSpec, for calls of this queue.
+	AfterOffer map[string]string `yaml:"after_offer,omitempty"`
+	MaxWait    Duration          `yaml:"max_wait,omitempty"`   // 0 = no limit
+	MaxLength  int               `yaml:"max_length,omitempty"` // 0 = no limit
 	// LeaveWhenEmpty: a caller does not join, and leaves, when nobody is logged in. Default true.
 	LeaveWhenEmpty *bool  `yaml:"leave_when_empty,omitempty"`
 	Music          string `yaml:"music,omitempty"` // prompt name; default "music"
@@ -323,12 +363,28 @@ type QueueSpec struct {
 	Record       Record   `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// Skills needed: skill -> least level.
 	Skills map[string]int `yaml:"skills,omitempty"`
+	// Need is an expression over skills, which may relax with the time of waiting:
+	// "ro > 5 and (sales >= 3 or not junior); after 30s ro > 2; after 60s any". It
+	// counts beside Skills. A step may only widen.
+	Need string `yaml:"need,omitempty"`
+	// LastAgent: a caller who talked to an agent less than this ago waits for that
+	// agent first, for Patience (default 30s); default 0s = no.
+	LastAgent Duration `yaml:"last_agent,omitempty"`
+	Patience  Duration `yaml:"patience,omitempty"`
+}
+
+// TierSpec opens a rank after a time of waiting.
+type TierSpec struct {
+	Rank  int      `yaml:"rank"`
+	After Duration `yaml:"after"`
 }
 
 // MemberSpec: an agent (user name, or a glob over user names such as "agent*") in a queue.
 type MemberSpec struct {
 	Agent string `yaml:"agent"`
 	Rank  int    `yaml:"rank,omitempty"`
+	// Weight is the agent's share of the strategy random; default 1.
+	Weight int `yaml:"weight,omitempty"`
 }
 
 // FlowSpec is an IVR program. Its body is parsed and checked by ivr/flow; here

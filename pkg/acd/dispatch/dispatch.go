@@ -371,6 +371,12 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 		d.agentChanged(f)
 	case acd.Decided:
 		d.write(now, f.CallID, f.Decision)
+	case acd.Assigned:
+		d.write(now, f.CallID, f.QueueAssigned)
+		d.log.Info("caller given to an agent", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("agent", f.Agent), zap.String("how", f.How), zap.String("by", f.By))
+	case acd.PriorityChanged:
+		d.write(now, f.CallID, f.QueuePriority)
+		d.log.Info("priority changed", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.Int("from", f.From), zap.Int("to", f.To), zap.String("by", f.By))
 	case acd.Fault:
 		d.met.faults.WithLabelValues(f.Rule).Inc()
 		d.log.Warn("acd fault", zap.String("reason", f.Rule), zap.String("detail", f.Detail))
