@@ -164,7 +164,11 @@ func TestTransferThatComesBack(t *testing.T) {
 	s.at("09:03:00", "c", starts("1000"), enters("sales"), leaves("sales", "answered", 0, "bob"), talks("sales", "bob"))
 	s.at("09:03:10", "c", event.TransferAsked{Transfer: "attended", Agent: "bob", Code: 202}, event.TransferEnded{Transfer: "attended", Outcome: "done"}, talks("sales", "eva"))
 	s.at("09:33:10", "c", ends(hungUp, normal))
+	// A caller who transfers bob away: bob transferred nobody.
+	s.at("09:40:00", "d", starts("1000"), enters("sales"), leaves("sales", "answered", 0, "leo"), talks("sales", "leo"))
+	s.at("09:40:10", "d", event.TransferAsked{Transfer: "blind", Device: "anna", Code: 202}, event.TransferEnded{Transfer: "blind", Outcome: "done"}).at("09:41:00", "d", ends(hungUp, normal))
 	b, _ := project(s.events)
+	want(t, "leo", b.total(Agent, "leo"), "answered=1 answered_in_t=1 handled=1 talk_ms=10000")
 	want(t, "bob", b.total(Agent, "bob"), "answered=3 answered_in_t=3 handled=3 talk_ms=120000 transferred=1")
 	want(t, "eva", b.total(Agent, "eva"), "")
 }

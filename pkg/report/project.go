@@ -44,7 +44,8 @@ type call struct {
 	Started   int64         `json:"started"`
 	Connected bool          `json:"connected,omitempty"`
 	InMenu    bool          `json:"in_menu,omitempty"` // the running segment is a menu
-	Transfer  bool          `json:"transfer,omitempty"`
+	Transfer  bool          `json:"transfer,omitempty"` // asked and taken on, not ended
+	AskedBy   string        `json:"asked_by,omitempty"` // the agent who asked for it; "" = the caller
 	Stays     int           `json:"stays,omitempty"` // ended without an answer since the last answer
 	Stay      *stay         `json:"stay,omitempty"`
 	Segment   segment       `json:"segment,omitzero"`
@@ -136,7 +137,9 @@ func (p *Projector) callEvent(e event.Event, c *call, now int64) {
 	case event.SegmentStarted:
 		p.segment(e.Tenant, c, b, now)
 	case event.TransferAsked:
-		c.Transfer = c.Transfer || b.Code == 202 && b.Transfer != "third"
+		if b.Code == 202 && b.Transfer != "third" {
+			c.Transfer, c.AskedBy = true, b.Agent
+		}
 	case event.TransferEnded:
 		p.transferEnded(e.Tenant, c, b, now)
 	case event.CallEnded:
@@ -166,7 +169,7 @@ func (p *Projector) bookAgent(tenant, agent string, at int64, c Counter, n int64
 
 func (p *Projector) entered(tenant string, c *call, b event.QueueEntered, now int64) {
 	p.endStay(tenant, c, now) // its end was lost
-	p.endTalk(tenant, c, now, c.Transfer)
+	p.endTalk(tenant, c, now, c.byAgent())
 	c.Stay = &stay{b.Queue, now, threshold(b.ServiceMs, DefaultServiceLevel), threshold(b.ShortMs, DefaultShortAbandon)}
 	p.book(tenant, b.Queue, c.Number, now, Entered, 1)
 	switch {
@@ -287,11 +290,14 @@ func (p *Projector) transferEnded(tenant string, c *call, b event.TransferEnded,
 	if b.Transfer == "third" {
 		return
 	}
-	c.Transfer = false
 	if b.Outcome == "done" {
-		p.endTalk(tenant, c, now, b.Transfer != "park")
+		p.endTalk(tenant, c, now, b.Transfer != "park" && c.byAgent())
 	}
+	c.Transfer, c.AskedBy = false, ""
 }
+
+// byAgent: the transfer that goes on is one of the agent who talks.
+func (c *call) byAgent() bool { return c.Transfer && c.Talk != nil && c.Talk.Agent == c.AskedBy }
 
 // endTalk counts a conversation that is over.
 func (p *Projector) endTalk(tenant string, c *call, now int64, transferred bool) {

@@ -155,8 +155,8 @@ ON CONFLICT (gen) DO UPDATE SET active = excluded.active, version = excluded.ver
 	})
 }
 
-// ReportRows implements follow.Store. Rows that are written meanwhile are told as
-// they were or as they are.
+// ReportRows implements follow.Store. One statement reads one snapshot of the WAL:
+// what is stored behind its first row is not seen.
 func (s *Store) ReportRows(ctx context.Context, gen int64, tenant string, kind report.Kind, name string, from, to int64) iter.Seq2[report.Row, error] {
 	return func(yield func(report.Row, error) bool) {
 		rows, err := s.read.QueryContext(ctx, `SELECT start, name, counts FROM report_rows WHERE tenant = ? AND gen = ? AND kind = ? AND start >= ? AND start < ? AND (? = '' OR name = ?) ORDER BY start, name`,

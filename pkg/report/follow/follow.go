@@ -39,7 +39,8 @@ type Store interface {
 	// SaveReport replaces rows and the position in one transaction. With
 	// r.Active the generation is the one in use from then on.
 	SaveReport(ctx context.Context, r Saved, rows map[report.Key]report.Counts) error
-	// ReportRows lists rows that start in [from, to), by start and name.
+	// ReportRows lists rows that start in [from, to), by start and name, as they
+	// are when the first is told.
 	ReportRows(ctx context.Context, gen int64, tenant string, kind report.Kind, name string, from, to int64) iter.Seq2[report.Row, error]
 	// CompareReports counts the rows that differ between two generations.
 	CompareReports(ctx context.Context, a, b int64) (int, error)
@@ -346,8 +347,19 @@ func (f *Follower) Ask(ctx context.Context, q Question) (a Answer, err error) {
 	a.AsOf, a.Lag = f.cfg.Now(), f.last-f.live.seq
 	from, to := q.After.From(q.From.UnixMilli(), q.Per), q.To.UnixMilli()
 	more := f.unstored(q.Tenant, q.Kind, q.Name, from, to, a.AsOf.UnixMilli())
-	defer f.give() // a flush between would count pending rows twice
-	rows := f.store.ReportRows(ctx, f.live.gen, q.Tenant, q.Kind, q.Name, from, to)
+	// The first row is read while nothing can be stored: from then on the reader
+	// sees the rows as they are now, and a long answer is in nobody's way.
+	next, end := iter.Pull2(f.store.ReportRows(ctx, f.live.gen, q.Tenant, q.Kind, q.Name, from, to))
+	defer end()
+	r, err, ok := next()
+	f.give()
+	rows := func(yield func(report.Row, error) bool) {
+		for ; ok; r, err, ok = next() {
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 	a.Lines, a.Next, err = report.Group(report.Overlay(rows, more), q.Per, q.Zone, q.After, q.Limit)
 	if q.Per == report.PerTotal {
 		for i := range a.Lines {
