@@ -173,6 +173,19 @@ func TestTransferThatComesBack(t *testing.T) {
 	want(t, "eva", b.total(Agent, "eva"), "")
 }
 
+// A colleague picks the call up (*8): the queue knows only that it was answered;
+// who has it the call says, before or after that. A phone of nobody may too.
+func TestPickedUp(t *testing.T) {
+	s := newScore(t)
+	s.at("09:00:00", "", moves("eva", "offline", "ready"))
+	s.at("09:00:00", "a", starts("1000"), enters("sales")).at("09:00:10", "a", leaves("sales", "answered", 10_000), talks("sales", "eva")).at("09:01:10", "a", ends(hungUp, normal))
+	s.at("09:02:00", "b", starts("1000"), enters("sales")).at("09:02:30", "b", talks("sales", "eva"), leaves("sales", "answered", 30_000)).at("09:03:30", "b", ends(hungUp, normal))
+	s.at("09:04:00", "c", starts("1000"), enters("sales"), leaves("sales", "answered", 0), talks("sales", "")).at("09:04:20", "c", ends(hungUp, normal))
+	b, _ := project(s.events)
+	want(t, "queue", b.total(Queue, "sales"), "entered=3 answered=3 answered_in_t=2 wait_answered_ms=40000 longest_wait_ms=30000 handled=3 talk_ms=140000")
+	want(t, "eva", b.total(Agent, "eva"), "answered=2 answered_in_t=1 wait_answered_ms=40000 longest_wait_ms=30000 handled=2 talk_ms=120000")
+}
+
 func TestRingNoAnswer(t *testing.T) {
 	s := newScore(t)
 	s.at("09:14:50", "a", starts("1000"), enters("sales"))

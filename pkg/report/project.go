@@ -43,10 +43,10 @@ type call struct {
 	Number    string        `json:"number,omitempty"` // "" unless it came from outside
 	Started   int64         `json:"started"`
 	Connected bool          `json:"connected,omitempty"`
-	InMenu    bool          `json:"in_menu,omitempty"` // the running segment is a menu
+	InMenu    bool          `json:"in_menu,omitempty"`  // the running segment is a menu
 	Transfer  bool          `json:"transfer,omitempty"` // asked and taken on, not ended
 	AskedBy   string        `json:"asked_by,omitempty"` // the agent who asked for it; "" = the caller
-	Stays     int           `json:"stays,omitempty"` // ended without an answer since the last answer
+	Stays     int           `json:"stays,omitempty"`    // ended without an answer since the last answer
 	Stay      *stay         `json:"stay,omitempty"`
 	Segment   segment       `json:"segment,omitzero"`
 	Talk      *conversation `json:"talk,omitempty"`
@@ -78,7 +78,9 @@ type origin struct {
 // conversation is a caller from a queue with the agent who answered.
 type conversation struct {
 	origin
-	Agent  string `json:"agent"`
+	Agent  string `json:"agent"` // "" = not told yet, or nobody's phone
+	WaitMs int64  `json:"wait_ms,omitempty"`
+	InT    bool   `json:"in_t,omitempty"`
 	TalkMs int64  `json:"talk_ms,omitempty"`
 	HoldMs int64  `json:"hold_ms,omitempty"`
 }
@@ -214,21 +216,14 @@ func (p *Projector) left(tenant string, c *call, b event.QueueLeft, now int64) {
 	switch k {
 	case Answered:
 		add(WaitAnsweredMs, wait)
-		in := int64(0)
 		if wait <= s.T {
-			in = 1
-		}
-		add(AnsweredInT, in)
-		for k, n := range map[Counter]int64{Answered: 1, WaitAnsweredMs: wait, AnsweredInT: in, LongestWaitMs: wait} {
-			p.bookAgent(tenant, b.Agent, now, k, n)
+			add(AnsweredInT, 1)
 		}
 		p.endTalk(tenant, c, now, false)
 		c.Stays = 0
-		c.Talk = &conversation{origin: origin{s.Queue, c.Number, s.Entered, now}, Agent: b.Agent}
-		if a := p.agents[ref{tenant, b.Agent}]; a != nil {
-			o := c.Talk.origin
-			a.WrapUp = &o
-		}
+		c.Talk = &conversation{origin: origin{s.Queue, c.Number, s.Entered, now}, WaitMs: wait, InT: wait <= s.T}
+		// Whom the queue did not send (a call picked up) the segment names.
+		p.answeredBy(tenant, c.Talk, cmp.Or(b.Agent, c.Segment.Agent))
 		return
 	case Abandoned:
 		add(WaitAbandonedMs, wait)
@@ -240,6 +235,26 @@ func (p *Projector) left(tenant string, c *call, b event.QueueLeft, now int64) {
 		}
 	}
 	c.Stays++
+}
+
+// answeredBy says who has answered, once.
+func (p *Projector) answeredBy(tenant string, t *conversation, agent string) {
+	if t.Agent != "" || agent == "" {
+		return
+	}
+	t.Agent = agent
+	in := int64(0)
+	if t.InT {
+		in = 1
+	}
+	p.bookAgent(tenant, agent, t.Answered, Answered, 1)
+	p.bookAgent(tenant, agent, t.Answered, AnsweredInT, in)
+	p.bookAgent(tenant, agent, t.Answered, WaitAnsweredMs, t.WaitMs)
+	p.bookAgent(tenant, agent, t.Answered, LongestWaitMs, t.WaitMs)
+	if a := p.agents[ref{tenant, agent}]; a != nil {
+		o := t.origin
+		a.WrapUp = &o
+	}
 }
 
 // endStay closes a stay whose QueueLeft never came: the server was killed.
@@ -263,11 +278,16 @@ func (p *Projector) segment(tenant string, c *call, b event.SegmentStarted, now 
 	if !talk && b.Segment != event.SegmentHold {
 		return // while somebody else is rung for a transfer, the conversation may come back
 	}
-	if c.Talk != nil && c.Talk.Agent != b.Agent {
-		if b.By == "park" {
-			return
+	if c.Talk != nil && b.By != "park" {
+		if c.Talk.TalkMs+c.Talk.HoldMs == 0 {
+			p.answeredBy(tenant, c.Talk, b.Agent)
 		}
-		p.endTalk(tenant, c, now, false)
+		if c.Talk.Agent != b.Agent {
+			p.endTalk(tenant, c, now, false)
+		}
+	}
+	if b.By == "park" {
+		return
 	}
 	c.Segment = segment{b.Agent, !talk, now}
 }
@@ -275,7 +295,7 @@ func (p *Projector) segment(tenant string, c *call, b event.SegmentStarted, now 
 // addSegment counts the running segment to the conversation that it belongs to.
 func (p *Projector) addSegment(c *call, now int64) {
 	s := c.Segment
-	if c.Talk == nil || s.Agent == "" || s.Agent != c.Talk.Agent {
+	if c.Talk == nil || s.Since == 0 || s.Agent != c.Talk.Agent {
 		return
 	}
 	if s.Hold {
