@@ -46,6 +46,7 @@ torture: ## A million mutated SIP and SDP messages against a running stack (SIP_
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./cmd/centrala/e2e/
+	$(GO) vet -tags bench ./media/record
 
 lint: fmt-check vet ## gofmt, go vet and staticcheck (fetched, pinned)
 	$(GO) run $(STATICCHECK) ./...
@@ -81,8 +82,9 @@ selftest: build ## Robots make one call on a server that runs with configs/demo
 load: build ## Load on a running server: make load ARGS='queue --rate 50'
 	$(BIN) load $(ARGS)
 
-bench: build ## The whole series against configs/bench, one table beside the targets
+bench: build ## The whole series against configs/bench, one table beside the targets; the recorder's cost, and 200 kills under 500 recordings
 	$(BIN) load --bench --config configs/bench/centrala.yaml $(ARGS)
+	$(GO) test -count=1 -tags bench -timeout 30m -v -run '^(TestCost|TestKilledAtAnyMoment)$$' ./media/record
 
 docs: generate ## Generated documentation
 

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -9,10 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,89 +111,6 @@ func TestFlushedInTime(t *testing.T) {
 	if info, _ := os.Stat(filepath.Join(dir, "default")); info.Mode().Perm()&^0o750 != 0 {
 		t.Errorf("folder mode %v", info.Mode())
 	}
-}
-
-// The child is killed with SIGKILL in mid-call.
-func TestKill9(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes two seconds of real time")
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cmd := exec.Command(exe, "-test.run=^$")
-	cmd.Env = append(os.Environ(), "RECORD_CRASH_DIR="+dir)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := 0 // packets the child had given to Write when it was killed, at least
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if fmt.Sscanf(lines.Text(), "sent %d", &said); said >= 80 {
-			break
-		}
-	}
-	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	for lines.Scan() {
-		fmt.Sscanf(lines.Text(), "sent %d", &said)
-	}
-	cmd.Wait()
-	if said < 80 {
-		t.Fatalf("child sent only %d packets", said)
-	}
-	for i := range 5 {
-		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("c-%d.wav", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := readStrict(b)
-		if err != nil {
-			t.Fatalf("recording %d: %v", i, err)
-		}
-		w = w.split(codec.PCMU)
-		if lost := said*160 - w.n; lost > 8000 {
-			t.Errorf("recording %d lacks %d ms", i, lost/8)
-		}
-		for ch := range w.sides {
-			if heard := bytes.Count(w.sides[ch], []byte{byte(ch + 1)}); heard < w.n*9/10 {
-				t.Errorf("recording %d, channel %d: only %d of %d samples", i, ch, heard, w.n)
-			}
-		}
-	}
-}
-
-func crashChild(dir string) {
-	w, err := NewWriter(Config{Dir: dir})
-	if err != nil || w.Start(context.Background()) != nil {
-		os.Exit(3)
-	}
-	var recs []*Recording
-	for i := range 5 {
-		r, err := w.Open(fmt.Sprintf("c-%d.wav", i), codec.PCMU, nil)
-		if err != nil {
-			os.Exit(4)
-		}
-		recs = append(recs, r)
-	}
-	start := time.Now()
-	for i := range 1000 {
-		due := start.Add(time.Duration(i) * 20 * time.Millisecond)
-		time.Sleep(time.Until(due))
-		for _, r := range recs {
-			r.Write(Left, codec.PCMU, due, 1, uint32(i*160), frame(1))
-			r.Write(Right, codec.PCMU, due, 2, uint32(i*160), frame(2))
-		}
-		fmt.Println("sent", i)
-	}
-	os.Exit(5)
 }
 
 func TestOpenFaults(t *testing.T) {
