@@ -28,7 +28,7 @@ type entry struct {
 }
 
 // NewLibrary returns a cache that keeps at most maxBytes of clips, counting
-// linear sound and both encodings (32 kB a second). A clip larger than that is
+// linear sound and all encodings (44 kB a second, 76 with wideband sound). A clip larger than that is
 // still returned, but not kept.
 func NewLibrary(maxBytes int64) *Library {
 	return &Library{max: maxBytes, entries: map[string]*list.Element{}, recent: list.New(), loading: map[string]*entry{}}

@@ -85,8 +85,8 @@ func strength(pcm []int16, hz float64) float64 {
 	var re, im float64
 	for i, s := range pcm {
 		w := 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(len(pcm)))
-		re += w * float64(s) * math.Cos(2*math.Pi*hz*float64(i)/outRate)
-		im += w * float64(s) * math.Sin(2*math.Pi*hz*float64(i)/outRate)
+		re += w * float64(s) * math.Cos(2*math.Pi*hz*float64(i)/narrow)
+		im += w * float64(s) * math.Sin(2*math.Pi*hz*float64(i)/narrow)
 	}
 	return 20 * math.Log10(math.Hypot(re, im)*4/float64(len(pcm))/(0.5*32767)+1e-9)
 }
@@ -329,17 +329,17 @@ func TestTones(t *testing.T) {
 
 func TestLibrary(t *testing.T) {
 	o := wavOpts{tag: tagMuLaw, ch: 1, bits: 8, rate: 8000, size: -1}
-	second := makeWAV(o, make([]byte, 8000)) // 32 kB + a little in the cache
+	second := makeWAV(o, make([]byte, 8000)) // 44 kB in the cache
 	var opens atomic.Int32
 	open := func() (io.ReadCloser, error) { opens.Add(1); return io.NopCloser(bytes.NewReader(second)), nil }
-	l := NewLibrary(100_000) // three clips
+	l := NewLibrary(140_000) // three clips
 	for _, key := range []string{"a", "b", "c", "a", "d", "a", "c", "b"} {
 		if _, err := l.Get(key, open); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// d pushed out b (a was asked for again); b at the end is read again.
-	if opens.Load() != 5 || l.Bytes() > 100_000 {
+	if opens.Load() != 5 || l.Bytes() > 140_000 {
 		t.Errorf("%d reads, want 5; %d bytes", opens.Load(), l.Bytes())
 	}
 	boom := errors.New("boom")
@@ -425,6 +425,63 @@ func BenchmarkLoad44100Stereo10s(b *testing.B) {
 	for b.Loop() {
 		if _, err := Load(bytes.NewReader(file), "x"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestWideband: a file of 48 kHz keeps what G.722 and Opus carry above 4 kHz, and
+// one of 8 kHz plays in every codec as well.
+func TestWideband(t *testing.T) {
+	for _, tt := range []struct {
+		rate int
+		hz   float64
+	}{{48000, 5500}, {16000, 5500}, {8000, 1000}} {
+		pcm := make([]byte, 2*tt.rate)
+		for i := range tt.rate {
+			binary.LittleEndian.PutUint16(pcm[2*i:], uint16(int16(8000*math.Sin(2*math.Pi*tt.hz*float64(i)/float64(tt.rate)))))
+		}
+		c, err := Load(bytes.NewReader(makeWAV(wavOpts{tag: tagPCM, ch: 1, bits: 16, rate: tt.rate, size: -1}, pcm)), "tone")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(c.Frames(codec.G722)); n != 8000 {
+			t.Errorf("%d Hz: %d octets of G.722", tt.rate, n)
+		}
+		if n := len(c.Packets(codec.Opus)); n != 50 {
+			t.Errorf("%d Hz: %d packets of Opus", tt.rate, n)
+		}
+		decode := map[codec.ID]func(d codec.Decoder) (out []int16){
+			codec.G722: func(d codec.Decoder) []int16 {
+				out := make([]int16, 16000)
+				n, _ := d.Decode(out, c.Frames(codec.G722))
+				return out[:n]
+			},
+			codec.Opus: func(d codec.Decoder) (all []int16) {
+				out := make([]int16, 1920)
+				for _, p := range c.Packets(codec.Opus) {
+					n, err := d.Decode(out, p)
+					if err != nil {
+						t.Fatal(err)
+					}
+					all = append(all, out[:n]...)
+				}
+				return all
+			},
+		}
+		for id, f := range decode {
+			d, err := codec.NewDecoder(id, 16000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := f(d)[4800:]
+			var a, b float64
+			for i, v := range out {
+				p := 2 * math.Pi * tt.hz * float64(i) / 16000
+				a, b = a+float64(v)*math.Cos(p), b+float64(v)*math.Sin(p)
+			}
+			if peak := 2 * math.Hypot(a, b) / float64(len(out)); peak < 4500 || peak > 11000 {
+				t.Errorf("%v of a file at %d Hz: %.0f Hz at a peak of %.0f, want about 8000", id, tt.rate, tt.hz, peak)
+			}
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/resample"
 )
 
 // MaxClip is the longest clip Load accepts.
@@ -43,16 +44,18 @@ const (
 var rates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}
 
 // Load reads a WAV file: PCM of 8, 16, 24 or 32 bits, 32-bit float or G.711, mono
-// or stereo (mixed down), 8 to 96 kHz, and returns it as 8 kHz mono. Memory grows
+// or stereo (mixed down), 8 to 96 kHz, and returns it as mono at 8 kHz, and at 16 kHz
+// too when the file has that much. Memory grows
 // with the sound read, never with what a header claims; at most MaxClip. A file
 // that ends early gives what is there. Errors wrap ErrFormat, ErrTooLong,
 // ErrEmpty or the reader's.
 func Load(r io.Reader, name string) (*Clip, error) {
-	pcm, err := readWAV(bufio.NewReaderSize(r, 1<<15))
+	c, err := readWAV(bufio.NewReaderSize(r, 1<<15))
 	if err != nil {
 		return nil, fmt.Errorf("play: %q: %w", name, err)
 	}
-	return newClip(name, pcm), nil
+	c.name = name
+	return c, nil
 }
 
 // wavFormat is what the fmt chunk says.
@@ -63,7 +66,7 @@ type wavFormat struct {
 	bytes    int // a sample of one channel
 }
 
-func readWAV(r *bufio.Reader) ([]int16, error) {
+func readWAV(r *bufio.Reader) (*Clip, error) {
 	var h [12]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		return nil, short(err, "the RIFF header")
@@ -152,7 +155,7 @@ func readFormat(r io.Reader, size int64) (*wavFormat, error) {
 // Chunks that follow an empty data chunk, when 0 really means 0.
 var trailing = []string{"LIST", "id3 ", "ID3 ", "bext", "fact", "cue ", "smpl", "JUNK", "PAD "}
 
-func readData(r *bufio.Reader, f *wavFormat, size int64) ([]int16, error) {
+func readData(r *bufio.Reader, f *wavFormat, size int64) (*Clip, error) {
 	var src io.Reader = r
 	switch {
 	case size == 0:
@@ -165,23 +168,23 @@ func readData(r *bufio.Reader, f *wavFormat, size int64) ([]int16, error) {
 	default:
 		src = io.LimitReader(r, size)
 	}
-	const maxSamples = int64(MaxClip/time.Second) * outRate
+	const maxSamples = int64(MaxClip/time.Second) * narrow
 	block := f.bytes * f.channels
-	rs := newResampler(f.rate)
-	var out []int16
+	low := newTrack(f.rate, narrow)
+	var high *track
+	if f.rate >= wide {
+		high = newTrack(f.rate, wide)
+	}
 	buf, mono := make([]byte, 1<<12*block), make([]float32, 1<<12)
 	for {
 		n, err := io.ReadFull(src, buf)
 		n -= n % block
 		x := f.mix(mono, buf[:n])
-		if f.rate == outRate {
-			for _, s := range x {
-				out = append(out, clamp16(float64(s)))
-			}
-		} else {
-			out = rs.push(out, x)
+		low.push(x)
+		if high != nil {
+			high.push(x)
 		}
-		if int64(len(out)) > maxSamples {
+		if int64(len(low.pcm)) > maxSamples {
 			return nil, fmt.Errorf("%w: more than %v", ErrTooLong, MaxClip)
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -191,13 +194,44 @@ func readData(r *bufio.Reader, f *wavFormat, size int64) ([]int16, error) {
 			return nil, err
 		}
 	}
-	if f.rate != outRate {
-		out = rs.finish(out)
-	}
-	if len(out) == 0 {
+	c := newClip("", low.finish())
+	if c.samples == 0 {
 		return nil, ErrEmpty
 	}
-	return out, nil
+	if high != nil {
+		c.widen(high.finish())
+	}
+	return c, nil
+}
+
+// track is a file's sound at one rate.
+type track struct {
+	file *resample.File // nil: at that rate already
+	pcm  []int16
+}
+
+func newTrack(from, to int) *track {
+	if from == to {
+		return new(track)
+	}
+	return &track{file: resample.NewFile(from, to)}
+}
+
+func (t *track) push(x []float32) {
+	if t.file != nil {
+		t.pcm = t.file.Push(t.pcm, x)
+		return
+	}
+	for _, s := range x {
+		t.pcm = append(t.pcm, clamp16(float64(s)))
+	}
+}
+
+func (t *track) finish() []int16 {
+	if t.file != nil {
+		t.pcm = t.file.Finish(t.pcm)
+	}
+	return t.pcm
 }
 
 // mix decodes whole blocks into dst on the scale of 16 bits, the mean of the

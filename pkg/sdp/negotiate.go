@@ -27,6 +27,7 @@ type Negotiated struct {
 	Codec                    Codec // with the payload type to send with
 	RecvPT                   uint8 // payload type the peer sends with
 	EventSendPT, EventRecvPT uint8 // telephone-event, 0 = none
+	EventClock               int   // of telephone-event, in Hz
 	Send, Recv               bool  // what we may do
 	PtimeMs                  int   // packet time to send with, 10..60
 	SDES                     *SDES // keys of the signalling, nil = none
@@ -75,7 +76,7 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	if err != nil {
 		return nil, n, err
 	}
-	chosen, ok := pick(l.Codecs, m.Codecs)
+	chosen, own, ok := pick(l.Codecs, m.Codecs)
 	if !ok {
 		return nil, n, ErrNoCommonCodec
 	}
@@ -85,9 +86,10 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	n.SDES, n.DTLS, n.ICE = sdes, dtls, m.ICE
 	codecs := make([]Codec, 1, 2)
 	codecs[0] = chosen
+	codecs[0].Fmtp = own.Fmtp // each side says what it wants to receive
 	n.Codec, n.RecvPT = chosen, chosen.PayloadType
 	if ev, ok := events(l.Codecs, m.Codecs, chosen.ClockRate); ok {
-		n.EventSendPT, n.EventRecvPT = ev.PayloadType, ev.PayloadType
+		n.EventSendPT, n.EventRecvPT, n.EventClock = ev.PayloadType, ev.PayloadType, ev.ClockRate
 		codecs = append(codecs, ev)
 	}
 	dir := n.settle(m, l)
@@ -161,17 +163,18 @@ func Accept(l Local, answer *Session) (Negotiated, error) {
 	if !found {
 		return n, ErrNoCommonCodec
 	}
-	for _, our := range l.Codecs {
-		if !our.IsEvent() || our.ClockRate != n.Codec.ClockRate {
+	for _, clock := range eventClocks(n.Codec.ClockRate) {
+		i := slices.IndexFunc(l.Codecs, func(c Codec) bool { return c.IsEvent() && c.ClockRate == clock })
+		if i < 0 || n.EventClock != 0 {
 			continue
 		}
+		our := l.Codecs[i]
 		if i := slices.IndexFunc(m.Codecs, our.same); i >= 0 {
-			n.EventSendPT, n.EventRecvPT = m.Codecs[i].PayloadType, our.PayloadType
+			n.EventSendPT, n.EventRecvPT, n.EventClock = m.Codecs[i].PayloadType, our.PayloadType, clock
 		} else if slices.Contains(m.Bare, our.PayloadType) {
 			// Some gateways answer with our number and no rtpmap.
-			n.EventSendPT, n.EventRecvPT = our.PayloadType, our.PayloadType
+			n.EventSendPT, n.EventRecvPT, n.EventClock = our.PayloadType, our.PayloadType, clock
 		}
-		break
 	}
 	n.settle(m, l)
 	if n.DTLS != nil {
@@ -220,30 +223,44 @@ func sameFamily(a, b netip.AddrPort) bool {
 	return a.Addr().Unmap().Is4() == b.Addr().Is4()
 }
 
-// pick returns the peer's entry for the first of our audio codecs it has.
-func pick(ours, theirs []Codec) (Codec, bool) {
+// pick returns the peer's entry for the first of our audio codecs it has, and ours.
+func pick(ours, theirs []Codec) (their, our Codec, ok bool) {
 	for _, c := range ours {
 		if c.IsEvent() {
 			continue
 		}
 		if i := slices.IndexFunc(theirs, c.same); i >= 0 {
-			return theirs[i], true
+			return theirs[i], c, true
 		}
 	}
-	return Codec{}, false
+	return Codec{}, Codec{}, false
+}
+
+// eventClocks is at which clocks telephone-events may go with a codec of clock hz:
+// its own (RFC 4733 2.1 wants the timestamps of one stream in one unit), or 8 kHz,
+// which phones with Opus offer alone (baresip, Linphone); then the duration counts
+// at 8 kHz, and the timestamps, which only tell one event from the next, as the
+// stream's do.
+func eventClocks(hz int) []int {
+	if hz == 8000 {
+		return []int{8000}
+	}
+	return []int{hz, 8000}
 }
 
 // events returns the peer's telephone-event at the codec's clock (RFC 4733
 // 2.5.1.2), with the keys we speak.
 func events(ours, theirs []Codec, clock int) (Codec, bool) {
-	for _, c := range ours {
-		if !c.IsEvent() || c.ClockRate != clock {
-			continue
-		}
-		if i := slices.IndexFunc(theirs, c.same); i >= 0 {
-			ev := theirs[i]
-			ev.Fmtp = c.Fmtp
-			return ev, true
+	for _, hz := range eventClocks(clock) {
+		for _, c := range ours {
+			if !c.IsEvent() || c.ClockRate != hz {
+				continue
+			}
+			if i := slices.IndexFunc(theirs, c.same); i >= 0 {
+				ev := theirs[i]
+				ev.Fmtp = c.Fmtp
+				return ev, true
+			}
 		}
 	}
 	return Codec{}, false
@@ -306,7 +323,7 @@ func stream(b []byte, l Local, proto string, codecs []Codec, dir Direction, mux 
 			b = strconv.AppendInt(b, int64(c.Channels), 10)
 		}
 		b = append(b, "\r\n"...)
-		if c.IsEvent() && c.Fmtp != "" && !strings.ContainsAny(c.Fmtp, "\r\n") {
+		if c.Fmtp != "" && !strings.ContainsAny(c.Fmtp, "\r\n") {
 			b = append(b, "a=fmtp:"...)
 			b = strconv.AppendUint(b, uint64(c.PayloadType), 10)
 			b = append(b, ' ')

@@ -348,8 +348,10 @@ func (p *parser) rtpmap(n int, v string) error {
 		return syntax(n, "rtpmap %q; want type name/clock", v)
 	}
 	c := Codec{Name: strings.ToUpper(name), ClockRate: int(hz), Channels: 1, PayloadType: uint8(k)}
-	if strings.EqualFold(name, eventName) {
-		c.Name = eventName
+	for _, low := range [...]string{eventName, opusName} {
+		if strings.EqualFold(name, low) {
+			c.Name = low
+		}
 	}
 	if hasChans {
 		ch, err := strconv.ParseUint(chans, 10, 8)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -41,7 +42,7 @@ var (
 
 // Codec is one payload format (RFC 3264 5.1).
 type Codec struct {
-	Name        string // upper case; "telephone-event" in lower case
+	Name        string // upper case; "telephone-event" and "opus" in lower case
 	ClockRate   int    // Hz
 	Channels    int    // 1 unless told
 	Fmtp        string // format parameters, "" none
@@ -55,12 +56,39 @@ const eventName = "telephone-event"
 var (
 	CodecPCMU = Codec{Name: "PCMU", ClockRate: 8000, Channels: 1, PayloadType: 0}
 	CodecPCMA = Codec{Name: "PCMA", ClockRate: 8000, Channels: 1, PayloadType: 8}
+	// CodecG722 has a clock of 8 kHz by an old error (RFC 3551 4.5.2).
+	CodecG722 = Codec{Name: "G722", ClockRate: 8000, Channels: 1, PayloadType: 9}
+	// CodecOpus says two channels whatever it carries (RFC 7587 7); we receive any
+	// and can use the copies of lost frames.
+	CodecOpus = Codec{Name: opusName, ClockRate: 48000, Channels: 2, PayloadType: 111, Fmtp: "minptime=10;useinbandfec=1"}
 )
+
+const opusName = "opus"
 
 // TelephoneEvent is RFC 4733 at 8 kHz with the payload type pt (96..127, usually
 // 101), for the 16 keys.
-func TelephoneEvent(pt uint8) Codec {
-	return Codec{Name: eventName, ClockRate: 8000, Channels: 1, Fmtp: "0-15", PayloadType: pt}
+func TelephoneEvent(pt uint8) Codec { return TelephoneEventAt(pt, 8000) }
+
+// TelephoneEventAt is TelephoneEvent at another clock, in Hz: that of the codec it
+// goes with.
+func TelephoneEventAt(pt uint8, hz int) Codec {
+	return Codec{Name: eventName, ClockRate: hz, Channels: 1, Fmtp: "0-15", PayloadType: pt}
+}
+
+// Param is a parameter of Fmtp ("a=1;b=2"), as a number; fallback when it is not
+// there or no number.
+func (c Codec) Param(name string, fallback int) int {
+	for rest := c.Fmtp; rest != ""; {
+		var part string
+		part, rest, _ = strings.Cut(rest, ";")
+		k, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if strings.EqualFold(strings.TrimSpace(k), name) {
+			if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil {
+				return n
+			}
+		}
+	}
+	return fallback
 }
 
 // IsEvent reports whether c is telephone-event.

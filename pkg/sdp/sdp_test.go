@@ -431,3 +431,65 @@ func BenchmarkAnswer(b *testing.B) {
 		}
 	}
 }
+
+// TestOpusAndG722: what is agreed with phones that have more than G.711.
+func TestOpusAndG722(t *testing.T) {
+	ours := []Codec{CodecOpus, CodecG722, CodecPCMA, CodecPCMU, TelephoneEvent(101), TelephoneEventAt(110, 48000)}
+	local := Local{Addr: ap("192.0.2.9:20000"), Codecs: ours}
+	media := func(lines ...string) []byte { return text(append([]string{v, o, s, c, tt}, lines...)...) }
+	for _, tt := range []struct {
+		name          string
+		ours          []Codec
+		in            []byte
+		codec         string
+		send, recv    uint8
+		event, evRecv uint8
+		clock         int
+		in2           string // in our answer
+	}{
+		{"a browser", ours, media("m=audio 4000 RTP/AVP 109 9 0 8 101 126", "a=rtpmap:109 opus/48000/2", "a=fmtp:109 maxaveragebitrate=20000;usedtx=1;useinbandfec=1",
+			"a=rtpmap:101 telephone-event/48000", "a=rtpmap:126 telephone-event/8000"), "opus", 109, 109, 101, 101, 48000, "a=fmtp:109 minptime=10;useinbandfec=1\r\n"},
+		{"Opus with events at 8 kHz alone", ours, media("m=audio 4000 RTP/AVP 96 101", "a=rtpmap:96 OPUS/48000/2", "a=rtpmap:101 telephone-event/8000"),
+			"opus", 96, 96, 101, 101, 8000, "a=rtpmap:96 opus/48000/2\r\n"},
+		{"the caller's codec first", append([]Codec{CodecG722}, ours...), media("m=audio 4000 RTP/AVP 96 9", "a=rtpmap:96 opus/48000/2"),
+			"G722", 9, 9, 0, 0, 0, "a=rtpmap:9 G722/8000\r\n"},
+		{"G.711 with events at 48 kHz alone", ours, media("m=audio 4000 RTP/AVP 8 101", "a=rtpmap:101 telephone-event/48000"), "PCMA", 8, 8, 0, 0, 0, "RTP/AVP 8\r\n"},
+		{"opus of one channel is not Opus", ours, media("m=audio 4000 RTP/AVP 96 0", "a=rtpmap:96 opus/48000"), "PCMU", 0, 0, 0, 0, 0, "RTP/AVP 0\r\n"},
+	} {
+		offer, err := Parse(tt.in)
+		if err != nil {
+			t.Fatal(tt.name, err)
+		}
+		l := local
+		l.Codecs = tt.ours
+		answer, n, err := Answer(offer, l)
+		if err != nil {
+			t.Fatal(tt.name, err)
+		}
+		if n.Codec.Name != tt.codec || n.Codec.PayloadType != tt.send || n.RecvPT != tt.recv || n.EventSendPT != tt.event || n.EventRecvPT != tt.evRecv || n.EventClock != tt.clock {
+			t.Errorf("%s: %+v", tt.name, n)
+		}
+		if !strings.Contains(string(answer), tt.in2) {
+			t.Errorf("%s: no %q in\n%s", tt.name, tt.in2, answer)
+		}
+		// The same as our offer, answered by a peer like us, is read alike.
+		s, err := Parse(answer)
+		if err != nil {
+			t.Fatal(tt.name, err)
+		}
+		if got := s.Audio.Codecs[0].Name; got != tt.codec {
+			t.Errorf("%s: our answer says %s", tt.name, got)
+		}
+	}
+	s, err := Parse(media("m=audio 4000 RTP/AVP 97 102", "a=rtpmap:97 opus/48000/2", "a=fmtp:97 maxaveragebitrate=16000; useinbandfec=0;usedtx=x", "a=rtpmap:102 telephone-event/8000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := Accept(local, s)
+	if err != nil || n.RecvPT != 111 || n.Codec.PayloadType != 97 || n.EventSendPT != 102 || n.EventRecvPT != 101 || n.EventClock != 8000 {
+		t.Errorf("%+v %v", n, err)
+	}
+	if a, b, c := n.Codec.Param("maxaveragebitrate", 1), n.Codec.Param("useinbandfec", 1), n.Codec.Param("usedtx", 0); a != 16000 || b != 0 || c != 0 {
+		t.Error(a, b, c)
+	}
+}
