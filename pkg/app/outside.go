@@ -18,6 +18,7 @@ import (
 type outside struct {
 	ledger  *spend.Ledger
 	refused map[route.Why]prometheus.Counter
+	cut     map[route.Why]prometheus.Counter
 	journal event.Journal
 	log     *zap.Logger
 }
@@ -26,9 +27,15 @@ func (a *App) newOutside() *outside {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_calls_outside_refused_total",
 		Help: "Calls to the outside that were refused for want of a right, by what stood against them."}, []string{"why"})
 	a.opts.Registerer.MustRegister(vec)
-	o := &outside{refused: map[route.Why]prometheus.Counter{}, journal: a.store, log: a.log.Named("outside")}
+	cut := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_calls_outside_cut_total",
+		Help: "Conversations with the outside that were ended because what the day allows was used up."}, []string{"why"})
+	a.opts.Registerer.MustRegister(cut)
+	o := &outside{refused: map[route.Why]prometheus.Counter{}, cut: map[route.Why]prometheus.Counter{}, journal: a.store, log: a.log.Named("outside")}
 	for _, w := range route.Whys {
 		o.refused[w] = vec.WithLabelValues(string(w))
+	}
+	for _, w := range [...]route.Why{route.WhyMinutes, route.WhySpend} {
+		o.cut[w] = cut.WithLabelValues(string(w))
 	}
 	routes := func() *route.Table {
 		if d := a.dir.Load(); d != nil {
@@ -106,4 +113,50 @@ func (o *outside) refuse(h *house, now time.Time, device, number string, err err
 	o.journal.Append(event.Event{At: now, Tenant: h.tenant, Body: event.OutsideRefused{Device: device, Number: number, Why: string(why), Who: who}})
 	o.log.Warn("call to the outside refused", zap.String("tenant", h.tenant), zap.String("device", device), zap.String("to", number),
 		zap.String("reason", string(why)), zap.String("limit", who))
+}
+
+// cutEvery is how often running calls are held against the limits of the day: what
+// a call may cost too much is a second of it.
+const cutEvery = time.Second
+
+func (a *App) startOutside() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.watchOutside(ctx)
+	}()
+	a.onStop("limits of calls outside", func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+// watchOutside ends the conversations for which nothing is left, until ctx ends.
+func (a *App) watchOutside(ctx context.Context) {
+	tick := time.NewTicker(cutEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			a.cutOutside(now)
+		}
+	}
+}
+
+func (a *App) cutOutside(now time.Time) {
+	dir := a.dir.Load()
+	for _, r := range a.outside.ledger.UsedUp(now, cutEvery, dir.routes.UsedUp) {
+		if h := dir.houses[r.Tenant]; h == nil || h.Emergency(r.Number) {
+			continue // a call that was transferred to an emergency number
+		}
+		why, who := route.WhyOf(r.Why)
+		a.calls.Cut(r.CallID, r.Leg, event.ReasonLimit)
+		a.outside.cut[why].Inc()
+		a.log.Warn("call to the outside ended: nothing is left for today", zap.String("call_id", r.CallID), zap.String("tenant", r.Tenant),
+			zap.String("device", r.Device), zap.String("reason", string(why)), zap.String("limit", who))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/load/robot"
 )
 
@@ -86,6 +87,56 @@ spec: {roles: [agent], device: bob, outside: ["0"], outside_calls: {max_calls: 1
 	t.Cleanup(func() { hangUp(c) })
 	if out := n.ring(n.rings); out.Dialled() != "112" {
 		t.Errorf("the carrier was asked for %q", out.Dialled())
+	}
+}
+
+// A call is ended when the money of the day is used up; one for help is not.
+func TestOutsideMoneyRunsOut(t *testing.T) {
+	t.Parallel()
+	n := up(t)
+	if _, err := n.apply(`
+kind: tenant
+name: default
+spec: {language: en, region: RO, rates: [{prefix: "*", per_minute: 60000}]}
+---
+kind: user
+name: bob
+spec: {roles: [agent], device: bob, outside: ["0"], outside_calls: {spend_per_day: 2500}}
+`, api.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	p := n.phone("127.0.0.1", nil)
+	talk := func(to string) *robot.Call {
+		t.Helper()
+		c, err := p.Invite(robot.Options{To: to, From: bob})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { hangUp(c) })
+		n.ring(n.rings)
+		if err := c.WaitState(within(t), robot.Up); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	help, c := talk("112"), talk("0213456789")
+	began := time.Now()
+	if err := c.WaitState(within(t), robot.Ended); err != nil {
+		t.Fatal(err)
+	}
+	// The third second costs the rest; a fourth is not begun.
+	if took := time.Since(began); took < 1500*time.Millisecond || took > 4500*time.Millisecond {
+		t.Errorf("ended after %v", took)
+	}
+	if r := n.record("default", c); r.Result != event.ResultOurs || r.Reason != event.ReasonLimit {
+		t.Errorf("%s, %s", r.Result, r.Reason)
+	}
+	if v := n.value("centrala_calls_outside_cut_total", "spend"); v != 1 {
+		t.Errorf("%v counted", v)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if help.State() != robot.Up {
+		t.Error("the emergency call was ended as well")
 	}
 }
 

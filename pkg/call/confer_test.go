@@ -143,3 +143,22 @@ func TestConferAskedOfAnOrdinaryCall(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A leg outside that must end takes the call with it, unless others go on.
+func TestCutLeg(t *testing.T) {
+	s := talking(t)
+	s.do(CutLeg{Leg: 1, Reason: event.ReasonLimit})
+	s.want("StopRecording", "EndLeg 0 limit", "EndLeg 1 limit")
+	s.do(CutLeg{Leg: 1, Reason: event.ReasonLimit}) // and once more
+	s.verdict(event.ResultOurs, event.ReasonLimit)
+	s = talking(t)
+	s.do(ThirdAsked{Leg: 1, Target: twoTrunks, By: "api"})
+	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})
+	s.do(CutLeg{Leg: 2, Reason: event.ReasonLimit}) // it rings: costs nothing
+	s.never("EndLeg 2 limit")
+	s.do(LegPickedUp{Leg: 2})
+	s.log = nil
+	s.do(CutLeg{Leg: 2, Reason: event.ReasonLimit})
+	s.want("EndLeg 2 limit", "Bridge 0-1")
+	s.never("EndLeg 0 limit")
+}

@@ -174,6 +174,12 @@ type (
 		Refer  bool
 		Refuse int
 	}
+	// CutLeg: a leg to the outside has to end, for Reason: with it the call, unless
+	// others go on without.
+	CutLeg struct {
+		Leg    int
+		Reason event.Reason
+	}
 	// HoldAsked: put Leg's partner on hold, or take it back, without the phone.
 	HoldAsked struct {
 		Leg int
@@ -258,6 +264,7 @@ func (AttendedAsked) callEvent()   {}
 func (ThirdAsked) callEvent()      {}
 func (ConferAsked) callEvent()     {}
 func (HoldAsked) callEvent()       {}
+func (CutLeg) callEvent()          {}
 func (LegWanted) callEvent()       {}
 func (LegGiven) callEvent()        {}
 func (LegNotGiven) callEvent()     {}

@@ -135,6 +135,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.attendedAsked(ev)
 	case ThirdAsked:
 		m.thirdAsked(ev)
+	case CutLeg:
+		m.cutLeg(ev)
 	case ConferAsked:
 		m.conferAsked(ev)
 	case HoldAsked:
@@ -352,13 +354,24 @@ func (m *Machine) silentLeg(ev SilentLeg) {
 	if !m.known(ev.Leg) || m.holds(ev.Leg) || m.ending() || ev.Leg != m.S.Kept && !m.talks(ev.Leg) {
 		return // on hold, or a referrer whom nobody listens to
 	}
-	if len(m.S.Others) > 0 {
-		m.S.Legs[ev.Leg].Reason = event.ReasonMediaTimeout
-		m.endLeg(ev.Leg, string(event.ReasonMediaTimeout))
-		m.partyGone(ev.Leg) // the others go on without
+	m.loseLeg(ev.Leg, event.ResultUpstream, event.ReasonMediaTimeout)
+}
+
+// loseLeg ends a leg: with it the call, unless others go on without.
+func (m *Machine) loseLeg(leg int, result event.Result, why event.Reason) {
+	if len(m.S.Others) > 0 && m.talks(leg) {
+		m.S.Legs[leg].Reason = why
+		m.endLeg(leg, string(why))
+		m.partyGone(leg)
 		return
 	}
-	m.end(event.ResultUpstream, event.ReasonMediaTimeout)
+	m.end(result, why)
+}
+
+func (m *Machine) cutLeg(ev CutLeg) {
+	if m.known(ev.Leg) && m.S.Legs[ev.Leg].State == LegAnswered && !m.ending() {
+		m.loseLeg(ev.Leg, event.ResultOurs, ev.Reason)
+	}
 }
 
 func (m *Machine) timerFired(t TimerID) {

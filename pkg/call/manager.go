@@ -133,6 +133,14 @@ func (m *Manager) HangUp(tenant, id string) bool {
 	return true
 }
 
+// Cut ends a leg of a live call for a reason, and with it the call unless others
+// go on without; one that is over is left alone.
+func (m *Manager) Cut(id string, leg int, why event.Reason) {
+	if o := m.owner(id); o != nil {
+		o.post(CutLeg{leg, why})
+	}
+}
+
 // Invite begins a call (sip.Handler). It runs on the dialog's goroutine and
 // only decides where the call leads; the rest is the owner's.
 func (m *Manager) Invite(in *sip.Invitation) {

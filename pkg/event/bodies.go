@@ -55,6 +55,7 @@ const (
 	ReasonFlowError    Reason = "flow_error"     // a flow failed and the default target too
 	ReasonShutdown     Reason = "shutdown"       // drain bound reached
 	ReasonMaxDuration  Reason = "max_duration"   // a cap on the call's length
+	ReasonLimit        Reason = "limit"          // the minutes or the money of the day for calls outside are used up
 	ReasonError        Reason = "error"          // anything else; see the log
 	ReasonTransferred  Reason = "transferred"    // its last party went over to another call of ours
 )
@@ -62,7 +63,7 @@ const (
 // Reasons lists every Reason, for metrics that create their series at zero.
 var Reasons = []Reason{ReasonNormal, ReasonAbandoned, ReasonLeftMenu, ReasonCancelled, ReasonNoAnswer,
 	ReasonBusy, ReasonRejected, ReasonNotFound, ReasonForbidden, ReasonNoCodec, ReasonOverload, ReasonUnreachable,
-	ReasonMediaTimeout, ReasonSignalLost, ReasonFlowError, ReasonShutdown, ReasonMaxDuration, ReasonError, ReasonTransferred}
+	ReasonMediaTimeout, ReasonSignalLost, ReasonFlowError, ReasonShutdown, ReasonMaxDuration, ReasonLimit, ReasonError, ReasonTransferred}
 
 // Results lists every Result, for metrics that create their series at zero.
 var Results = []Result{ResultSuccess, ResultCaller, ResultAgent, ResultUpstream, ResultOurs, ResultUnknown}

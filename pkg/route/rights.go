@@ -195,18 +195,7 @@ func (t *Table) MayDial(now time.Time, tenant, device, number string, use func(w
 	if tn == nil || rt == nil || !ok {
 		return &Refusal{WhyDestination, Tenant}
 	}
-	list := make([]*limits, 0, 3)
-	if device != "" {
-		if l := rt.devices[device]; l != nil {
-			list = append(list, l)
-		}
-		if dev := tn.devices[device]; dev != nil && dev.agent != "" {
-			if l := rt.users[dev.agent]; l != nil {
-				list = append(list, l)
-			}
-		}
-	}
-	list = append(list, rt.all)
+	list := t.limitsOf(tenant, device)
 	all := forms(d, tn.spec.Region)
 	// Premium numbers are for who is allowed them by a prefix; "*" does not say that.
 	if premium(all, tn.spec.Region) && !slices.ContainsFunc(list, func(l *limits) bool { return longest(all, l.allow) >= 0 }) {
@@ -232,6 +221,47 @@ func (t *Table) MayDial(now time.Time, tenant, device, number string, use func(w
 		case l.minutes > 0 && u.Talked >= l.minutes:
 			return &Refusal{WhyMinutes, l.who}
 		case l.spend > 0 && u.Spent >= l.spend:
+			return &Refusal{WhySpend, l.who}
+		}
+	}
+	return nil
+}
+
+// limitsOf lists what binds a call of a device: its own limits, its user's and the
+// tenant's.
+func (t *Table) limitsOf(tenant, device string) []*limits {
+	tn, rt := t.tenants[tenant], t.rights[tenant]
+	if tn == nil || rt == nil {
+		return nil
+	}
+	list := make([]*limits, 0, 3)
+	if device != "" {
+		if l := rt.devices[device]; l != nil {
+			list = append(list, l)
+		}
+		if dev := tn.devices[device]; dev != nil && dev.agent != "" {
+			if l := rt.users[dev.agent]; l != nil {
+				list = append(list, l)
+			}
+		}
+	}
+	return append(list, rt.all)
+}
+
+// UsedUp tells of a running call of a device whether the minutes or the money of
+// today are used up, so that it has to end: use is what everybody used, soon the
+// same a moment later. What is paid for already may be talked: only when a further
+// unit of the price begins is it over. The error is a Refusal.
+func (t *Table) UsedUp(tenant, device string, use, soon func(who string) Use) error {
+	for _, l := range t.limitsOf(tenant, device) {
+		if l.minutes == 0 && l.spend == 0 {
+			continue
+		}
+		u := use(l.who)
+		switch {
+		case l.minutes > 0 && u.Talked >= l.minutes:
+			return &Refusal{WhyMinutes, l.who}
+		case l.spend > 0 && u.Spent >= l.spend && soon(l.who).Spent > u.Spent:
 			return &Refusal{WhySpend, l.who}
 		}
 	}

@@ -129,3 +129,36 @@ func TestDayIsTheTenants(t *testing.T) {
 		t.Errorf("that day has %s", d)
 	}
 }
+
+func TestUsedUp(t *testing.T) {
+	const who = "user/ana"
+	for _, row := range []struct {
+		name         string
+		tenant, user *resource.OutsideSpec
+		device       string
+		use, soon    Use
+		why          Why
+		whose        string
+	}{
+		{"no limits", nil, nil, "desk", Use{Talked: time.Hour, Spent: 1e9}, Use{Spent: 2e9}, "", ""},
+		{"calls at a time end none", nil, &resource.OutsideSpec{MaxCalls: 1}, "desk", Use{Calls: 9}, Use{Calls: 9}, "", ""},
+		{"minutes left", nil, &resource.OutsideSpec{MinutesPerDay: 60}, "desk", Use{Talked: time.Hour - 1}, Use{}, "", ""},
+		{"no minutes", nil, &resource.OutsideSpec{MinutesPerDay: 60}, "desk", Use{Talked: time.Hour}, Use{}, WhyMinutes, who},
+		{"money left", nil, &resource.OutsideSpec{SpendPerDay: 500}, "desk", Use{Spent: 499}, Use{Spent: 1000}, "", ""},
+		{"what is paid for is talked", nil, &resource.OutsideSpec{SpendPerDay: 500}, "desk", Use{Spent: 1000}, Use{Spent: 1000}, "", ""},
+		{"no money for the next unit", nil, &resource.OutsideSpec{SpendPerDay: 500}, "desk", Use{Spent: 1000}, Use{Spent: 2000}, WhySpend, who},
+		{"the tenant's", &resource.OutsideSpec{SpendPerDay: 500}, nil, "", Use{Spent: 500}, Use{Spent: 501}, WhySpend, Tenant},
+		{"another device", nil, &resource.OutsideSpec{SpendPerDay: 500}, "lobby", Use{Spent: 1000}, Use{Spent: 2000}, "", ""},
+	} {
+		table, _ := Build(outsideSet(row.tenant, row.user, nil))
+		at := func(u Use) func(string) Use { return func(string) Use { return u } }
+		why, whose := WhyOf(table.UsedUp("default", row.device, at(row.use), at(row.soon)))
+		if why != row.why || whose != row.whose {
+			t.Errorf("%s: %q of %q, want %q of %q", row.name, why, whose, row.why, row.whose)
+		}
+	}
+	table, _ := Build(outsideSet(nil, nil, nil))
+	if err := table.UsedUp("gone", "desk", nil, nil); err != nil {
+		t.Error("a tenant that is gone ends no calls:", err)
+	}
+}

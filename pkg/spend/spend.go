@@ -46,8 +46,10 @@ type account struct {
 }
 
 type live struct {
-	device string // who pays: the caller's, or of who transferred the call last
-	legs   map[int]*leg
+	tenant    string
+	device    string // who pays: the caller's, or of who transferred the call last
+	emergency bool
+	legs      map[int]*leg
 }
 
 type leg struct {
@@ -112,15 +114,72 @@ func (l *Ledger) use(now time.Time, k key) route.Use {
 	for len(a.pending) > 0 && now.Sub(a.pending[0]) >= pendingFor {
 		a.pending = a.pending[1:]
 	}
-	u := route.Use{Calls: len(a.legs) + len(a.pending), Talked: a.talked, Spent: a.spent}
+	u := l.talked(now, k, a)
+	u.Calls = len(a.legs) + len(a.pending)
+	return u
+}
+
+// talked is what an account has and will have used of today at a moment.
+func (l *Ledger) talked(at time.Time, k key, a *account) route.Use {
+	u := route.Use{Talked: a.talked, Spent: a.spent}
 	for leg := range a.legs {
 		if !leg.answered.IsZero() {
-			d := now.Sub(latest(leg.answered, a.day))
+			d := at.Sub(latest(leg.answered, a.day))
 			u.Talked += max(d, 0)
 			u.Spent += l.rules.Price(k.tenant, leg.number, d)
 		}
 	}
 	return u
+}
+
+// Running is a conversation with the outside.
+type Running struct {
+	Tenant, CallID, Device, Number string
+	Leg                            int
+	Why                            error // what UsedUp asked about it said
+}
+
+// UsedUp lists the conversations that have to end: those of which over says so,
+// given what everybody used by now and will have used a moment later. Calls for
+// help are not asked about.
+func (l *Ledger) UsedUp(now time.Time, moment time.Duration, over func(tenant, device string, use, soon func(who string) route.Use) error) []Running {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	type at struct {
+		key
+		soon bool
+	}
+	seen := map[at]route.Use{} // a busy tenant's calls all ask the same
+	use := func(k at) route.Use {
+		u, ok := seen[k]
+		if !ok {
+			a := l.account(k.key, now)
+			when := now
+			if k.soon {
+				when = now.Add(moment)
+			}
+			u = l.talked(when, k.key, a)
+			seen[k] = u
+		}
+		return u
+	}
+	var out []Running
+	for id, c := range l.calls {
+		if c.emergency {
+			continue
+		}
+		for i, g := range c.legs {
+			if g.answered.IsZero() {
+				continue
+			}
+			err := over(c.tenant, g.device, func(who string) route.Use { return use(at{key{c.tenant, who}, false}) },
+				func(who string) route.Use { return use(at{key{c.tenant, who}, true}) })
+			if err != nil {
+				out = append(out, Running{Tenant: c.tenant, CallID: id, Device: g.device, Number: g.number, Leg: i, Why: err})
+			}
+		}
+	}
+	return out
 }
 
 func latest(a, b time.Time) time.Time {
@@ -136,7 +195,7 @@ func (l *Ledger) Note(e event.Event) {
 	case event.CallStarted:
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.calls[e.CallID] = &live{device: b.Device}
+		l.calls[e.CallID] = &live{tenant: e.Tenant, device: b.Device, emergency: b.Emergency}
 	case event.TransferAsked:
 		// Who sends a call outside by a transfer pays for it, not the caller.
 		if b.Code != 202 || b.Device == "" {

@@ -162,3 +162,47 @@ func TestWhoForwardsPays(t *testing.T) {
 		}
 	}
 }
+
+func TestUsedUp(t *testing.T) {
+	l := New(rules())
+	say(l, t0, "c1", event.CallStarted{Device: "desk"})
+	say(l, t0, "c1", event.LegStarted{Leg: 1, Trunk: "north", Number: "1"})
+	say(l, t0, "help", event.CallStarted{Device: "desk", Emergency: true})
+	say(l, t0, "help", event.LegStarted{Leg: 1, Trunk: "north", Number: "112"})
+	say(l, t0, "help", event.LegAnswered{Leg: 1})
+	asked := 0
+	ask := func(at time.Duration, limit int64) []Running {
+		return l.UsedUp(t0.Add(at), time.Second, func(tenant, device string, use, soon func(string) route.Use) error {
+			asked++
+			if tenant != "default" || device != "desk" {
+				t.Errorf("asked about %s of %s", device, tenant)
+			}
+			now, then := use("device/desk"), soon("device/desk")
+			if then.Spent < now.Spent {
+				t.Errorf("%+v becomes %+v", now, then)
+			}
+			if now.Spent >= limit && then.Spent > now.Spent {
+				return &route.Refusal{Why: route.WhySpend, Who: "device/desk"}
+			}
+			return nil
+		})
+	}
+	if got := ask(time.Second, 0); got != nil || asked != 0 {
+		t.Errorf("of a call that rings, and one for help: %v", got)
+	}
+	say(l, t0, "c1", event.LegAnswered{Leg: 1})
+	before := l.Use(t0.Add(5*time.Second), "default", "device/desk")
+	if got := ask(5*time.Second, before.Spent+1); got != nil {
+		t.Errorf("below the limit: %v", got)
+	}
+	if got := ask(5*time.Second, before.Spent); len(got) != 1 || got[0].CallID != "c1" || got[0].Leg != 1 || got[0].Number != "1" || got[0].Why == nil {
+		t.Errorf("%+v", got)
+	}
+	if after := l.Use(t0.Add(5*time.Second), "default", "device/desk"); after != before {
+		t.Errorf("asking changed %+v to %+v", before, after)
+	}
+	say(l, t0.Add(6*time.Second), "c1", event.LegEnded{Leg: 1})
+	if got := ask(7*time.Second, 0); got != nil {
+		t.Errorf("of a leg that has ended: %v", got)
+	}
+}
