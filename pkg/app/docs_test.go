@@ -50,7 +50,7 @@ func TestRFCTableIsTrue(t *testing.T) {
 
 // Links between the documents lead somewhere.
 func TestLinksOfTheDocuments(t *testing.T) {
-	for _, file := range []string{"README.md", "docs/architecture.md", "docs/operations.md", "docs/api.md", "docs/rfc.md"} {
+	for _, file := range []string{"README.md", "docs/architecture.md", "docs/operations.md", "docs/api.md", "docs/reports.md", "docs/rfc.md"} {
 		text, err := os.ReadFile("../../" + file)
 		if err != nil {
 			t.Error(err)
