@@ -126,7 +126,28 @@ func (s *Socket) Send(b []byte, d *Dest) bool {
 	return errno == 0
 }
 
-// Close closes a socket that was never added to a Loop.
+// keepSockets: an open socket costs nothing but memory of the system.
+const keepSockets = true
+
+// maxDrain bounds what is thrown away at once: a flood must not hold up a call.
+const maxDrain = 64
+
+// Drain throws away what has come, at most maxDrain packets, and tells how much that
+// was. No loop may serve the socket.
+func (s *Socket) Drain() (n int) {
+	for n < maxDrain {
+		// One octet is enough: the rest of a datagram goes with it.
+		var b [1]byte
+		_, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), 1, unix.MSG_DONTWAIT, 0, 0)
+		if errno == unix.EAGAIN || errno == unix.EBADF {
+			break
+		}
+		n++ // an ICMP error of an earlier packet as well
+	}
+	return n
+}
+
+// Close closes a socket that no Loop serves.
 func (s *Socket) Close() {
 	if s.fd >= 0 {
 		unix.Close(s.fd)

@@ -77,6 +77,12 @@ func (s *Socket) Send(b []byte, d *Dest) bool {
 	return err == nil
 }
 
+// keepSockets: a socket's goroutine would go on reading for nobody.
+const keepSockets = false
+
+// Drain throws away what has come and tells how much that was; never called here.
+func (s *Socket) Drain() int { return 0 }
+
 // Close closes the socket and ends its reader.
 func (s *Socket) Close() {
 	s.mu.Lock()

@@ -21,8 +21,8 @@ func TestPool(t *testing.T) {
 	}
 	a, _ := p.Take(t0)
 	b, _ := p.Take(t0)
-	if a != 20004 || b != 20002 {
-		t.Errorf("got %d and %d", a, b)
+	if a.Port != 20004 || b.Port != 20002 {
+		t.Errorf("got %d and %d", a.Port, b.Port)
 	}
 	_, err = p.Take(t0)
 	if !errors.Is(err, ErrNoPort) || !strings.Contains(err.Error(), "media: no free port in 20001-20006 (2 calls, 0 draining)") {
@@ -33,7 +33,7 @@ func TestPool(t *testing.T) {
 		t.Errorf("a port that rests was given: %v", err)
 	}
 	if got, err := p.Take(t0.Add(Quarantine)); got != a || err != nil {
-		t.Errorf("got %d, %v", got, err)
+		t.Errorf("got %d, %v", got.Port, err)
 	}
 	if inUse, draining, limit := p.Usage(); inUse != 2 || draining != 0 || limit != 2 {
 		t.Errorf("%d %d %d", inUse, draining, limit)
@@ -56,10 +56,10 @@ func TestPoolRanges(t *testing.T) {
 		seen := map[uint16]bool{}
 		for range x.pairs {
 			n, err := p.Take(t0)
-			if err != nil || n%2 != 0 || n < x.min || n == x.max || seen[n] {
-				t.Fatalf("%d-%d: %d, %v", x.min, x.max, n, err)
+			if err != nil || n.Port%2 != 0 || n.Port < x.min || n.Port == x.max || seen[n.Port] {
+				t.Fatalf("%d-%d: %d, %v", x.min, x.max, n.Port, err)
 			}
-			seen[n] = true
+			seen[n.Port] = true
 		}
 		if _, err := p.Take(t0); err == nil {
 			t.Errorf("%d-%d: more than %d pairs", x.min, x.max, x.pairs)
@@ -75,7 +75,7 @@ func TestPoolReusesLate(t *testing.T) {
 		now := t0.Add(time.Duration(i+1) * time.Minute)
 		n, err := p.Take(now)
 		if err != nil || n == first {
-			t.Fatalf("turn %d: %d, %v", i, n, err)
+			t.Fatalf("turn %d: %d, %v", i, n.Port, err)
 		}
 		p.Give(n, now)
 	}

@@ -212,17 +212,16 @@ func (e *Engine) Open(o LegOptions) (*Leg, error) {
 	if o.Web {
 		return e.openWeb(o)
 	}
-	rtpSocket, rtcpSocket, number, err := e.bind()
+	pair, err := e.bind()
 	if err != nil {
 		return nil, err
 	}
 	l := e.newLeg(o)
-	l.addr, l.port = netip.AddrPortFrom(e.cfg.AdvertisedIP, number), number
-	l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = rtpSocket, rtcpSocket, rtpSocket, rtcpSocket
+	l.addr, l.port = netip.AddrPortFrom(e.cfg.AdvertisedIP, pair.Port), pair.Port
+	l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = pair.RTP, pair.RTCP, pair.RTP, pair.RTCP
 	if !l.w.post(l.open, true) {
-		rtpSocket.Close()
-		rtcpSocket.Close()
-		e.ports.Give(number, time.Now())
+		pair.Close()
+		e.ports.Give(pair, time.Now())
 		return nil, ErrStopped
 	}
 	return l, nil
@@ -263,22 +262,25 @@ func (e *Engine) openWeb(o LegOptions) (*Leg, error) {
 	return l, nil
 }
 
-func (e *Engine) bind() (rtpSocket, rtcpSocket *port.Socket, number uint16, err error) {
+func (e *Engine) bind() (pair port.Pair, err error) {
 	for range bindTries {
 		var takeErr error
-		if number, takeErr = e.ports.Take(time.Now()); takeErr != nil {
-			return nil, nil, 0, errors.Join(takeErr, err)
+		if pair, takeErr = e.ports.Take(time.Now()); takeErr != nil {
+			return pair, errors.Join(takeErr, err)
 		}
-		rtpSocket, err = port.Listen(netip.AddrPortFrom(e.cfg.BindIP, number))
+		if pair.RTP != nil { // from an earlier call
+			return pair, nil
+		}
+		pair.RTP, err = port.Listen(netip.AddrPortFrom(e.cfg.BindIP, pair.Port))
 		if err == nil {
-			rtcpSocket, err = port.Listen(netip.AddrPortFrom(e.cfg.BindIP, number+1))
+			pair.RTCP, err = port.Listen(netip.AddrPortFrom(e.cfg.BindIP, pair.Port+1))
 			if err == nil {
-				return rtpSocket, rtcpSocket, number, nil
+				return pair, nil
 			}
-			rtpSocket.Close()
+			pair.Close()
 		}
-		e.ports.Give(number, time.Now())
+		e.ports.Give(port.Pair{Port: pair.Port}, time.Now())
 	}
-	return nil, nil, 0, fmt.Errorf("%d pairs in a row could not be bound: %w; does another program use ports %d-%d?",
+	return port.Pair{}, fmt.Errorf("%d pairs in a row could not be bound: %w; does another program use ports %d-%d?",
 		bindTries, err, e.cfg.PortMin, e.cfg.PortMax)
 }

@@ -247,6 +247,45 @@ func churn(t *testing.T, way IO) {
 	}
 }
 
+// TestLatePackets: what the same phone sent to the call before, after its end, is
+// not heard in the next call on that port.
+func TestLatePackets(t *testing.T) {
+	for _, way := range possible(t) {
+		t.Run(string(way), func(t *testing.T) {
+			e := newEngine(t, Config{PortRest: time.Nanosecond, IO: way}, 1)
+			p := newPhone(t, codec.PCMA, 500)
+			var before netip.AddrPort
+			for call := range 5 {
+				l, err := e.Open(LegOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if before.IsValid() && l.Addr() != before {
+					t.Fatalf("port %d, then %d: the test proves nothing", before.Port(), l.Addr().Port())
+				}
+				before = l.Addr()
+				l.Set(p.params())
+				l.Echo(true)
+				statsOf(l)
+				heard := p.count()
+				for i := range 8 {
+					p.speak(l.Addr())
+					eventually(t, "the echo", func() bool { return p.count() > heard+i })
+				}
+				done := make(chan Stats, 1)
+				l.Close(func(s Stats) { done <- s })
+				if s := <-done; s.PacketsReceived != 8 || s.PacketsSent != 8 || s.PacketsLost != 0 {
+					t.Errorf("call %d: %+v", call, s.Audio)
+				}
+				for range 3 {
+					p.speak(before)
+				}
+				p.ssrc++ // the next call is another stream
+			}
+		})
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	e := newEngine(t, Config{Registerer: reg, Workers: 2}, 50)

@@ -52,6 +52,7 @@ func (e *Engine) openIO() error {
 
 // closeIO is its end, when all workers are through.
 func (e *Engine) closeIO() {
+	e.ports.Close()
 	if k := e.kernel; k != nil {
 		k.once.Do(k.table.Close)
 	}

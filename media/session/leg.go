@@ -31,6 +31,12 @@ type conn interface {
 	Dest(addr netip.AddrPort) (port.Dest, bool)
 }
 
+// gone is the conn of a closed leg.
+type gone struct{}
+
+func (gone) Send([]byte, *port.Dest) bool               { return false }
+func (gone) Dest(netip.AddrPort) (d port.Dest, ok bool) { return d, false }
+
 // Leg is one side of a call: an RTP port of ours and a peer. Its methods post
 // commands to the leg's worker and return at once; they may be called from any
 // goroutine and do nothing after Close.
@@ -290,16 +296,19 @@ func (l *Leg) close(now time.Time) {
 	w.deactivate(l)
 	l.closed = true
 	l.rec, l.player = nil, player{}
+	pair := port.Pair{Port: l.port, RTP: l.rtpSocket, RTCP: l.rtcpSocket}
 	for _, s := range []*port.Socket{l.rtpSocket, l.rtcpSocket} {
 		if s != nil {
-			w.loop.Remove(s)
+			w.loop.Release(s)
 		}
 	}
 	l.unlist()
 	if l.web != nil {
 		l.web.close()
 	} else {
-		w.e.ports.Give(l.port, now)
+		// The sockets may serve another leg from now on: this one must not reach them.
+		l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = gone{}, gone{}, nil, nil
+		w.e.ports.Give(pair, now)
 	}
 	w.publish()
 }

@@ -71,12 +71,12 @@ var (
 
 func (s *score) leg(from netip.AddrPort, law codec.Law) *part {
 	p := &part{s: s, out: &fakeConn{}, ctl: &fakeConn{}, from: from, seq: 65534, ts: 1<<32 - 400, ssrc: uint32(from.Port())}
-	number, err := s.w.e.ports.Take(s.now)
+	pair, err := s.w.e.ports.Take(s.now)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.id++
-	p.Leg = &Leg{e: s.w.e, id: s.id, w: s.w, route: route{home: s.w}, port: number, seat: seat{slot: -1}, rtp: p.out, rtcp: p.ctl, cname: "abcdefghijklmnop",
+	p.Leg = &Leg{e: s.w.e, id: s.id, w: s.w, route: route{home: s.w}, port: pair.Port, seat: seat{slot: -1}, rtp: p.out, rtcp: p.ctl, cname: "abcdefghijklmnop",
 		line: rtp.NewLine(0xAA0000+uint32(from.Port()), 65530, 1<<32-1000),
 		sink: func(e Event) { p.events = append(p.events, e) }}
 	p.open(s.now)
