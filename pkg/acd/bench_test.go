@@ -2,6 +2,7 @@ package acd
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -9,11 +10,14 @@ import (
 
 // floor is a house at work: 10,000 agents in 500 queues with 20 kinds of
 // skills, 100,000 callers waiting.
-func floor(tb testing.TB, agents, queues, waiting, perAgent int) (*Engine, *busy) {
+func floor(tb testing.TB, agents, queues, waiting, perAgent int, strategy ...string) (*Engine, *busy) {
 	e := New(Config{})
 	var c Configure
 	for i := range queues {
 		c.Queues = append(c.Queues, Queue{Name: fmt.Sprint("q", i), AnnounceFirst: 2 * time.Second, AnnounceEvery: 30 * time.Second, MaxWait: time.Hour, WrapUp: time.Second})
+		if len(strategy) > 0 {
+			c.Queues[i].Strategy = strategy[i%len(strategy)]
+		}
 	}
 	for i := range agents {
 		a := Agent{Name: fmt.Sprint("a", i), Device: "d", AlwaysReady: true, Skills: map[string]int{fmt.Sprint("s", i%20): 5}}
@@ -90,29 +94,79 @@ func BenchmarkBusyHouse(b *testing.B) {
 	for _, per := range []int{5, 50} {
 		b.Run(fmt.Sprintf("queues_per_agent=%d", per), func(b *testing.B) {
 			e, w := floor(b, 10_000, 500, 100_000, per)
-			w.events = 0
-			took := make([]time.Duration, 0, 5*b.N)
-			timed := func(f func()) {
-				s := time.Now()
-				f()
-				took = append(took, time.Since(s))
-			}
 			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				w.now = w.now.Add(100 * time.Microsecond)
-				timed(w.enter)
-				timed(w.hangUp) // wrap-up; ends of older ones fall due inside these steps
-				timed(w.accept)
-			}
-			b.StopTimer()
-			slices.Sort(took)
-			b.ReportMetric(float64(w.events)/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
-			b.ReportMetric(float64(took[len(took)-1].Nanoseconds())/1e3, "max-µs")
+			measure(b, w)
 			b.ReportMetric(float64(e.callersWaiting()), "waiting")
 		})
 	}
+}
+
+// measure runs a house that is at work already.
+func measure(b *testing.B, w *busy) {
+	w.events = 0
+	took := make([]time.Duration, 0, 5*b.N)
+	timed := func(f func()) {
+		s := time.Now()
+		f()
+		took = append(took, time.Since(s))
+	}
+	b.ResetTimer()
+	for range b.N {
+		w.now = w.now.Add(100 * time.Microsecond)
+		timed(w.enter)
+		timed(w.hangUp)
+		timed(w.accept)
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(w.events)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(w.events), "ns/event")
+}
+
+// BenchmarkStrategies is BusyHouse with all queues of one strategy.
+func BenchmarkStrategies(b *testing.B) {
+	for _, name := range append([]string{"mixed"}, Strategies...) {
+		b.Run(name, func(b *testing.B) {
+			list := []string{name}
+			if name == "mixed" {
+				list = Strategies
+			}
+			_, w := floor(b, 10_000, 500, 100_000, 5, list...)
+			measure(b, w)
+		})
+	}
+}
+
+// BenchmarkGrowth measures houses of four sizes and prints with which power of
+// the size the cost of an event grows: 0 is flat, 1 linear.
+func BenchmarkGrowth(b *testing.B) {
+	var x, y []float64
+	for _, n := range []int{1, 4, 16, 64} {
+		b.Run(fmt.Sprint("agents=", 156*n), func(b *testing.B) {
+			_, w := floor(b, 156*n, 8*n, 1562*n, 5, Strategies...)
+			measure(b, w)
+			x = append(x, math.Log(float64(n)))
+			y = append(y, math.Log(b.Elapsed().Seconds()/float64(w.events)))
+		})
+	}
+	mx, my := mean(x), mean(y)
+	var over, under float64
+	for i := range x {
+		over += (x[i] - mx) * (y[i] - my)
+		under += (x[i] - mx) * (x[i] - mx)
+	}
+	if under > 0 {
+		fmt.Printf("cost per event grows with size^%.2f over 1:64\n", over/under)
+	}
+}
+
+func mean(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(len(v))
 }
 
 // BenchmarkFreeAgent is the road that a caller feels: enter, offer, accept, end.
