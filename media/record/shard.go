@@ -126,9 +126,20 @@ func (sh *shard) start(r *Recording) {
 	f, err := sh.w.open(r.name)
 	if err == nil {
 		r.file = f
-		err = sh.header(r, 0, nil)
+		if err = sh.header(r, 0, nil); err == nil {
+			if n, ok := f.(newFile); ok {
+				err = n.publish()
+			}
+		}
 	}
 	if err != nil {
+		if r.file != nil {
+			r.file.Close()
+			if n, ok := r.file.(newFile); ok {
+				ForgetNew(n.dir, n.name)
+			}
+			r.file = nil
+		}
 		reason := FaultOpen
 		if full(err) {
 			reason = FaultFull

@@ -291,6 +291,7 @@ func TestGain(t *testing.T) {
 const wavePy = `import sys, os, wave
 for d, _, names in os.walk(sys.argv[1]):
     for n in sorted(names):
+        if n.startswith('.'): continue
         w = wave.open(os.path.join(d, n))
         f = w.readframes(w.getnframes())
         print(n, w.getnchannels(), w.getsampwidth(), w.getframerate(), w.getnframes(), len(f) // 4)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -187,6 +188,30 @@ func (w *Writer) add(r *Recording) bool {
 	return r.sh.opening(r)
 }
 
+// newName is what a recording's file is called until its header is in it: nobody
+// takes a hidden file for a recording, should the process be killed between the two.
+func newName(name string) string { return path.Join(path.Dir(name), "."+path.Base(name)+".new") }
+
+// ForgetNew removes what a killed process may have left of a recording that it was
+// about to begin. Errors are those of the folder.
+func ForgetNew(dir, name string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Remove(newName(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// newFile is a file that has no header yet.
+type newFile struct {
+	*os.File
+	dir, name string
+}
+
 // openFile makes the file of a recording. os.Root keeps even a symbolic link
 // inside the folder from leading out of it. The folder itself is not made again:
 // when it is gone, so is perhaps the disk that belongs there.
@@ -196,21 +221,39 @@ func (w *Writer) openFile(name string) (file, error) {
 		return nil, err
 	}
 	defer root.Close()
-	if dir := path.Dir(name); dir != "." {
-		if err := root.MkdirAll(dir, 0o750); err != nil {
-			return nil, err
+	f, err := root.OpenFile(newName(name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if errors.Is(err, fs.ErrNotExist) { // the first of the day
+		if err = root.MkdirAll(path.Dir(name), 0o750); err == nil {
+			f, err = root.OpenFile(newName(name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 		}
 	}
-	// A name is used once; an older recording is never overwritten.
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return nil, err // not f: a nil *os.File in an interface is not nil
 	}
-	return f, nil
+	return newFile{f, w.cfg.Dir, name}, nil
+}
+
+// publish gives the file its name, which is used once: an older recording is never
+// overwritten.
+func (f newFile) publish() error {
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	fresh := newName(f.name)
+	if err = root.Link(fresh, f.name); err == nil || errors.Is(err, fs.ErrExist) {
+		return errors.Join(err, root.Remove(fresh))
+	}
+	// A file system without links.
+	if _, serr := root.Lstat(f.name); !errors.Is(serr, fs.ErrNotExist) {
+		return errors.Join(err, serr)
+	}
+	return root.Rename(fresh, f.name)
 }
 
 func (w *Writer) intactFile(name string, f file) bool {
-	of, ok := f.(*os.File)
+	of, ok := f.(newFile)
 	if !ok {
 		return true
 	}

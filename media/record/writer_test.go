@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -171,11 +172,11 @@ func TestOpenFaults(t *testing.T) {
 
 func TestRemovedWhileWritten(t *testing.T) {
 	w := startWriter(t, Config{FlushEvery: 20 * time.Millisecond})
-	done, made := make(chan Result, 1), make(chan struct{})
-	open := w.open
-	w.open = func(name string) (file, error) { defer close(made); return open(name) }
+	done := make(chan Result, 1)
 	r, _ := w.Open("x/y.wav", codec.PCMU, func(r Result) { done <- r })
-	<-made
+	for _, err := os.Stat(w.path("x/y.wav")); err != nil; _, err = os.Stat(w.path("x/y.wav")) {
+		runtime.Gosched()
+	}
 	os.RemoveAll(filepath.Join(w.cfg.Dir, "x"))
 	r.Write(Left, codec.PCMU, time.Now(), 1, 0, frame(1))
 	r.Close(time.Now())

@@ -63,6 +63,9 @@ func (a *App) closeRecordings(ctx context.Context) error {
 		return err
 	}
 	for _, r := range open {
+		if err := record.ForgetNew(a.cfg.RecordingsDir(), r.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			a.log.Warn("leftover of a recording not removed", zap.String("path", r.Path), zap.Error(err))
+		}
 		b := event.RecordingEnded{Recording: r.ID, Path: r.Path, Fault: faultInterrupted}
 		info, size, err := recordingInfo(a.cfg.RecordingsDir(), r.Path)
 		switch {
