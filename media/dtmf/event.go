@@ -148,6 +148,11 @@ func (r *Receiver) Take(now time.Time, ts uint32, marker bool, e Event) (ended [
 	return ended, n, fresh
 }
 
+// Lasted is how long the event of the newest packet, e, has lasted.
+func (r *Receiver) Lasted(e Event) time.Duration {
+	return time.Duration(r.before+uint64(max(r.dur, e.Duration))) * time.Second / time.Duration(r.clock())
+}
+
 // Expire ends an event whose updates stopped.
 func (r *Receiver) Expire(now time.Time) (Press, bool) {
 	if !r.active || now.Sub(r.at) < lostEnd {

@@ -76,14 +76,18 @@ type Params struct {
 	RemoteRTCP netip.AddrPort
 	// RTCPMux puts RTCP on the RTP port both ways (RFC 5761).
 	RTCPMux bool
-	// Law is the codec of SendPT and RecvPT.
-	Law codec.Law
+	// Law is the codec of SendPT and RecvPT: any that package codec knows.
+	Law codec.ID
+	// Coding is how we encode for the peer, where the codec leaves a choice.
+	Coding codec.Options
 	// SendPT and RecvPT are the payload types of Law as the peer wants to
 	// receive it and as it is sent to us.
 	SendPT, RecvPT uint8
 	// EventSendPT and EventRecvPT are telephone-event's; 0 = not negotiated
 	// (digits then go in-band).
 	EventSendPT, EventRecvPT uint8
+	// EventClock is telephone-event's clock in Hz; 0 = 8000.
+	EventClock int
 	// Send and Recv are what we may do. Nothing is sent while Send is false;
 	// what comes while Recv is false is dropped.
 	Send, Recv bool

@@ -316,7 +316,7 @@ func (c *Conference) send(now time.Time, m *member) {
 		}
 	}
 	// Who was held down on his own is let go before he joins the others.
-	if !special && m.out == c.before {
+	if !special && m.out == c.before && l.p.Law.Valid() {
 		copy(c.w.out[rtp.HeaderSize:], c.shared(l.p.Law))
 		m.out = c.limiter
 		l.frame(now)
@@ -330,8 +330,7 @@ func (c *Conference) send(now time.Time, m *member) {
 		sum.Sub(m.pcm[:])
 	}
 	m.out.Apply(c.w.pcm[:], sum)
-	codec.Encode(l.p.Law, c.w.out[rtp.HeaderSize:], c.w.pcm[:])
-	l.frame(now)
+	l.utter(now, c.w.pcm[:])
 }
 
 // record writes what the others say.
@@ -341,10 +340,13 @@ func (c *Conference) record(now time.Time, m *member) {
 		c.w.sum.Sub(m.pcm[:])
 	}
 	m.recOut.Apply(c.w.pcm[:], &c.w.sum)
-	payload := c.w.out[rtp.HeaderSize:]
-	law := m.l.p.Law
-	codec.Encode(law, payload, c.w.pcm[:])
-	m.rec.Write(m.channel, law, now, m.l.line.SSRC(), m.recTS, payload)
+	if law := m.l.p.Law; law.Valid() {
+		payload := c.w.out[rtp.HeaderSize:]
+		codec.Encode(law, payload, c.w.pcm[:])
+		m.rec.Write(m.channel, law, now, m.l.line.SSRC(), m.recTS, payload)
+	} else {
+		m.rec.WritePCM(m.channel, now, m.l.line.SSRC(), m.recTS, c.w.pcm[:])
+	}
 	m.recTS += media.FrameSamples
 }
 

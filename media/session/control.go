@@ -181,7 +181,7 @@ func (l *Leg) receiveRTCP(b []byte, from netip.AddrPort, now time.Time) {
 	if told.RR {
 		sent := int64(l.sent) // never more than there was
 		r.remoteLost = min(max(int64(told.Lost), -sent), sent)
-		r.remoteJitter = media.Duration(int64(min(told.Jitter, 1<<24)))
+		r.remoteJitter = time.Duration(min(told.Jitter, 1<<24)) * time.Second / time.Duration(l.p.Law.ClockRate())
 		if rtt, ok := rtp.RTT(now, told.LSR, told.DLSR); ok {
 			r.rtt = rtt
 		}

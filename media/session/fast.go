@@ -109,7 +109,7 @@ func (l *Leg) fold(t bpf.Tally) {
 // its copy.
 func fastable(l, d *Leg, law codec.Law) bool {
 	return l.fast.flow != nil && d.rtpSocket != nil && l.guard == nil && d.guard == nil &&
-		l.peer == d && l.member == nil && l.p.Recv && d.canSend && law == d.p.Law &&
+		l.peer == d && l.member == nil && l.p.Recv && d.canSend && law == d.p.Law && law.Octets() &&
 		!d.player.active && !d.digits.Active() && !d.tone.active && !d.comfort.active
 }
 
@@ -192,7 +192,13 @@ func (w *worker) drain() {
 func (w *worker) recorded(r *bpf.Record) {
 	k := w.e.kernel
 	l := k.legs[(int(r.Port)-int(k.first))/2]
-	if l != nil && l.rec != nil {
+	switch {
+	case l == nil || l.rec == nil:
+	case l.fast.law.Valid():
 		l.rec.Write(l.channel, l.fast.law, k.time(r.At), r.SSRC, r.TS, r.Payload)
+	case l.ear != nil:
+		// In order, one by one: that is what the kernel passes on.
+		p := rtp.Packet{SSRC: r.SSRC, Seq: l.ear.seq, TS: r.TS}
+		l.hear(k.time(r.At), l.fast.law, &p, r.Payload)
 	}
 }

@@ -83,6 +83,8 @@ type Leg struct {
 	player  player
 	tone    tone
 	comfort comfort
+	ear     *hearing // nil while nothing must be decoded
+	mouth   *mouth   // nil while nothing must be encoded
 	fast    fast
 	peer    *Leg    // bridged to; itself = echo
 	member  *member // in a conference
@@ -340,8 +342,14 @@ func (l *Leg) apply(now time.Time, p Params) {
 		l.lastRTP, l.timedOut = now, false
 	}
 	if p.Law != old.Law {
-		l.player.frames = nil // the same place in the other encoding
+		l.player.frames, l.player.packets = nil, nil // the same place in the other encoding
+		l.ear, l.mouth = nil, nil
+		l.line.SetClock(p.Law.ClockRate())
+		l.in.SetClock(p.Law.ClockRate())
+	} else if p.Coding != old.Coding {
+		l.mouth = nil
 	}
+	l.keys.SetClock(p.eventClock())
 	l.reports.begin(l, now)
 }
 
@@ -434,11 +442,13 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	payload := b[p.Off:p.End]
 	if isEvent {
+		l.passOver(&p)
 		l.receiveEvent(now, b, &p)
 		return
 	}
 	law, ok := l.lawOf(p.PT)
 	if !ok || len(payload) == 0 {
+		l.passOver(&p)
 		if p.PT == comfortPT {
 			l.fallSilent(now, p.TS, payload)
 			return
@@ -449,19 +459,24 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	if l.quietOK {
 		l.speakAgain()
 	}
-	if l.rec != nil {
+	if l.rec != nil && law.Valid() {
 		l.rec.Write(l.channel, law, now, p.SSRC, p.TS, payload)
 	}
+	if l.needsSound(law) {
+		l.hear(now, law, &p, payload)
+	}
 	if l.member != nil {
-		l.member.receive(now, law, &p, payload)
+		if law.Valid() {
+			l.member.receive(now, law, &p, payload)
+		}
 		return
 	}
-	if d := l.peer; d != nil {
+	if d := l.peer; d != nil && !l.transcodes(law) {
 		if law != d.p.Law && d.canSend {
 			codec.Transcode(payload, payload, law, d.p.Law)
 		}
 		plain := b[0] == 2<<6
-		d.relay(now, b, &p, d.p.SendPT, uint32(len(payload)))
+		d.relay(now, b, &p, d.p.SendPT, uint32(law.Ticks(payload)))
 		if plain && l.fast.flow != nil {
 			l.offer(now, d, law, &p)
 		}
@@ -527,7 +542,7 @@ func (l *Leg) aimRTCP() {
 // relay sends a packet of another leg through this leg's line. The header is
 // rewritten in place, right before the payload, and the same buffer is sent.
 func (l *Leg) relay(now time.Time, b []byte, p *rtp.Packet, pt uint8, dur uint32) {
-	if !l.canSend || l.player.active || l.digits.Active() || l.tone.active {
+	if !l.mayRelay() {
 		l.line.Cut() // what was left out is not lost: the next is a new start
 		return
 	}
@@ -541,6 +556,11 @@ func (l *Leg) relay(now time.Time, b []byte, p *rtp.Packet, pt uint8, dur uint32
 	}
 	rtp.PutHeader(packet, pt, stamp)
 	l.send(packet)
+}
+
+// mayRelay tells whether another leg is heard on l just now.
+func (l *Leg) mayRelay() bool {
+	return l.canSend && !l.player.active && !l.digits.Active() && !l.tone.active
 }
 
 func (l *Leg) send(packet []byte) {
@@ -571,9 +591,12 @@ func (l *Leg) receiveEvent(now time.Time, b []byte, p *rtp.Packet) {
 		l.w.activate(l, now) // so that a lost end is noticed
 	}
 	if d := l.peer; d != nil {
-		if d.p.EventSendPT != 0 {
+		switch {
+		case d.p.EventSendPT != 0 && (d.p.Law.ClockRate() != l.p.Law.ClockRate() || d.p.eventClock() != l.p.eventClock() || l.transcodes(l.p.Law)):
+			d.passEvent(now, e, fresh, l.keys.Lasted(e))
+		case d.p.EventSendPT != 0:
 			d.relay(now, b, p, d.p.EventSendPT, uint32(e.Duration))
-		} else {
+		default:
 			d.sound(now, l, e, fresh)
 		}
 	}

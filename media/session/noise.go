@@ -3,9 +3,7 @@ package session
 import (
 	"time"
 
-	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/jitter"
-	"github.com/centrala/centrala/media/rtp"
 )
 
 // comfortPT is comfort noise at 8 kHz: a static type, which phones send without
@@ -44,6 +42,5 @@ func (l *Leg) speakAgain() {
 
 func (l *Leg) tickComfort(now time.Time) {
 	l.comfort.noise.Fill(l.w.pcm[:])
-	codec.Encode(l.p.Law, l.w.out[rtp.HeaderSize:], l.w.pcm[:])
-	l.frame(now)
+	l.utter(now, l.w.pcm[:])
 }

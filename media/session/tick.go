@@ -18,12 +18,14 @@ type player struct {
 	clips  []*play.Clip
 	clip   int    // index of the clip under way
 	frames []byte // its encoding; nil = to be fetched
-	off    int    // octets of it already sent
-	last   byte   // octet sent last
-	begun  bool   // there is one
-	rising bool   // a clip is being joined to from, the end of the one before
-	risen  int    // samples of it done
-	from   int16
+	// packets is that of a codec whose packets differ in size: one each 20 ms.
+	packets [][]byte
+	off     int  // octets of it already sent
+	last    byte // octet sent last
+	begun   bool // there is one
+	rising  bool // a clip is being joined to from, the end of the one before
+	risen   int  // samples of it done
+	from    int16
 }
 
 // meet has the beginning of a clip joined to the end of the one before it, when they
@@ -158,6 +160,10 @@ func (l *Leg) tick(now time.Time, frames int) {
 }
 
 func (l *Leg) tickPlay(now time.Time) {
+	if !l.p.Law.Octets() {
+		l.tickPackets(now)
+		return
+	}
 	payload := l.w.out[rtp.HeaderSize:]
 	n := l.player.fill(payload, l.p.Law)
 	if n == 0 {
@@ -171,6 +177,35 @@ func (l *Leg) tickPlay(now time.Time) {
 		fall(l.p.Law, payload[:n], left)
 	}
 	l.frame(now)
+}
+
+// tickPackets is tickPlay for a codec whose packets cannot be cut.
+func (l *Leg) tickPackets(now time.Time) {
+	p := &l.player
+	for turned := false; ; {
+		if p.clip == len(p.clips) {
+			if !p.loop || turned {
+				id := p.id
+				l.player = player{}
+				l.letDown()
+				l.tell(PlayDone{id})
+				return
+			}
+			turned = true
+			p.clip, p.off, p.packets = 0, 0, nil
+		}
+		if p.packets == nil {
+			p.packets = p.clips[p.clip].Packets(l.p.Law)
+		}
+		i := p.off / media.FrameSamples
+		if i >= len(p.packets) {
+			p.clip, p.off, p.packets = p.clip+1, 0, nil
+			continue
+		}
+		p.off += media.FrameSamples
+		l.packet(now, copy(l.w.code[rtp.HeaderSize:], p.packets[i]))
+		return
+	}
 }
 
 // frame sends what stands in the worker's out buffer as sound of ours.
@@ -188,8 +223,7 @@ func (l *Leg) frame(now time.Time) {
 // toneFrame sends one frame of a key's tone.
 func (l *Leg) toneFrame(now time.Time, code uint8, pos int) {
 	dtmf.Tone(l.w.pcm[:], code, pos)
-	codec.Encode(l.p.Law, l.w.out[rtp.HeaderSize:], l.w.pcm[:])
-	l.frame(now)
+	l.utter(now, l.w.pcm[:])
 }
 
 func (l *Leg) tickTone(now time.Time) {
@@ -212,15 +246,17 @@ func (l *Leg) tickDigits(now time.Time) {
 			break
 		}
 		packet := l.w.out[:rtp.HeaderSize+dtmf.EventSize]
-		dtmf.PutEvent(packet[rtp.HeaderSize:], step.Event)
-		rtp.PutHeader(packet, l.p.EventSendPT, l.line.Event(now, step.First, uint32(step.Event.Duration)))
+		ev, covered := step.Event, uint32(step.Event.Duration)*uint32(l.p.Law.ClockRate()/media.ClockRate)
+		ev.Duration *= uint16(l.p.eventClock() / media.ClockRate) // 120 ms at most
+		dtmf.PutEvent(packet[rtp.HeaderSize:], ev)
+		rtp.PutHeader(packet, l.p.EventSendPT, l.line.Event(now, step.First, covered))
 		l.send(packet)
 	case dtmf.StepTone:
 		l.toneFrame(now, step.Event.Code, step.Pos)
 	case dtmf.StepPause:
 		if l.p.EventSendPT == 0 {
-			silence(l.w.out[rtp.HeaderSize:], l.p.Law)
-			l.frame(now)
+			clear(l.w.pcm[:])
+			l.utter(now, l.w.pcm[:])
 		}
 	}
 	if !l.digits.Active() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/centrala/centrala/media"
 	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/codec/opus"
 	"github.com/centrala/centrala/media/mix"
 	"github.com/centrala/centrala/media/port"
 	"github.com/centrala/centrala/media/port/bpf"
@@ -54,6 +55,10 @@ type worker struct {
 	rand   *rand.Rand
 	out    [rtp.HeaderSize + media.FrameSamples]byte
 	pcm    [media.FrameSamples]int16
+	code   [rtp.HeaderSize + opus.MaxPacket]byte // a packet of any codec
+	sound  [maxSound]int16                       // what was decoded, at up to 16 kHz
+	low    [maxSound/2 + 1]int16                 // the same at 8 kHz
+	high   [2*media.FrameSamples + 1]int16       // a frame of ours at 16 kHz
 	sum    mix.Sum
 	rtcp   [rtp.MaxReport]byte
 	count  counts

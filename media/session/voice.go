@@ -1,0 +1,344 @@
+package session
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/centrala/centrala/media"
+	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/dtmf"
+	"github.com/centrala/centrala/media/resample"
+	"github.com/centrala/centrala/media/rtp"
+)
+
+// What is decoded and encoded. As long as two bridged legs speak one codec and
+// nobody records or mixes anything but G.711, no packet passes here.
+
+const (
+	narrow = media.ClockRate // Hz of mixing, recording and tones
+	wide   = 16000           // Hz between two wideband codecs
+	// maxSound is the longest packet decoded, in samples at wide.
+	maxSound = int(codec.MaxDuration/time.Millisecond) * wide / 1000
+	// maxConcealed frames are made up for packets that are missing; more is a pause.
+	maxConcealed = 5
+)
+
+// hearing makes linear sound of what a leg receives, packet by packet in order. A
+// packet that came before the one it follows is held until the next one comes: a
+// swapped pair is put right, a lost one waits no longer than that.
+type hearing struct {
+	id   codec.ID
+	rate int
+	dec  codec.Decoder
+	down *resample.Stream // rate to narrow, for who needs that
+
+	started bool
+	ssrc    uint32
+	seq     uint16 // that follows
+	ts      uint32 // that follows, in ticks of the sender
+	at      uint32 // the same in samples at narrow, without a break
+	frame   int    // samples of the newest packet, at rate
+
+	holds bool
+	held  rtp.Packet
+	kept  []byte // payload of held
+}
+
+// mouth makes packets of linear sound for a leg.
+type mouth struct {
+	id   codec.ID
+	from int // rate of what is put in
+	rate int // of what is encoded
+	enc  codec.Encoder
+	up   *resample.Stream // from to rate; nil: they are the same
+	fifo []int16          // less than a frame, at rate
+
+	// The line that is relayed: that of the ear that feeds it.
+	ssrc uint32
+	at   uint32 // in samples at narrow: what the ear says next
+	seq  uint16
+	ts   uint32 // of the first sample in fifo, in ticks of ours
+	on   bool
+}
+
+// meetingRate is the rate at which sound goes from one codec to another.
+func meetingRate(from, to codec.ID) int {
+	if from.Rate(wide) == wide && to.Rate(wide) == wide {
+		return wide
+	}
+	return from.Rate(narrow) // a resampler, if any, is the mouth's
+}
+
+// needsSound tells whether what l receives in id must be decoded.
+func (l *Leg) needsSound(id codec.ID) bool {
+	if !id.Valid() && (l.rec != nil || l.member != nil) {
+		return true
+	}
+	return l.transcodes(id)
+}
+
+// transcodes tells whether l's peer takes another codec, and not just the other
+// law of G.711, which a table does.
+func (l *Leg) transcodes(id codec.ID) bool {
+	d := l.peer
+	return d != nil && id != d.p.Law && !(id.Valid() && d.p.Law.Valid())
+}
+
+// hear takes a packet that must be decoded.
+func (l *Leg) hear(now time.Time, id codec.ID, p *rtp.Packet, payload []byte) {
+	if ticks := id.Ticks(payload); ticks == 0 || ticks > id.ClockRate()*int(codec.MaxDuration/time.Millisecond)/1000 {
+		l.w.count.invalid++
+		return
+	}
+	rate := id.Rate(narrow)
+	if l.transcodes(id) {
+		rate = meetingRate(id, l.peer.p.Law)
+	}
+	e := l.ear
+	if e == nil || e.id != id || e.rate != rate {
+		dec, err := codec.NewDecoder(id, rate)
+		if err != nil {
+			l.w.count.ignored++
+			l.w.e.log.Error("sound cannot be decoded", zap.Stringer("codec", id), zap.Error(err))
+			return
+		}
+		e = &hearing{id: id, rate: rate, dec: dec}
+		if rate != narrow {
+			e.down = resample.NewStream(rate, narrow)
+		}
+		l.ear = e
+	}
+	if !e.started || e.ssrc != p.SSRC {
+		e.started, e.holds, e.ssrc, e.seq, e.ts = true, false, p.SSRC, p.Seq, p.TS
+	}
+	switch d := int16(p.Seq - e.seq); {
+	case d < 0:
+		l.w.count.late++
+	case d == 0:
+		l.understand(now, p, payload)
+		if e.holds && e.held.Seq == e.seq {
+			e.holds = false
+			l.understand(now, &e.held, e.kept)
+		}
+	case !e.holds:
+		e.holds, e.held = true, *p
+		e.kept = append(e.kept[:0], payload...)
+	default:
+		// Another one and still not that: it is lost.
+		e.holds = false
+		held := e.held
+		if int16(p.Seq-held.Seq) <= 0 { // the order is worse than that
+			if p.Seq != held.Seq {
+				l.understand(now, p, payload)
+			}
+			l.understand(now, &held, e.kept)
+			return
+		}
+		l.understand(now, &held, e.kept)
+		if p.Seq != e.seq {
+			e.holds, e.held = true, *p
+			e.kept = append(e.kept[:0], payload...)
+			return
+		}
+		l.understand(now, p, payload)
+	}
+}
+
+// passOver says that a packet of the stream is no sound: nothing is missing.
+func (l *Leg) passOver(p *rtp.Packet) {
+	if e := l.ear; e != nil && e.started && e.ssrc == p.SSRC && int16(p.Seq-e.seq) >= 0 {
+		e.seq, e.holds = p.Seq+1, false
+	}
+}
+
+// understand decodes a packet and what is missing before it.
+func (l *Leg) understand(now time.Time, p *rtp.Packet, payload []byte) {
+	e, w := l.ear, l.w
+	clock := e.id.ClockRate()
+	missing := int(int16(p.Seq - e.seq))
+	gap := int64(int32(p.TS - e.ts)) // ticks
+	if missing > 0 && e.frame > 0 && gap > 0 && gap < int64(clock) {
+		ticks := int64(e.frame) * int64(clock) / int64(e.rate)
+		n := int(min(int64(missing), gap/ticks, maxConcealed))
+		for i := range n {
+			pcm := w.sound[:e.frame]
+			if i == n-1 {
+				e.dec.Recover(pcm, payload)
+			} else {
+				e.dec.Conceal(pcm)
+			}
+			w.count.concealed += uint64(e.frame * narrow / e.rate)
+			l.sounds(now, p.SSRC, pcm)
+			gap -= ticks
+		}
+	}
+	e.at += uint32(gap * narrow / int64(clock)) // a pause: the sender's line moves on
+	ticks := e.id.Ticks(payload)
+	n, err := e.dec.Decode(w.sound[:], payload)
+	e.seq, e.ts = p.Seq+1, p.TS+uint32(ticks)
+	if err != nil {
+		w.count.invalid++
+		e.at += uint32(int64(ticks) * narrow / int64(clock))
+		return
+	}
+	e.frame = n
+	l.sounds(now, p.SSRC, w.sound[:n])
+}
+
+// sounds passes sound of the leg on to all who want it.
+func (l *Leg) sounds(now time.Time, ssrc uint32, pcm []int16) {
+	e, w := l.ear, l.w
+	at := e.at
+	e.at += uint32(len(pcm) * narrow / e.rate)
+	if l.rec != nil && !e.id.Valid() || l.member != nil {
+		low := pcm
+		if e.down != nil {
+			low = w.low[:e.down.Process(w.low[:], pcm)]
+		}
+		if l.rec != nil && !e.id.Valid() {
+			l.rec.WritePCM(l.channel, now, ssrc, at, low)
+		}
+		if l.member != nil {
+			if l.member.role.mode != listener {
+				l.member.in.PutPCM(now, ssrc, at, low)
+			}
+			return
+		}
+	}
+	if l.transcodes(e.id) {
+		l.peer.say(now, ssrc, at, e.rate, pcm)
+	}
+}
+
+// mouthOf is l's encoder for sound at rate; nil when there is none.
+func (l *Leg) mouthOf(from int) *mouth {
+	m := l.mouth
+	if m != nil && m.id == l.p.Law && m.from == from {
+		return m
+	}
+	m = &mouth{id: l.p.Law, from: from, rate: l.p.Law.Rate(from)}
+	enc, err := codec.NewEncoder(m.id, m.rate, l.p.Coding)
+	if err != nil {
+		l.w.e.log.Error("sound cannot be encoded", zap.Stringer("codec", m.id), zap.Error(err))
+		return nil
+	}
+	m.enc = enc
+	if m.rate != from {
+		m.up = resample.NewStream(from, m.rate)
+	}
+	m.fifo = make([]int16, 0, m.rate/50+maxSound)
+	l.mouth = m
+	l.line.Cut()
+	return m
+}
+
+// say sends sound of another leg through l's line: at is where it lies on that
+// leg's line, in samples at narrow.
+func (l *Leg) say(now time.Time, ssrc, at uint32, rate int, pcm []int16) {
+	if !l.mayRelay() {
+		l.line.Cut()
+		return
+	}
+	m := l.mouthOf(rate)
+	if m == nil {
+		return
+	}
+	clock := uint32(m.id.ClockRate())
+	if !m.on || m.ssrc != ssrc {
+		m.on, m.ssrc, m.fifo = true, ssrc, m.fifo[:0]
+		m.ts = at * (clock / narrow)
+		m.seq++
+	} else if gap := at - m.at; gap != 0 { // a pause: what is left over is not worth its packet
+		m.ts += (gap + uint32(len(m.fifo)*narrow/m.rate)) * (clock / narrow)
+		m.fifo = m.fifo[:0]
+	}
+	m.at = at + uint32(len(pcm)*narrow/rate)
+	if m.up == nil {
+		m.fifo = append(m.fifo, pcm...)
+	} else {
+		n := len(m.fifo)
+		m.fifo = m.fifo[:n+m.up.Process(m.fifo[n:cap(m.fifo)], pcm)]
+	}
+	frame, ticks := m.rate/50, clock/50
+	for done := 0; ; done += frame {
+		if len(m.fifo)-done < frame {
+			m.fifo = m.fifo[:copy(m.fifo, m.fifo[done:])]
+			return
+		}
+		n, err := m.enc.Encode(l.w.code[rtp.HeaderSize:], m.fifo[done:done+frame])
+		if err == nil && (n > 2 || m.id.Octets()) { // DTX: nothing is sent
+			m.seq++
+			p := rtp.Packet{SSRC: ssrc, Seq: m.seq, TS: m.ts, PT: l.p.SendPT, Off: rtp.HeaderSize, End: rtp.HeaderSize + n}
+			l.relay(now, l.w.code[:], &p, l.p.SendPT, ticks)
+		}
+		m.ts += ticks
+	}
+}
+
+// utter sends 20 ms of linear sound of ours at narrow: w.pcm or c.pcm.
+func (l *Leg) utter(now time.Time, pcm []int16) {
+	if l.p.Law.Valid() {
+		codec.Encode(l.p.Law, l.w.out[rtp.HeaderSize:], pcm)
+		l.frame(now)
+		return
+	}
+	payload := l.w.code[rtp.HeaderSize:]
+	if !l.canSend {
+		l.line.Cut()
+		return
+	}
+	m := l.mouthOf(narrow)
+	if m == nil {
+		return
+	}
+	m.on = false // a line of another leg begins anew
+	if m.up != nil {
+		pcm = l.w.high[:m.up.Process(l.w.high[:], pcm)]
+	}
+	if n, err := m.enc.Encode(payload, pcm); err == nil {
+		l.packet(now, n)
+	}
+}
+
+// packet sends the n octets in the worker's code buffer as a frame of ours.
+func (l *Leg) packet(now time.Time, n int) {
+	if !l.canSend {
+		l.line.Cut()
+		return
+	}
+	if n <= 2 && !l.p.Law.Octets() { // DTX: nothing is sent, and the next is a new start
+		l.line.Cut()
+		return
+	}
+	stamp := l.line.Frame(now, uint32(l.p.Law.ClockRate()/50))
+	packet := l.w.code[:rtp.HeaderSize+n]
+	rtp.PutHeader(packet, l.p.SendPT, stamp)
+	l.send(packet)
+}
+
+// eventClock is the clock of the telephone-events of l, in Hz.
+func (p *Params) eventClock() int {
+	if p.EventClock == 0 {
+		return media.ClockRate
+	}
+	return p.EventClock
+}
+
+// passEvent sends an event of another leg, whose timestamps mean nothing here, as
+// one of ours; lasted is since its beginning.
+func (l *Leg) passEvent(now time.Time, e dtmf.Event, fresh bool, lasted time.Duration) {
+	if !l.mayRelay() {
+		l.line.Cut()
+		return
+	}
+	// 16 bits at 48 kHz are 1.4 s; a longer press is told as that long, for a new
+	// segment of it could be lost.
+	ticks := min(int64(lasted)*int64(l.p.eventClock())/int64(time.Second), 0xFFFF)
+	e.Duration = uint16(ticks)
+	packet := l.w.code[:rtp.HeaderSize+dtmf.EventSize]
+	dtmf.PutEvent(packet[rtp.HeaderSize:], e)
+	covered := int64(lasted) * int64(l.p.Law.ClockRate()) / int64(time.Second)
+	rtp.PutHeader(packet, l.p.EventSendPT, l.line.Event(now, fresh, uint32(covered)))
+	l.send(packet)
+}
