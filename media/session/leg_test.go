@@ -15,6 +15,7 @@ import (
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/port"
 	"github.com/centrala/centrala/media/rtp"
+	"github.com/centrala/centrala/pkg/event"
 )
 
 // score is one worker on virtual time, without sockets and without goroutine.
@@ -719,11 +720,20 @@ func TestBridgeMoves(t *testing.T) {
 func FuzzLeg(f *testing.F) {
 	f.Add([]byte{12, 0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 14, 0x80, 0xE5, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 5, 0})
 	f.Add([]byte{8, 0x81, 200, 0, 1, 0, 0, 0, 1})
+	// Comfort noise with a shape, sound, another SSRC and payload type, silence for a second.
+	f.Add([]byte{15, 0x80, 13, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 40, 200, 90, 14, 0x80, 8, 0, 2, 0, 0, 1, 1, 0, 0, 0, 1, 0x2A, 0x80,
+		14, 0x80, 0, 9, 9, 7, 0, 0, 1, 0, 0, 0, 2, 0x2A, 0x80, 200})
+	// A report that lies about our stream, with a reference time and VoIP metrics.
+	lies := rtp.AppendReport(nil, rtp.Sender{SSRC: 1, CNAME: "x", Active: true, NTP: 1 << 62}, rtp.Block{SSRC: 0xAA0000 + 4000, FractionLost: 255,
+		Lost: 0x7FFFFF, HighestSeq: 1<<32 - 1, Jitter: 1<<32 - 1, LSR: 1<<32 - 1, DLSR: 5}, true, false)
+	lies = rtp.AppendXR(lies, rtp.XR{SSRC: 1, Reference: true, NTP: 1<<64 - 1, DLRR: true, Asker: 0xAA0000 + 4000, LRR: 7, VoIP: true, Heard: 0xAA0000 + 4000,
+		Voice: rtp.VoIP{LossRate: 255, DiscardRate: 255, BufferMs: 65535, MOSCQ: 255}})
+	f.Add(append([]byte{byte(len(lies))}, lies...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := newScore(t)
 		a, b := s.leg(addrA, codec.PCMA), s.leg(addrB, codec.PCMU)
 		p := a.p
-		p.RTCPMux = true
+		p.RTCPMux, p.XRVoIP, p.XRTime = true, true, true
 		a.Set(p)
 		p = b.p
 		p.EventSendPT = 0
@@ -740,6 +750,15 @@ func FuzzLeg(f *testing.F) {
 			s.pass(time.Duration(n) * 5 * time.Millisecond)
 		}
 		for _, x := range []*part{a, b} {
+			st := x.stats()
+			for _, m := range []*event.Score{st.MOSIn, st.MOSOut} {
+				if m != nil && !(m.Low >= 1 && m.Low <= m.Mean+.01 && m.Mean <= 4.5) {
+					t.Fatalf("score %+v", m)
+				}
+			}
+			if sent := int64(st.PacketsSent); st.RemoteLost > sent || st.RemoteLost < -sent || st.RTTMs < 0 || st.RTTMs > 30_000 || st.RemoteMOS < 0 || st.RemoteMOS > 5 {
+				t.Fatalf("figures %+v", st)
+			}
 			var h rtp.Packet
 			for _, out := range x.out.sent {
 				if rtp.IsRTCP(out) {
