@@ -310,6 +310,9 @@ func (o *owner) leg(i int) *legHandle {
 }
 
 func (o *owner) journal(b event.Body) {
+	if e, ok := b.(event.LegEnded); ok {
+		o.mgr.trunkSound(o.m.S.Tenant, o.m.S.Legs[e.Leg].Trunk, e.Audio)
+	}
 	o.mgr.deps.Journal.Append(event.Event{At: time.Now().UTC(), Tenant: o.m.S.Tenant, CallID: o.m.S.ID, Body: b})
 	o.tellLog(b)
 }

@@ -110,6 +110,7 @@ type trunkMetrics struct {
 	calls     *prometheus.GaugeVec
 	responses *prometheus.CounterVec
 	delay     *prometheus.HistogramVec
+	mos       *prometheus.HistogramVec
 	known     map[TrunkName]bool // guarded by Manager.mu
 }
 
@@ -123,10 +124,13 @@ func newTrunkMetrics(reg prometheus.Registerer) *trunkMetrics {
 			Help: "Final answers of the carrier to our INVITEs; timeout: none came."}, []string{"tenant", "trunk", "class"}),
 		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "centrala_trunk_post_dial_delay_seconds",
 			Help: "From our INVITE to the first 18x or 200 of the carrier.", Buckets: []float64{.1, .25, .5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 30}}, []string{"tenant", "trunk"}),
+		mos: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "centrala_trunk_mos",
+			Help:    "Mean opinion score (ITU-T G.107) of each call on the trunk, as we heard it.",
+			Buckets: []float64{2, 2.58, 3.1, 3.6, 4.03, 4.34, 4.5}}, []string{"tenant", "trunk"}),
 		known: map[TrunkName]bool{},
 	}
 	if reg != nil {
-		reg.MustRegister(m.calls, m.responses, m.delay)
+		reg.MustRegister(m.calls, m.responses, m.delay, m.mos)
 	}
 	return m
 }
@@ -143,6 +147,7 @@ func (m *Manager) SetTrunks(list []TrunkName) {
 		t.calls.WithLabelValues(n.Tenant, n.Trunk, "in")
 		t.calls.WithLabelValues(n.Tenant, n.Trunk, "out")
 		t.delay.WithLabelValues(n.Tenant, n.Trunk)
+		t.mos.WithLabelValues(n.Tenant, n.Trunk)
 		for _, c := range trunkClasses {
 			t.responses.WithLabelValues(n.Tenant, n.Trunk, c)
 		}
@@ -152,6 +157,7 @@ func (m *Manager) SetTrunks(list []TrunkName) {
 			labels := prometheus.Labels{"tenant": n.Tenant, "trunk": n.Trunk}
 			t.calls.DeletePartialMatch(labels)
 			t.delay.DeletePartialMatch(labels)
+			t.mos.DeletePartialMatch(labels)
 			t.responses.DeletePartialMatch(labels)
 		}
 	}
@@ -175,6 +181,19 @@ func (m *Manager) onTrunk(tenant, trunk string, inward bool, by float64) {
 		direction = "in"
 	}
 	m.trunkMetrics.calls.WithLabelValues(tenant, trunk, direction).Add(by)
+}
+
+// trunkSound counts how a call on a trunk sounded, if it is one and anything was heard.
+func (m *Manager) trunkSound(tenant, trunk string, a *event.Audio) {
+	if trunk == "" || a == nil || a.MOSIn == nil {
+		return
+	}
+	m.mu.Lock()
+	known := m.trunkMetrics.known[TrunkName{tenant, trunk}]
+	m.mu.Unlock()
+	if known {
+		m.trunkMetrics.mos.WithLabelValues(tenant, trunk).Observe(a.MOSIn.Mean)
+	}
 }
 
 // trunkAnswered takes the first sign of life of a call out, and its 200.
