@@ -167,7 +167,7 @@ func CheckName(name string) error {
 
 // Open begins a recording at this moment. name is relative to Config.Dir; its
 // folders are made. law is that of a G711 file, and of the memory in front of any
-// other. It touches no disk itself: the file is made by a writer goroutine, and
+// other; what is no law of G.711 stands for A-law. It touches no disk itself: the file is made by a writer goroutine, and
 // if that fails the recording swallows what it is given and ends with FaultOpen.
 // done is called exactly once, on a goroutine of the Writer, when the file is
 // closed; it must not block and may be nil. Errors: ErrName, ErrStopped.
@@ -175,8 +175,8 @@ func (w *Writer) Open(name string, law codec.Law, done func(Result)) (*Recording
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	if !law.Valid() {
-		return nil, fmt.Errorf("record: %q: cannot record %v", name, law)
+	if !law.Valid() { // of a leg that is decoded: its sound comes by WritePCM
+		law = codec.PCMA
 	}
 	r := &Recording{w: w, name: name, format: w.cfg.Format, law: law, laws: [2]codec.Law{law, law}, start: time.Now(), done: done, dirtyFrom: clean}
 	if w.cfg.Gain {

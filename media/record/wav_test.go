@@ -185,6 +185,9 @@ func pause(t *testing.T) {
 func TestWritePCM(t *testing.T) { inBoth(t, writePCM) }
 
 func writePCM(t *testing.T) {
+	if r, err := newBench(t, codec.PCMU, &disk{}).w.Open("wide.wav", codec.Law(111), nil); err != nil || r.law != codec.PCMA {
+		t.Errorf("of a leg that is decoded: %v", err)
+	}
 	b := newBench(t, codec.PCMU, &disk{})
 	pcm := make([]int16, 160)
 	for i := range 200 {
