@@ -74,17 +74,31 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 				name = unescape(req.To().Address.User)
 			}
 			if _, known := s.deps.Accounts.Account(name, req.Recipient.Host); !known {
-				s.actName(h.remote, ban.UnknownName, name)
+				s.actName(h, ban.UnknownName, name)
 			}
 		}
-		s.challenge(req, h, sh.now, false)
+		if !s.slow(h) {
+			s.challenge(req, h, sh.now, false)
+		}
 		return Account{}, false
 	}
 	src := sourceOf(h.remote.Addr())
 	pair := brakeKey{src, s.nameHash(cred.Username)}
+	// By UDP a wrong answer counts only when it answers what was sent to that very
+	// address: else anybody could have a phone's address shut out.
 	s.door.mu.Lock()
-	blocked := s.door.brake.blocked(sh.now, pair)
+	ours, here := s.door.digest.IssuedTo(cred.Nonce, src)
+	proved := here || h.conn != nil
+	blocked := proved && s.door.brake.blocked(sh.now, pair)
 	s.door.mu.Unlock()
+	if ours && !proved {
+		// Right or wrong, it is asked again: a guesser must not spend a nonce of
+		// another address of his where its wrong answers cost him nothing.
+		if !s.slow(h) {
+			s.challenge(req, h, sh.now, true)
+		}
+		return Account{}, false
+	}
 	if blocked {
 		s.met.dropped[dropBrake].Inc()
 		return Account{}, false
@@ -104,7 +118,7 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 	verdict := s.door.digest.Check(sh.now, string(req.Method), cred, ha1)
 	if verdict == digest.OK {
 		s.door.brake.right(sh.now, pair)
-	} else if verdict == digest.Wrong {
+	} else if verdict == digest.Wrong && proved {
 		s.door.brake.wrong(sh.now, pair)
 	}
 	s.door.mu.Unlock()
@@ -119,10 +133,17 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 		s.answer(req, h, 400, "Malformed Authorization")
 	default:
 		s.met.authFailures.Inc()
+		act := ban.UnknownName
 		if known {
-			s.act(h.remote, ban.WrongPassword)
+			act = ban.WrongPassword
+		}
+		if !proved {
+			s.doubt(h, act, "")
+			if s.slow(h) {
+				return Account{}, false
+			}
 		} else {
-			s.act(h.remote, ban.UnknownName)
+			s.act(h, act)
 		}
 		s.log.Debug("sip credentials wrong", zap.String("remote", h.remote.String()), zap.String("state", verdict.String()))
 		s.challenge(req, h, sh.now, false)
@@ -132,7 +153,7 @@ func (sh *shard) authenticate(req *sip.Request, h hop) (Account, bool) {
 
 func (s *Stack) challenge(req *sip.Request, h hop, now time.Time, stale bool) {
 	s.door.mu.Lock()
-	values := s.door.digest.Challenge(now, stale)
+	values := s.door.digest.Challenge(now, stale, sourceOf(h.remote.Addr()))
 	s.door.mu.Unlock()
 	hs := make([]Header, 0, 2)
 	onlyMD5 := knowsOnlyMD5(req)

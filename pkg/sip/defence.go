@@ -83,16 +83,60 @@ func (s *Stack) isTrunk(from netip.AddrPort) bool {
 	return ok
 }
 
-// act counts what a peer did against its address.
-func (s *Stack) act(from netip.AddrPort, act ban.Act) {
-	s.note(from, func(now time.Time) (ban.Ban, bool) { return s.guard.list.Note(now, from.Addr(), act) })
+// act counts what a peer did, and proved to have done, against its address.
+func (s *Stack) act(h hop, act ban.Act) {
+	s.note(h.remote, func(now time.Time) (ban.Ban, bool) { return s.guard.list.Note(now, h.remote.Addr(), act) })
 }
 
-// actName is act for a name that does not exist.
-func (s *Stack) actName(from netip.AddrPort, act ban.Act, name string) {
-	s.note(from, func(now time.Time) (ban.Ban, bool) {
-		return s.guard.list.NoteName(now, from.Addr(), act, s.nameHash(name))
+// actName is for a name that does not exist, actUnread for what cannot be read:
+// proved by a connection, doubtful by UDP.
+func (s *Stack) actName(h hop, act ban.Act, name string) {
+	if h.conn == nil {
+		s.doubt(h, act, name)
+		return
+	}
+	s.note(h.remote, func(now time.Time) (ban.Ban, bool) {
+		return s.guard.list.NoteName(now, h.remote.Addr(), act, s.nameHash(name))
 	})
+}
+
+func (s *Stack) actUnread(h hop) {
+	if h.conn == nil {
+		s.doubt(h, ban.Malformed, "")
+		return
+	}
+	s.act(h, ban.Malformed)
+}
+
+// doubt counts what somebody may have sent in the name of an address. name "" is none.
+func (s *Stack) doubt(h hop, act ban.Act, name string) {
+	if !s.guard.on || s.isTrunk(h.remote) {
+		return
+	}
+	hash := uint64(0)
+	if name != "" {
+		hash = s.nameHash(name) | 1<<63 // not 0; the low bits are looked at
+	}
+	g := &s.guard
+	g.mu.Lock()
+	g.list.Doubt(time.Now(), h.remote.Addr(), act, hash)
+	g.mu.Unlock()
+}
+
+// slow reports whether a request by UDP that proves nothing gets no answer, as its
+// source has sent too much of the kind that scanners send.
+func (s *Stack) slow(h hop) bool {
+	if h.conn != nil || !s.guard.on {
+		return false
+	}
+	g := &s.guard
+	g.mu.Lock()
+	slow := g.list.Slow(time.Now(), h.remote)
+	g.mu.Unlock()
+	if slow = slow && !s.isTrunk(h.remote); slow {
+		s.met.dropped[dropSlowed].Inc()
+	}
+	return slow
 }
 
 func (s *Stack) note(from netip.AddrPort, count func(time.Time) (ban.Ban, bool)) {

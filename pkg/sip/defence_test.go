@@ -3,12 +3,15 @@ package sip
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/centrala/centrala/pkg/sip/ban"
 	"github.com/centrala/centrala/pkg/sip/digest"
@@ -103,6 +106,21 @@ func (b *bench) guess(w *wire, user func(i int) string) int {
 	return 0
 }
 
+// noise sends what is not SIP by connections of an address.
+func (b *bench) noise(from string, n int) {
+	b.t.Helper()
+	for i := range n {
+		c, err := b.n.dialFrom(addr(from), b.s.LocalAddr("tcp"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(c, "not sip at all, number %d, but long enough\r\n\r\n", i)
+		time.Sleep(time.Millisecond)
+		c.Close()
+	}
+	time.Sleep(2 * time.Second) // they wind down
+}
+
 func bans(s *Stack) string {
 	var out []string
 	for _, b := range s.Bans() {
@@ -166,24 +184,101 @@ func TestScanningIsBanned(t *testing.T) {
 		},
 		"malformed": func(i int) string { return fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: a.example.com\r\n\r\n", i) },
 	} {
+		want := "198.51.100.7/32 scanning"
+		if name == "malformed" {
+			want = "198.51.100.7/32 malformed"
+		}
 		t.Run(name, func(t *testing.T) {
 			run(t, false, func(b *bench) {
-				w := b.from("198.51.100.7:5060")
-				defer w.u.Close()
 				for i := range 300 {
-					w.send(b.to, message(i))
+					c, err := b.n.dialFrom(addr("198.51.100.7"), b.s.LocalAddr("tcp"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, _ = io.WriteString(c, strings.ReplaceAll(message(i), "SIP/2.0/UDP", "SIP/2.0/TCP"))
 					time.Sleep(50 * time.Millisecond)
-				}
-				want := "198.51.100.7/32 scanning"
-				if name == "malformed" {
-					want = "198.51.100.7/32 malformed"
+					c.Close()
 				}
 				if got := bans(b.s); got != want {
 					t.Errorf("banned: %q, want %q", got, want)
 				}
 			})
 		})
+		// By UDP anybody can do so in the name of another's address: it gets slow.
+		t.Run(name+" by UDP", func(t *testing.T) {
+			run(t, false, func(b *bench) {
+				w := b.from("198.51.100.7:5060")
+				defer w.u.Close()
+				answered := 0
+				for i := range 600 {
+					w.send(b.to, message(i))
+					for w.read(10*time.Millisecond) != "" {
+						answered++
+					}
+				}
+				if got := bans(b.s); got != "" {
+					t.Errorf("banned: %q", got)
+				}
+				if name != "malformed" && answered > 100 {
+					t.Errorf("%d answers in 6 s", answered)
+				}
+				if n := testutil.ToFloat64(b.s.met.dropped[dropSlowed]); name != "malformed" && n < 400 {
+					t.Errorf("%v requests slowed", n)
+				}
+				// A phone there signs in all the same: it repeats its request.
+				got := ""
+				for i := 0; got != "200" && i < 20; i++ {
+					w.send(b.to, register("user1", fmt.Sprint("p", i), 2*i))
+					ch := w.read(500 * time.Millisecond)
+					if code(ch) != "401" {
+						continue
+					}
+					w.send(b.to, register("user1", fmt.Sprint("q", i), 2*i+1, credentials(t, ch, "user1", "secret1", "REGISTER", "sip:192.0.2.1", digest.SHA256, 1)))
+					got = code(w.read(time.Second))
+				}
+				if got != "200" {
+					t.Errorf("the phone got %q", got)
+				}
+			})
+		})
 	}
+}
+
+// Whoever writes another's address on his packets gets none of its phones shut
+// out, with a nonce of his own or with none; nor does he guess for nothing.
+func TestForgedSource(t *testing.T) {
+	run(t, false, func(b *bench) {
+		evil, phone := b.from("198.51.100.66:5060"), b.from("198.51.100.7:5060")
+		defer evil.u.Close()
+		defer phone.u.Close()
+		evil.send(b.to, register("user1", "e", 1))
+		own := evil.read(time.Second) // a challenge for his own address
+		for i := range 300 {
+			m := register("user1", fmt.Sprint("f", i), i+2, credentials(t, own, "user1", "wrong", "REGISTER", "sip:192.0.2.1", digest.SHA256, uint32(i+1)))
+			if i%2 == 0 {
+				m = strings.Replace(m, `nonce="`, `nonce="x`, 1)
+			}
+			phone.send(b.to, m) // as it looks to us
+			if m := phone.read(10 * time.Millisecond); m != "" && code(m) != "401" {
+				t.Fatal(m)
+			}
+		}
+		if got := bans(b.s); got != "" {
+			t.Fatalf("banned: %q", got)
+		}
+		// The right password with a nonce of another address is not looked at.
+		phone.send(b.to, register("user1", "g", 900, credentials(t, own, "user1", "secret1", "REGISTER", "sip:192.0.2.1", digest.SHA256, 900)))
+		if m := phone.read(time.Second); m != "" && !strings.Contains(m, "stale=true") {
+			t.Errorf("nonce of another: %q", m)
+		}
+		time.Sleep(time.Second)
+		phone.send(b.to, register("user1", "h", 901))
+		ch := phone.read(time.Second)
+		phone.send(b.to, register("user1", "i", 902, credentials(t, ch, "user1", "secret1", "REGISTER", "sip:192.0.2.1", digest.SHA256, 1)))
+		if m := phone.read(time.Second); code(m) != "200" {
+			t.Errorf("the phone got %q", m)
+		}
+	})
 }
 
 // What a phone of the house does in a bad week is no attack.
@@ -224,10 +319,7 @@ func TestBanSparesPhonesBehindTheSameNAT(t *testing.T) {
 		if got := signIn(1); got != "200" {
 			t.Fatal(got)
 		}
-		for i := range 2000 {
-			guest.send(b.to, fmt.Sprintf("not sip at all, number %d, but long enough", i))
-			time.Sleep(time.Millisecond)
-		}
+		b.noise("198.51.100.7", 2000)
 		if got := bans(b.s); got != "198.51.100.7/32 malformed" {
 			t.Fatalf("banned %q", got)
 		}
@@ -258,13 +350,8 @@ func TestBanSparesPhonesBehindTheSameNAT(t *testing.T) {
 
 func TestTrunksAndAllowedAreNotBanned(t *testing.T) {
 	run(t, true, func(b *bench) {
-		other := b.from("203.0.113.5:5060")
-		defer other.u.Close()
-		for i := range 300 { // in the carrier's name and the allowed one's
-			b.send(fmt.Sprintf("not sip at all, number %d, but long enough", i))
-			other.send(b.to, fmt.Sprintf("not sip at all, number %d, but long enough", i))
-			time.Sleep(time.Millisecond)
-		}
+		b.noise("192.0.2.99", 300)
+		b.noise("203.0.113.5", 300)
 		if got := bans(b.s); got != "" {
 			t.Errorf("banned %q", got)
 		}

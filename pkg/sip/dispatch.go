@@ -98,7 +98,10 @@ func (sh *shard) options(req *sip.Request, h hop) {
 		// RFC 3261 11.2 would answer for the user; to strangers that tells which
 		// exist. All get the same answer, and who asks for many is a scanner.
 		if name := unescape(user); !sh.s.known(name) {
-			sh.s.actName(h.remote, ban.UnknownNumber, name)
+			sh.s.actName(h, ban.UnknownNumber, name)
+		}
+		if sh.s.slow(h) {
+			return
 		}
 	}
 	sh.s.answer(req, h, 200, "OK", Header{Name: "Allow", Value: allowMethods}, Header{Name: "Accept", Value: acceptTypes}, Header{Name: "Supported", Value: supportedExt})

@@ -19,10 +19,11 @@ const (
 	dropBrake              // a source that guesses passwords
 	dropCommand            // a dialog's command queue was full
 	dropBanned             // from a banned source, unread
+	dropSlowed             // not answered: its source sends what scanners send
 	numDrops
 )
 
-var dropNames = [numDrops]string{"read_error", "send_error", "queue_full", "stray", "slow_peer", "connection_limit", "panic", "auth_brake", "command_overflow", "banned"}
+var dropNames = [numDrops]string{"read_error", "send_error", "queue_full", "stray", "slow_peer", "connection_limit", "panic", "auth_brake", "command_overflow", "banned", "slowed"}
 
 // Limits of refused_total, the closed set.
 const (

@@ -15,8 +15,6 @@ import (
 
 	"github.com/coder/websocket"
 	"go.uber.org/zap"
-
-	"github.com/centrala/centrala/pkg/sip/ban"
 )
 
 // listener is one socket served.
@@ -154,7 +152,7 @@ func (l *listener) serveUDP() {
 		if n < 20 { // RFC 5626 4.4.1 keep-alives, STUN bindings and noise
 			if !onlyCRLF(b) {
 				l.s.met.parseError(protoUDP, badNotSIP)
-				l.s.act(from, ban.Malformed)
+				l.s.actUnread(hop{l: l, remote: from})
 			}
 			continue
 		}
@@ -198,8 +196,8 @@ func (s *Stack) receive(text string, h hop, stream, here bool) (goOn bool) {
 	}
 	if perr != nil {
 		s.met.parseError(proto, perr.reason)
-		s.act(h.remote, ban.Malformed)
-		if m.req != nil && perr.code != 0 {
+		s.actUnread(h)
+		if m.req != nil && perr.code != 0 && !s.slow(h) {
 			s.refuseMalformed(m.req, perr, h)
 		}
 		s.log.Debug("sip message refused", zap.String("remote", h.remote.String()), zap.String("transport", proto),
@@ -590,6 +588,7 @@ func (c *conn) read() {
 			}
 			size, ok := c.frame(rest, &scanned)
 			if !ok {
+				c.s.actUnread(hop{l: c.l, conn: c, remote: c.remote})
 				c.wind()
 				return
 			}

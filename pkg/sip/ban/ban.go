@@ -10,9 +10,11 @@
 // flows (address and port) is heard even while their address is banned: an office
 // behind one NAT does not lose its phones through one guest.
 //
-// Over UDP a sender can write any source address. That is why carriers and phones
-// that proved themselves cannot be shut out by what somebody sends in their name,
-// and why a first ban is short.
+// Over UDP a sender can write any source address. So only what proves that it comes
+// from there counts as an act (Note): all that comes by a connection, and an answer
+// to a challenge that was sent to that very address. The rest (Doubt) never bans;
+// it makes the source slow: a few of its requests a second are answered, and those
+// that prove themselves always.
 package ban
 
 import (
@@ -100,6 +102,9 @@ type source struct {
 	points  [numActs]float64
 	at      time.Time // of points
 	names   uint64    // which names were tried, hashed into 64 bits
+	doubt   float64   // points of acts that anybody may have sent
+	tried   uint64    // as names, of these acts: what proves nothing must not clear what does
+	served  time.Time // the last doubtful request that was let through
 	strikes int
 	last    time.Time // end of the last ban
 }
@@ -218,6 +223,9 @@ func (l *List) fade(s *source, now time.Time) {
 		} else {
 			s.points, s.names = [numActs]float64{}, 0
 		}
+		if s.doubt = max(0, s.doubt-l.cfg.Limit*float64(d)/float64(l.cfg.Forget)); s.doubt == 0 {
+			s.tried = 0
+		}
 		s.at = now
 	}
 }
@@ -239,6 +247,55 @@ func (l *List) NoteName(now time.Time, from netip.Addr, act Act, hash uint64) (B
 	return l.Note(now, from, act)
 }
 
+// slowEvery is how often a slow source is answered: too seldom to scan, and a phone
+// that repeats its request gets through, unless somebody floods in its name.
+const slowEvery = 200 * time.Millisecond
+
+// Doubt counts an act that may have been sent in the source's name. hash is as in
+// NoteName, 0 for none.
+func (l *List) Doubt(now time.Time, from netip.Addr, act Act, hash uint64) {
+	if int(act) >= int(numActs) || l.Allowed(from) {
+		return
+	}
+	s := l.get(now, Source(from))
+	l.fade(s, now)
+	if hash != 0 {
+		bit := uint64(1) << (hash & 63)
+		if s.tried&bit != 0 {
+			return
+		}
+		s.tried |= bit
+	}
+	s.doubt = min(s.doubt+actPoints[act], 2*l.limit(s.prefix))
+}
+
+// Slow reports whether a request that proves nothing is to be left unanswered; of a
+// flow that proved to be a phone's none is.
+func (l *List) Slow(now time.Time, from netip.AddrPort) bool {
+	e := l.sources[Source(from.Addr())]
+	if until, trusted := l.flows[from]; e == nil || trusted && now.Before(until) {
+		return false
+	}
+	s := e.Value.(*source)
+	l.fade(s, now)
+	if s.doubt < l.limit(s.prefix) {
+		return false
+	}
+	if now.Sub(s.served) < slowEvery {
+		return true
+	}
+	s.served = now
+	return false
+}
+
+// limit is how many points a source may have.
+func (l *List) limit(p netip.Prefix) float64 {
+	if l.phones[p] > 0 {
+		return l.cfg.Limit * trustFactor
+	}
+	return l.cfg.Limit
+}
+
 // Note counts an act. It returns the ban that follows from it, if one does.
 func (l *List) Note(now time.Time, from netip.Addr, act Act) (Ban, bool) {
 	if int(act) >= int(numActs) || l.Allowed(from) {
@@ -251,10 +308,7 @@ func (l *List) Note(now time.Time, from netip.Addr, act Act) (Ban, bool) {
 	s := l.get(now, p)
 	l.fade(s, now)
 	s.points[act] += actPoints[act]
-	limit := l.cfg.Limit
-	if l.phones[p] > 0 {
-		limit *= trustFactor
-	}
+	limit := l.limit(p)
 	sum, most := 0.0, Act(0)
 	for i, v := range s.points {
 		sum += v

@@ -247,3 +247,63 @@ func BenchmarkBanned(b *testing.B) {
 		l.Banned(t0, from)
 	}
 }
+
+// What anybody may have sent in a source's name makes it slow, and nothing else.
+func TestDoubtOnlySlows(t *testing.T) {
+	l := New(Config{})
+	guest, phone := ap("192.0.2.7:1"), ap("192.0.2.8:1")
+	l.Trust(t0, phone, t0.Add(time.Hour))
+	for i := range 5000 {
+		l.Doubt(t0, guest.Addr(), Malformed, 0)
+		l.Doubt(t0, phone.Addr(), UnknownName, uint64(i+1))
+		l.Doubt(t0, phone.Addr(), WrongPassword, 0)
+	}
+	if l.Len() != 0 || l.Banned(t0, guest) {
+		t.Error("banned")
+	}
+	through := func(from netip.AddrPort, at time.Time) (n int) {
+		for i := range 1000 {
+			if !l.Slow(at.Add(time.Duration(i)*time.Millisecond), from) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := through(guest, t0); n != 5 {
+		t.Errorf("%d answers in a second", n)
+	}
+	if n := through(phone, t0); n != 1000 {
+		t.Errorf("a phone's own flow got %d answers", n)
+	}
+	if n := through(ap("192.0.2.8:2"), t0); n != 5 {
+		t.Errorf("its neighbour got %d answers", n)
+	}
+	if n := through(ap("192.0.2.9:1"), t0); n != 1000 {
+		t.Errorf("another source got %d answers", n)
+	}
+	// Forgotten: the points are capped at twice the limit.
+	if n := through(guest, t0.Add(11*time.Minute)); n != 1000 {
+		t.Errorf("%d answers when it is forgotten", n)
+	}
+	// One name again and again is a typing error, and clears no name that is proved.
+	typo := ap("192.0.2.10:1")
+	for range 1000 {
+		l.Doubt(t0, typo.Addr(), UnknownName, 7)
+	}
+	for i := range 64 {
+		l.Doubt(t0, typo.Addr(), UnknownNumber, uint64(i)|1<<63)
+	}
+	banned := false
+	for i := range 64 {
+		_, b := l.NoteName(t0, typo.Addr(), UnknownName, uint64(i))
+		banned = banned || b
+	}
+	if !banned {
+		t.Error("a scan by a connection was covered by a scan by UDP")
+	}
+	l.SetAllow([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
+	l.Doubt(t0, ad("192.0.2.11"), WrongPassword, 0)
+	if l.sources[Source(ad("192.0.2.11"))] != nil {
+		t.Error("an allowed source is counted")
+	}
+}

@@ -3,11 +3,14 @@ package digest
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
+
+var home = netip.MustParseAddr("192.0.2.7")
 
 // RFC 2617 3.5, RFC 7616 3.9.1 and what RFC 8760 asks for.
 func TestVectors(t *testing.T) {
@@ -49,7 +52,7 @@ func server(cfg ServerConfig) *Server {
 
 func login(t *testing.T, s *Server, now time.Time, challenge int, nc uint32) Credentials {
 	t.Helper()
-	return answer(t, s.Challenge(now, false)[challenge], "secret", nc)
+	return answer(t, s.Challenge(now, false, home)[challenge], "secret", nc)
 }
 
 func answer(t *testing.T, challenge, pass string, nc uint32) Credentials {
@@ -114,7 +117,7 @@ func TestCheck(t *testing.T) {
 	}
 	t.Run("MD5 alone, for a phone that knows no other", func(t *testing.T) {
 		s := server(ServerConfig{})
-		ch := s.ChallengeFor(begin, false, []Algorithm{MD5})
+		ch := s.ChallengeFor(begin, false, home, []Algorithm{MD5})
 		if len(ch) != 1 || strings.Contains(ch[0], "SHA") {
 			t.Fatal(ch)
 		}
@@ -124,7 +127,7 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("age", func(t *testing.T) {
 		s := server(ServerConfig{Lifetime: time.Minute})
-		ch := s.Challenge(begin, false)[0]
+		ch := s.Challenge(begin, false, home)[0]
 		if v := s.Check(begin.Add(time.Minute), "REGISTER", answer(t, ch, "secret", 1), ha1(SHA256)); v != OK {
 			t.Error(v)
 		}
@@ -147,7 +150,7 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("an algorithm not offered", func(t *testing.T) {
 		s := server(ServerConfig{Algorithms: []Algorithm{SHA256}})
-		ch, _ := ParseChallenge(s.Challenge(begin, false)[0])
+		ch, _ := ParseChallenge(s.Challenge(begin, false, home)[0])
 		ch.Algorithm = MD5
 		c, _ := ParseCredentials(ch.Answer(`al"ice\`, "secret", "REGISTER", "sip:example.org", "c", 1))
 		if v := s.Check(begin, "REGISTER", c, ha1(MD5)); v != Wrong {
@@ -159,7 +162,7 @@ func TestCheck(t *testing.T) {
 func TestReplay(t *testing.T) {
 	ha1 := HA1(SHA256, `al"ice\`, "example.org", "secret")
 	s := server(ServerConfig{})
-	ch := s.Challenge(begin, false)[0]
+	ch := s.Challenge(begin, false, home)[0]
 	for _, step := range []struct {
 		nc   uint32
 		want Verdict
@@ -173,7 +176,7 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	t.Run("without qop a nonce serves once", func(t *testing.T) {
-		c, _ := ParseChallenge(s.Challenge(begin, false)[0])
+		c, _ := ParseChallenge(s.Challenge(begin, false, home)[0])
 		c.QOPAuth = false
 		cred, err := ParseCredentials(c.Answer(`al"ice\`, "secret", "REGISTER", "sip:example.org", "", 0))
 		if err != nil {
@@ -246,7 +249,7 @@ func TestParse(t *testing.T) {
 	if v := (Challenge{Realm: "a\r\nEvil: x", Nonce: "n"}).Answer("u", "p", "M", "sip:x", "", 0); strings.ContainsAny(v, "\r\n") {
 		t.Errorf("%q", v)
 	}
-	if v := server(ServerConfig{}).Challenge(begin, true); len(v) != 2 || !strings.Contains(v[0], "stale=true, algorithm=SHA-256") || !strings.Contains(v[1], "algorithm=MD5") {
+	if v := server(ServerConfig{}).Challenge(begin, true, home); len(v) != 2 || !strings.Contains(v[0], "stale=true, algorithm=SHA-256") || !strings.Contains(v[1], "algorithm=MD5") {
 		t.Error(v)
 	}
 }
@@ -291,7 +294,7 @@ func FuzzAnswer(f *testing.F) {
 func BenchmarkCheck(b *testing.B) {
 	s := server(ServerConfig{})
 	ha1 := HA1(SHA256, "alice", "example.org", "secret")
-	ch, _ := ParseChallenge(s.Challenge(begin, false)[0])
+	ch, _ := ParseChallenge(s.Challenge(begin, false, home)[0])
 	values := make([]string, 1000)
 	for i := range values {
 		values[i] = ch.Answer("alice", "secret", "REGISTER", "sip:example.org", "c1", uint32(i+1))
@@ -386,5 +389,31 @@ func TestChallenges(t *testing.T) {
 	_ = c.Learn(many[10:], many, new([]string))
 	if tries != maxAnswers || len(c) != maxAnswers {
 		t.Errorf("%d tries, %d kept", tries, len(c))
+	}
+}
+
+// A nonce proves that its bearer reads what is sent to the address it was sent to.
+func TestIssuedTo(t *testing.T) {
+	s, other := server(ServerConfig{}), netip.MustParseAddr("192.0.2.8")
+	nonce := func(peer netip.Addr) string {
+		c, err := ParseChallenge(s.Challenge(begin, false, peer)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Nonce
+	}
+	n := nonce(home)
+	moved, _ := nonceText.DecodeString(n)
+	theirs, _ := nonceText.DecodeString(nonce(other))
+	copy(moved[noncePeer:nonceBody], theirs[noncePeer:])
+	for _, c := range []struct {
+		nonce      string
+		peer       netip.Addr
+		ours, here bool
+	}{{n, home, true, true}, {n, other, true, false}, {nonce(other), other, true, true}, {n, netip.MustParseAddr("2001:db8::"), true, false},
+		{nonceText.EncodeToString(moved), other, false, false}, {"", home, false, false}, {n[1:] + "A", home, false, false}, {strings.Repeat("A", len(n)), home, false, false}} {
+		if ours, here := s.IssuedTo(c.nonce, c.peer); ours != c.ours || here != c.here {
+			t.Errorf("%s at %v: %v %v", c.nonce, c.peer, ours, here)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -69,9 +70,11 @@ type window struct {
 	bits uint64 // bit i: top-i taken
 }
 
-// nonce layout before base64: 8 bytes time (ms), 8 bytes serial, 16 bytes HMAC-SHA-256 (truncated).
+// nonce layout before base64: 8 bytes time (ms), 8 bytes serial, 4 bytes that tell to
+// whom it was issued, 16 bytes HMAC-SHA-256 (truncated).
 const (
-	nonceBody  = 16
+	noncePeer  = 16
+	nonceBody  = noncePeer + 4
 	nonceMAC   = 16
 	nonceBytes = nonceBody + nonceMAC
 )
@@ -104,27 +107,51 @@ func (s *Server) seal(dst, body []byte) []byte {
 	return append(dst, s.mac.Sum(sum[:0])[:nonceMAC]...)
 }
 
-// Nonce makes a fresh nonce.
-func (s *Server) Nonce(now time.Time) string {
+// tag is what a nonce says of the address that it was sent to.
+func (s *Server) tag(dst, head []byte, peer netip.Addr) []byte {
+	a := peer.As16()
+	s.mac.Reset()
+	s.mac.Write([]byte("peer "))
+	s.mac.Write(a[:])
+	s.mac.Write(head)
+	var sum [sha256.Size]byte
+	return append(dst, s.mac.Sum(sum[:0])[:nonceBody-noncePeer]...)
+}
+
+// IssuedTo reports whether a nonce is ours, and whether it was sent to peer: then
+// who shows it there reads what is sent there, and writes no false source address.
+func (s *Server) IssuedTo(nonce string, peer netip.Addr) (ours, here bool) {
+	var b [nonceBytes]byte
+	if _, _, ok := s.open(nonce); !ok {
+		return false, false
+	}
+	_, _ = nonceText.Decode(b[:], []byte(nonce)) // open did
+	var sum [nonceBody - noncePeer]byte
+	return true, subtle.ConstantTimeCompare(s.tag(sum[:0], b[:noncePeer], peer), b[noncePeer:nonceBody]) == 1
+}
+
+// Nonce makes a fresh nonce for peer.
+func (s *Server) Nonce(now time.Time, peer netip.Addr) string {
 	s.serial++
 	var b [nonceBytes]byte
 	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli()))
 	binary.BigEndian.PutUint64(b[8:], s.serial)
+	s.tag(b[:noncePeer], b[:noncePeer], peer)
 	s.seal(b[:nonceBody], b[:nonceBody])
 	return nonceText.EncodeToString(b[:])
 }
 
 // Challenge returns the WWW-Authenticate (or Proxy-Authenticate) values of one
-// 401 (407), most wanted first: RFC 8760 2.2, one header per algorithm.
-func (s *Server) Challenge(now time.Time, stale bool) []string {
-	return s.ChallengeFor(now, stale, s.cfg.Algorithms)
+// 401 (407) to peer, most wanted first: RFC 8760 2.2, one header per algorithm.
+func (s *Server) Challenge(now time.Time, stale bool, peer netip.Addr) []string {
+	return s.ChallengeFor(now, stale, peer, s.cfg.Algorithms)
 }
 
 // ChallengeFor is Challenge with algorithms of the caller's choice, for a peer
 // known to give up when it reads one it does not know instead of taking the next
 // (seen with baresip 1.0). What Check takes stays as configured.
-func (s *Server) ChallengeFor(now time.Time, stale bool, algorithms []Algorithm) []string {
-	nonce := s.Nonce(now)
+func (s *Server) ChallengeFor(now time.Time, stale bool, peer netip.Addr, algorithms []Algorithm) []string {
+	nonce := s.Nonce(now, peer)
 	out := make([]string, 0, len(algorithms))
 	for _, a := range algorithms {
 		b := make([]byte, 0, 160)
