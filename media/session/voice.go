@@ -246,6 +246,7 @@ func (l *Leg) say(now time.Time, ssrc, at uint32, rate int, pcm []int16) {
 	}
 	clock := uint32(m.id.ClockRate())
 	if !m.on || m.ssrc != ssrc {
+		l.line.Cut() // our numbers are not the sender's
 		m.on, m.ssrc, m.fifo = true, ssrc, m.fifo[:0]
 		m.ts = at * (clock / narrow)
 		m.seq++
