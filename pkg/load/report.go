@@ -32,13 +32,17 @@ type Report struct {
 	Lost               int64   `json:"rtp_lost"`
 	JitterP50Ms        float64 `json:"rtp_jitter_p50_ms"`
 	JitterP99Ms        float64 `json:"rtp_jitter_p99_ms"`
-	DelayP50Ms         float64 `json:"rtp_delay_p50_ms"`
-	Crossed            uint64  `json:"rtp_crossed"`
-	Strangers          uint64  `json:"rtp_strangers"`
-	SSRCChanges        int     `json:"rtp_ssrc_changes"`
-	GeneratorLate      uint64  `json:"generator_late_packets"`
-	GeneratorSkipped   uint64  `json:"generator_skipped_packets"`
-	Resent             uint64  `json:"sip_resent"`
+	// Of single packets; the spread is by how much the way from side to side differed
+	// from the packet before, which is how far their distance was changed on it.
+	DelayP50Ms       float64 `json:"rtp_delay_p50_ms"`
+	DelayP99Ms       float64 `json:"rtp_delay_p99_ms"`
+	SpreadP99Ms      float64 `json:"rtp_spread_p99_ms"`
+	Crossed          uint64  `json:"rtp_crossed"`
+	Strangers        uint64  `json:"rtp_strangers"`
+	SSRCChanges      int     `json:"rtp_ssrc_changes"`
+	GeneratorLate    uint64  `json:"generator_late_packets"`
+	GeneratorSkipped uint64  `json:"generator_skipped_packets"`
+	Resent           uint64  `json:"sip_resent"`
 
 	ServerCPU       time.Duration `json:"server_cpu_ns"`
 	ServerRSS       int64         `json:"server_rss_bytes"`
@@ -55,7 +59,7 @@ func (r *runner) report(wall time.Duration) Report {
 		InviteToAgentP50Ms: ms(quantile(s.latency, 0.5)), InviteToAgentP99Ms: ms(quantile(s.latency, 0.99)),
 		AnswerP50Ms: ms(quantile(s.answer, 0.5)), AnswerP99Ms: ms(quantile(s.answer, 0.99)),
 		Packets: s.packets, Lost: s.lost, JitterP50Ms: quantile(s.jitter, 0.5), JitterP99Ms: quantile(s.jitter, 0.99),
-		DelayP50Ms: ms(quantile(s.delay, 0.5)), Crossed: s.crossed, Strangers: s.strangers, SSRCChanges: s.ssrcChanges}
+		Crossed: s.crossed, Strangers: s.strangers, SSRCChanges: s.ssrcChanges}
 	offered := r.o.Duration.Seconds()
 	if r.o.Calls > 0 {
 		offered = min(offered, float64(r.o.Calls)/r.o.Rate)
@@ -63,6 +67,8 @@ func (r *runner) report(wall time.Duration) Report {
 	if offered > 0 {
 		rep.Achieved = float64(s.good) / offered
 	}
+	delay, spread := r.media.Delay()
+	rep.DelayP50Ms, rep.DelayP99Ms, rep.SpreadP99Ms = ms(delay.Quantile(0.5)), ms(delay.Quantile(0.99)), ms(spread.Quantile(0.99))
 	rep.GeneratorLate, rep.GeneratorSkipped = r.media.Late()
 	rep.Resent = r.callers.Resent()
 	if r.agents != nil {
@@ -125,7 +131,8 @@ func (r Report) Print(w io.Writer) {
 	if r.RTP {
 		row("RTP received, lost", "%d, %d (%.3f %%)", r.Packets, r.Lost, 100*float64(r.Lost)/float64(max(r.Packets+r.Lost, 1)))
 		row("RTP jitter p50 / p99 over legs", "%.2f / %.2f ms", r.JitterP50Ms, r.JitterP99Ms)
-		row("sound through the server p50", "%.2f ms", r.DelayP50Ms)
+		row("sound through the server p50 / p99", "%.2f / %.2f ms", r.DelayP50Ms, r.DelayP99Ms)
+		row("distance of packets changed on the way, p99", "%.2f ms", r.SpreadP99Ms)
 		row("crosstalk, strangers, SSRC changes", "%d, %d, %d", r.Crossed, r.Strangers, r.SSRCChanges)
 		if r.GeneratorLate+r.GeneratorSkipped > 0 {
 			row("generator's own late, skipped packets", "%d, %d", r.GeneratorLate, r.GeneratorSkipped)

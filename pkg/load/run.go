@@ -38,7 +38,6 @@ type results struct {
 	talk                   time.Duration   // sum over good calls, agent's ACK to BYE
 	packets, lost          int64
 	jitter                 []float64 // ms, one a leg
-	delay                  []time.Duration
 	crossed, strangers     uint64
 	ssrcChanges            int
 	firstStart, lastStart  time.Time
@@ -378,9 +377,6 @@ func (c *call) measure(rc, a *robot.Call) {
 		c.r.res.crossed += s.Crossed
 		c.r.res.strangers += s.Strangers
 		c.r.res.ssrcChanges += s.SSRCChanges
-		if s.Probes > 0 {
-			c.r.res.delay = append(c.r.res.delay, s.Delay)
-		}
 		deaf = deaf || s.Probes == 0
 	}
 	c.r.mu.Unlock()

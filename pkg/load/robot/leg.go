@@ -69,6 +69,7 @@ type receiver struct {
 	probes, crossed    uint64
 	peer               uint32
 	delaySum, delayMax int64
+	lastDelay          int64
 	events             uint64
 	lastEventTS        uint32
 }
@@ -381,6 +382,11 @@ func (l *Leg) receive(b []byte, from netip.AddrPort, at int64) {
 		} else {
 			r.probes++
 			d := at - int64(binary.BigEndian.Uint64(payload[8:]))
+			l.media.delay.Add(time.Duration(d))
+			if r.probes > 1 {
+				l.media.spread.Add(time.Duration(max(d-r.lastDelay, r.lastDelay-d)))
+			}
+			r.lastDelay = d
 			r.delaySum += d
 			r.delayMax = max(r.delayMax, d)
 		}

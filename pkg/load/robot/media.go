@@ -49,6 +49,8 @@ type Media struct {
 	running sync.WaitGroup
 	late    atomic.Uint64
 	skipped atomic.Uint64
+
+	delay, spread Histogram
 }
 
 // NewMedia binds the shared ports and starts the sender.
@@ -92,6 +94,11 @@ func (m *Media) Close() {
 	}
 	m.running.Wait()
 }
+
+// Delay is how long each packet took from one leg of m to another, and Spread by how much
+// that differed from the packet before: what the way adds to the sender's own
+// pace, the generator's lateness left out.
+func (m *Media) Delay() (delay, spread *Histogram) { return &m.delay, &m.spread }
 
 // Late tells how many packets the generator itself sent more than 20 ms late,
 // and how many it left out: a run with many says nothing about the server.
@@ -298,4 +305,11 @@ func putProbe(b []byte, id uint32) {
 	binary.BigEndian.PutUint32(b, magic)
 	binary.BigEndian.PutUint32(b[4:], id)
 	binary.BigEndian.PutUint64(b[8:], uint64(time.Now().UnixNano()))
+}
+
+// stampProbe renews the time in a packet that carries a probe.
+func stampProbe(packet []byte, now int64) {
+	if len(packet) >= 28 && binary.BigEndian.Uint32(packet[12:]) == magic {
+		binary.BigEndian.PutUint64(packet[20:], uint64(now))
+	}
 }

@@ -83,12 +83,20 @@ func (io *portIO) slot(p *port, remote netip.AddrPort, n int) []byte {
 
 // flush sends what was put. A full socket or a refused packet is left out: the
 // receiver's loss tells.
+// chunk bounds the packets of one system call: what waits behind others in it would
+// count as delay of the server.
+const chunk = 8
+
 func (io *portIO) flush(*port) {
 	b := io.out
 	for at := 0; at < b.n; {
-		sent := 0
+		sent, end := 0, min(at+chunk, b.n)
+		now := time.Now().UnixNano()
+		for i := at; i < end; i++ {
+			stampProbe(b.buf[i][:b.iov[i].Len], now)
+		}
 		_ = io.raw.Write(func(fd uintptr) bool {
-			r, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdr[at])), uintptr(b.n-at), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec
+			r, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdr[at])), uintptr(end-at), unix.MSG_DONTWAIT, 0, 0) //nolint:gosec
 			if errno == 0 {
 				sent = int(r)
 			}
