@@ -1,8 +1,10 @@
-// Package dispatch runs one ACD engine: one goroutine per tenant owns the
-// engine, takes events from a bounded mailbox, lets deadlines pass on time, and
-// carries effects out in order: journal first, then the call concerned. It
-// decides nothing itself. A second goroutine saves who is logged in, so that
-// no decision ever waits for the store.
+// Package dispatch runs one ACD engine: it takes events one at a time, lets
+// deadlines pass on time, and carries effects out in order: journal first, then
+// the call concerned. Who posts an event to an idle engine has it done at once,
+// where it is; what comes meanwhile waits in a bounded mailbox for the tenant's
+// goroutine. A step takes microseconds, waking that goroutine for each takes
+// more. It decides nothing itself. A second goroutine saves who is logged in, so
+// that no decision ever waits for the store.
 package dispatch
 
 import (
@@ -60,15 +62,21 @@ type Dispatcher struct {
 	ending  sync.Once
 	running atomic.Bool
 
-	// Owner only.
+	// Owner only: whoever holds turn.
+	turn  sync.Mutex
+	ended bool
+	armed time.Time // when clock rings; zero: not running
+	clock *time.Timer
 	eng   *acd.Engine
 	sinks map[string]func(acd.Effect)
 	saved []agent.Saved // to be restored at the first Configure
 	again []acd.Event   // follow-ups of the effects at hand
 
 	// In.
-	in   chan message
-	quit chan struct{}
+	in    chan message
+	queue atomic.Int32  // messages in the mailbox or on their way out of it
+	due   chan struct{} // the clock has rung
+	quit  chan struct{}
 	// Out.
 	done chan struct{}
 }
@@ -107,6 +115,7 @@ func New(cfg Config) *Dispatcher {
 		eng:     acd.New(cfg.Engine),
 		sinks:   map[string]func(acd.Effect){},
 		in:      make(chan message, cfg.Mailbox),
+		due:     make(chan struct{}, 1),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -130,6 +139,12 @@ func (d *Dispatcher) Start(ctx context.Context) (err error) {
 			}
 			go d.keeper.run()
 		}
+		d.clock = time.AfterFunc(time.Hour, func() {
+			select {
+			case d.due <- struct{}{}:
+			default:
+			}
+		})
 		d.running.Store(true)
 		go d.run()
 	})
@@ -156,8 +171,8 @@ func (d *Dispatcher) Stop(ctx context.Context) error {
 
 // Attach names who is told of the effects that concern a call: Offer,
 // WithdrawOffer, Joined, Refused, LeftQueue and Announce. Attach before posting
-// Enter. sink runs on the dispatcher's goroutine, in order; it must neither
-// block nor call the dispatcher. Attaching again replaces the sink.
+// Enter. sink runs in the middle of a step, in order; it must neither block nor
+// call the dispatcher. Attaching again replaces the sink.
 func (d *Dispatcher) Attach(callID string, sink func(acd.Effect)) {
 	d.send(message{callID: callID, sink: sink})
 }
@@ -166,11 +181,23 @@ func (d *Dispatcher) Attach(callID string, sink func(acd.Effect)) {
 // waits then, or is tied to an agent's offer, is taken out as by acd.Leave.
 func (d *Dispatcher) Detach(callID string) { d.send(message{callID: callID}) }
 
-// Post hands an event to the engine. It waits only while the mailbox is full,
-// and drops the event once the dispatcher has stopped.
+// Post hands an event to the engine, which does it before Post returns when it is
+// idle; sinks are then told on the caller's goroutine. Post waits only while the
+// mailbox is full, and drops the event once the dispatcher has stopped.
 func (d *Dispatcher) Post(ev acd.Event) { d.send(message{ev: ev}) }
 
 func (d *Dispatcher) send(m message) bool {
+	// What waits was there first: the mailbox must be empty and nobody at it.
+	if d.queue.Load() == 0 && d.running.Load() && d.turn.TryLock() {
+		if !d.ended {
+			d.handle(m)
+			d.arm()
+			d.turn.Unlock()
+			return true
+		}
+		d.turn.Unlock()
+	}
+	d.queue.Add(1)
 	select {
 	case d.in <- m:
 		return true
@@ -182,6 +209,15 @@ func (d *Dispatcher) send(m message) bool {
 		return true
 	case <-d.done:
 		return false
+	}
+}
+
+// arm sets the clock to the engine's next deadline. It is moved only forward: one
+// ring for nothing costs less than moving it at each step.
+func (d *Dispatcher) arm() {
+	if at, ok := d.eng.NextDeadline(); ok && (d.armed.IsZero() || at.Before(d.armed)) {
+		d.armed = at
+		d.clock.Reset(time.Until(at))
 	}
 }
 
@@ -204,11 +240,14 @@ func ask[T any](ctx context.Context, d *Dispatcher, m message, reply <-chan T, t
 	if !d.running.Load() {
 		return ErrStopped
 	}
+	d.queue.Add(1)
 	select {
 	case d.in <- m:
 	case <-d.done:
+		d.queue.Add(-1)
 		return ErrStopped
 	case <-ctx.Done():
+		d.queue.Add(-1)
 		return fmt.Errorf("acd: tenant %q: mailbox full: %w", d.tenant, ctx.Err())
 	}
 	select {
@@ -228,27 +267,36 @@ func ask[T any](ctx context.Context, d *Dispatcher, m message, reply <-chan T, t
 
 func (d *Dispatcher) run() {
 	defer close(d.done)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	defer d.clock.Stop()
 	for {
-		if at, ok := d.eng.NextDeadline(); ok {
-			timer.Reset(time.Until(at))
-		} else {
-			timer.Stop()
-		}
+		var m message
+		rung := false
 		select {
-		case m := <-d.in:
-			d.handle(m)
-		case <-timer.C:
-			d.step(acd.Tick{})
+		case m = <-d.in:
+		case <-d.due:
+			rung = true
 		case <-d.quit:
+			d.turn.Lock()
+			d.ended = true
 			d.finish()
+			d.turn.Unlock()
 			return
 		}
-		// What has piled up is taken in one go; the timer is set once.
+		d.turn.Lock()
+		if rung {
+			d.armed = time.Time{}
+			d.step(acd.Tick{})
+		} else {
+			d.handle(m)
+			d.queue.Add(-1)
+		}
+		// What has piled up is taken in one go; the clock is set once.
 		for n := len(d.in); n > 0; n-- {
 			d.handle(<-d.in)
+			d.queue.Add(-1)
 		}
+		d.arm()
+		d.turn.Unlock()
 	}
 }
 
@@ -258,6 +306,7 @@ func (d *Dispatcher) finish() {
 		select {
 		case m := <-d.in:
 			d.handle(m)
+			d.queue.Add(-1)
 			continue
 		default:
 		}

@@ -312,7 +312,7 @@ func TestFullMailbox(t *testing.T) {
 		d := start(t, Config{Journal: j, Mailbox: 2})
 		d.Post(config("ana"))
 		synctest.Wait()
-		d.Post(acd.LogIn{Agent: "ana"}) // sticks in the journal
+		go d.Post(acd.LogIn{Agent: "ana"}) // sticks in the journal
 		synctest.Wait()
 		d.Post(acd.Tick{})
 		d.Post(acd.Tick{})
