@@ -255,7 +255,7 @@ func (e *Engine) openWeb(o LegOptions) (*Leg, error) {
 	}
 	l := e.newLeg(o)
 	l.addr, l.rtp, l.rtcp = x.addr, x.socket, x.socket
-	l.web, l.guard = &webLeg{x: x}, &guard{}
+	l.web, l.guard = &webLeg{x: x, ssrc: l.line.SSRC()}, &guard{}
 	if !l.w.post(l.open, true) {
 		return nil, ErrStopped
 	}

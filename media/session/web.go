@@ -21,8 +21,12 @@ import (
 // ErrNoWeb: the engine has no port for browsers (Config.Web).
 var ErrNoWeb = errors.New("media: no port for browsers is configured (media.webrtc)")
 
-// Credentials are one agent's of ours for SDP: a=ice-ufrag and a=ice-pwd.
-type Credentials struct{ Ufrag, Password string }
+// Credentials are a browser leg's for our SDP: a=ice-ufrag, a=ice-pwd, a=ssrc.
+type Credentials struct {
+	Ufrag, Password string
+	SSRC            uint32 // of what we send, for the life of the leg
+	CNAME           string
+}
 
 // Web is what a browser's SDP told (Params.Web).
 type Web struct {
@@ -148,7 +152,8 @@ func (x *webPort) publish() {
 
 // webLeg is the browser's side of a leg.
 type webLeg struct {
-	x *webPort
+	x    *webPort
+	ssrc uint32
 
 	mu      sync.Mutex
 	agent   *secure.Agent // the newest credentials
@@ -213,7 +218,7 @@ func (l *Leg) Credentials(renew bool) (c Credentials, ok bool) {
 		v.agent = a
 		v.x.w.post(func(time.Time) { v.x.mux.Add(a) }, true)
 	}
-	return Credentials{v.agent.Ufrag, v.agent.Password}, true
+	return Credentials{Ufrag: v.agent.Ufrag, Password: v.agent.Password, SSRC: v.ssrc, CNAME: l.cname}, true
 }
 
 // Fingerprint is that of our certificate for a=fingerprint, SHA-256; "" without a

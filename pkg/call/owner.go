@@ -68,6 +68,7 @@ type legHandle struct {
 	// peerUfrag is a browser's ICE user name; another one in an offer is a restart.
 	peerUfrag string
 	request   sip.DialRequest // of an outgoing leg, to dial it again
+	dial      int             // which of its dialogs counts, when it was dialled again
 	trunk     string          // counted against the trunk's cap
 	inward    bool            // the trunk's caller
 	began     time.Time       // our INVITE
@@ -85,10 +86,18 @@ type legHandle struct {
 	lampDialog atomic.Pointer[sip.Dialog] // of an outgoing leg, for its sink
 }
 
+// sinkOf is the sink of a leg's dialog of that number: what one says that was
+// refused before the leg was dialled again counts no more.
+func (l *legHandle) sinkOf(dial int) func(sip.DialogEvent) {
+	return func(ev sip.DialogEvent) {
+		l.postBy((*owner).postHere, fromSIP{l, ev, l.tagsOf(ev), dial})
+	}
+}
+
 // fromSIP and fromMedia are the sinks of a leg's dialog and stream. A leg that
 // is given away in this moment is found again at its new owner.
 func (l *legHandle) fromSIP(ev sip.DialogEvent) {
-	l.postBy((*owner).postHere, fromSIP{l, ev, l.tagsOf(ev)})
+	l.sinkOf(0)(ev)
 }
 func (l *legHandle) fromMedia(ev session.Event) { l.post(fromMedia{l, ev}) }
 func (l *legHandle) post(v any)                 { l.postBy((*owner).post, v) }
@@ -112,6 +121,7 @@ type (
 		leg  *legHandle
 		ev   sip.DialogEvent
 		tags lit
+		dial int // legHandle.dial
 	}
 	fromMedia struct {
 		leg *legHandle
@@ -194,6 +204,9 @@ func (o *owner) handle(v any) {
 	case fromSIP:
 		if v.leg.owner.Load() != o {
 			v.leg.post(v) // it was given away while this waited
+			return
+		}
+		if v.dial != v.leg.dial {
 			return
 		}
 		o.show(v.leg, v.ev, v.tags)

@@ -62,7 +62,7 @@ func (o *owner) encryption(l *legHandle) Encryption {
 // browser, keys of SDES by the policy of its device or trunk.
 func (o *owner) protect(l *legHandle) {
 	if c, ok := l.media.Credentials(false); ok {
-		l.local.Web = &sdp.Web{ICE: sdp.ICE{Ufrag: c.Ufrag, Password: c.Password}, Fingerprint: o.mgr.deps.Media.Fingerprint(),
+		l.local.Web = &sdp.Web{ICE: sdp.ICE{Ufrag: c.Ufrag, Password: c.Password}, Fingerprint: o.mgr.deps.Media.Fingerprint(), SSRC: c.SSRC, CNAME: c.CNAME,
 			Candidates: o.mgr.candidates(l.local.Addr.Addr()), TCP: o.mgr.deps.Media.WebTCP()}
 		return
 	}
@@ -148,10 +148,11 @@ func (o *owner) plainAgain(l *legHandle, ev sip.Failed) bool {
 	p.Offer = false
 	l.said = sdp.Revise(l.said, sdp.Offer(l.local))
 	l.request.SDP = l.said
-	d, err := o.mgr.deps.SIP.Dial(l.request, l.fromSIP)
+	d, err := o.mgr.deps.SIP.Dial(l.request, l.sinkOf(l.dial+1))
 	if err != nil {
 		return false
 	}
+	l.dial++
 	o.log.Info("phone takes no SRTP, dialled again without", zap.String("device", l.device), zap.String("trunk", l.trunk))
 	o.mgr.redialled(l, d)
 	return true

@@ -52,6 +52,8 @@ type ICE struct{ Ufrag, Password string }
 type Web struct {
 	ICE         ICE
 	Fingerprint string       // of our certificate, SHA-256
+	SSRC        uint32       // of what we send (RFC 5576), 0 = not told
+	CNAME       string
 	Candidates  []netip.Addr // where Local.Addr's port is reached; the first is the best
 	TCP         bool         // by TCP too (RFC 6544)
 }
@@ -210,6 +212,9 @@ func appendWeb(b []byte, l *Local, mid, setup string) []byte {
 	line("a=setup:", setup)
 	// A stream of ours has a name, or a browser gives its page none to play.
 	line("a=msid:centrala audio")
+	if w.SSRC != 0 {
+		line("a=ssrc:", strconv.FormatUint(uint64(w.SSRC), 10), " cname:", w.CNAME)
+	}
 	port := strconv.Itoa(int(l.Addr.Port()))
 	for i, ip := range w.Candidates {
 		// RFC 8445 5.1.2.1: type preference 126 for host candidates.

@@ -187,7 +187,7 @@ a=ssrc:12 cname:x
 
 func browser() Local {
 	l := ours()
-	l.Web = &Web{ICE: ICE{"ours", "ours-password-of-24-chars"}, Fingerprint: strings.Replace(print32, "0A", "FF", 1),
+	l.Web = &Web{ICE: ICE{"ours", "ours-password-of-24-chars"}, Fingerprint: strings.Replace(print32, "0A", "FF", 1), SSRC: 4294967295, CNAME: "abc",
 		Candidates: []netip.Addr{netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("2001:db8::5")}, TCP: true}
 	return l
 }
@@ -204,7 +204,7 @@ func TestWebAnswer(t *testing.T) {
 	}
 	want := "v=0\r\no=- 5 1 IN IP4 203.0.113.5\r\ns=-\r\nc=IN IP4 203.0.113.5\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE 0\r\n" +
 		"m=audio 20000 UDP/TLS/RTP/SAVPF 0 126\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:126 telephone-event/8000\r\na=fmtp:126 0-15\r\na=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n" +
-		"a=mid:0\r\na=ice-ufrag:ours\r\na=ice-pwd:ours-password-of-24-chars\r\na=fingerprint:sha-256 FF" + print32[2:] + "\r\na=setup:passive\r\na=msid:centrala audio\r\n" +
+		"a=mid:0\r\na=ice-ufrag:ours\r\na=ice-pwd:ours-password-of-24-chars\r\na=fingerprint:sha-256 FF" + print32[2:] + "\r\na=setup:passive\r\na=msid:centrala audio\r\na=ssrc:4294967295 cname:abc\r\n" +
 		"a=candidate:1 1 udp 2130706431 203.0.113.5 20000 typ host\r\na=candidate:100 1 tcp 1520435199 203.0.113.5 20000 typ host tcptype passive\r\n" +
 		"a=candidate:2 1 udp 2130706175 2001:db8::5 20000 typ host\r\na=candidate:101 1 tcp 1520434943 2001:db8::5 20000 typ host tcptype passive\r\na=end-of-candidates\r\n"
 	if string(b) != want {

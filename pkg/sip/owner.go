@@ -332,7 +332,13 @@ func (d *Dialog) route(req *sip.Request) (hop, error) {
 			return h, nil
 		}
 		if h.conn.inward && !d.direct(req, h) {
-			return h, errFlow // nothing else leads behind the peer's NAT
+			// Nothing else leads behind the peer's NAT, but another connection of its own.
+			again, ok := d.registeredAgain(req)
+			if !ok {
+				return h, errFlow
+			}
+			d.flow = again
+			return again, nil
 		}
 		// The connection is gone; try the address once more (RFC 5923 has no better).
 		c, err := d.sh.s.connTo(h.conn.proto, d.next(req, h.remote), d.serverName(req))
@@ -349,6 +355,27 @@ func (d *Dialog) route(req *sip.Request) (hop, error) {
 		return h, errNoListener
 	}
 	return h, nil
+}
+
+// registeredAgain is the connection over which the very contact of this dialog has
+// registered anew: a page that lost its socket keeps its Contact, whose host is
+// random and made once in its life (RFC 7118 5.1, RFC 5626 5.3).
+func (d *Dialog) registeredAgain(req *sip.Request) (hop, bool) {
+	if d.with.kind != IdentityDevice {
+		return hop{}, false
+	}
+	want := req.Recipient
+	for _, c := range d.sh.s.Contacts(d.with.tenant, d.with.name) {
+		u, ok := parseURI(c.URI)
+		if !ok || !strings.EqualFold(u.User, want.User) || !strings.EqualFold(u.Host, want.Host) || u.Port != want.Port || c.Transport == protoUDP {
+			continue
+		}
+		c.flow = true // it is not dialled
+		if h, err := d.sh.s.hopTo(c); err == nil {
+			return h, true
+		}
+	}
+	return hop{}, false
 }
 
 // next is the address that Route or Request-URI names, unless only the flow can
