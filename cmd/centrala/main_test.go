@@ -95,6 +95,16 @@ colour: blue
 	}
 }
 
+// Faults of the node file hide none of the resources that it names.
+func TestCheckGoesOnToTheResources(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "r.yaml", "kind: number\nname: n\nspec: {digits: \"1\", flow: nowhere}\n")
+	code, out, errOut := command("check", "--config", write(t, dir, "centrala.yaml", "log: {level: loud}\nresources: [r.yaml]\n"))
+	if code != exitFailed || errOut != "2 faults\n" || !strings.Contains(out, "loud") || !strings.Contains(out, "nowhere") {
+		t.Errorf("exit %d\n%s%s", code, out, errOut)
+	}
+}
+
 func TestCheckTellsAllFaultsOfDocuments(t *testing.T) {
 	dir := t.TempDir()
 	var docs strings.Builder

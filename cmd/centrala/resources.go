@@ -42,7 +42,8 @@ func (k checkCmd) Run(c *cli) error {
 		cfg, err := config.Load(k.Config, os.Environ())
 		if err != nil {
 			say(err)
-		} else {
+		}
+		if cfg != nil { // what could be read of it tells where the resources are
 			for _, f := range cfg.Warnings {
 				fmt.Fprintf(c.out, "warning: %v\n", f)
 			}

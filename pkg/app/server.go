@@ -238,12 +238,8 @@ func (a *App) Reload(context.Context) (api.ReloadResult, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	applied, restart := config.Reloadable(a.cfg, next)
-	// The encoder is chosen when the log is opened; its level can change.
-	if i := slices.Index(applied, "log.format"); i >= 0 {
-		applied, restart = slices.Delete(applied, i, i+1), append(restart, "log.format")
-		next.Log.Format = a.cfg.Log.Format
-	}
 	live := *a.cfg
+	next.Log.Format = a.cfg.Log.Format // the encoder is chosen when the log is opened
 	live.Log, live.Limits, live.Drain = next.Log, next.Limits, next.Drain
 	a.cfg = &live
 	if a.opts.LogLevel != nil {

@@ -22,7 +22,7 @@ type Config struct {
 	Store      Store      `yaml:"store" doc:"Journal, call records, resources and registrations."`
 	Recordings Recordings `yaml:"recordings" doc:"Recorded conversations."`
 	Prompts    Prompts    `yaml:"prompts" doc:"Spoken prompts and music."`
-	Log        Log        `yaml:"log" live:"true" doc:"Log lines on standard error."`
+	Log        Log        `yaml:"log" doc:"Log lines on standard error."`
 	HTTP       HTTP       `yaml:"http" doc:"Metrics and health for machines."`
 	API        API        `yaml:"api" doc:"The REST API, used by the command line too."`
 	Limits     Limits     `yaml:"limits" live:"true" doc:"How much this node takes."`
@@ -193,8 +193,8 @@ type Prompts struct {
 
 // Log configures logging.
 type Log struct {
-	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" doc:"Least level written."`
-	Format string `yaml:"format" default:"auto" enum:"auto,console,json" doc:"auto: console on a terminal, json elsewhere."`
+	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" live:"true" doc:"Least level written."`
+	Format string `yaml:"format" default:"auto" enum:"auto,console,json" doc:"auto: console on a terminal, json elsewhere. Takes effect at a restart."`
 }
 
 // HTTP configures the listener for machines.

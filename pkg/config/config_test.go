@@ -71,6 +71,9 @@ drain: {timeout: 30}
 			t.Errorf("no fault %q", want)
 		}
 	}
+	if strings.Contains(got, "sip.timers.t2") {
+		t.Error("a fault that follows from another: t2 is held against a t1 that nobody wrote")
+	}
 	if strings.Contains(got, "SERVICE_HOST") {
 		t.Error("a variable that Kubernetes makes is told as a fault")
 	}
@@ -232,5 +235,28 @@ func TestListenerTLS(t *testing.T) {
 	c, err := Parse([]byte("sip: {listeners: [{transport: ws}], tls: {ca: ca.pem}}"), "/etc/node.yaml", nil)
 	if err != nil || c.SIP.Listeners[0].WebSocket.Path != "/sip" || c.Beside(c.SIP.TLS.CA) != "/etc/ca.pem" || c.SIP.Keepalive.UDPMisses != 3 {
 		t.Errorf("defaults: %+v, %v", c, err)
+	}
+}
+
+// A faulty file still tells where the resources are, and no key is held against one
+// that could not be read.
+func TestFaultyConfigIsRead(t *testing.T) {
+	c, err := Parse([]byte("resources: [a, b.yaml]\nsip: {timers: {t1: 9s, t2: 150ms}}\nlog: {level: trace}\n"), "/etc/centrala/node.yaml",
+		[]string{"CENTRALA_BIN=/usr/bin/centrala", "CENTRALA_SIP_SESSION_TIMER_MIN_SE=1000h"})
+	if err == nil || c == nil {
+		t.Fatal(c, err)
+	}
+	if got := c.ResourcePaths(); len(got) != 2 || got[1] != "/etc/centrala/b.yaml" {
+		t.Errorf("%q", got)
+	}
+	if n := len(strings.Split(err.Error(), "\n")); n != 3 || strings.Contains(err.Error(), "CENTRALA_BIN") {
+		t.Errorf("%d faults, want 3:\n%v", n, err)
+	}
+	if c, err := Load("/does/not/exist.yaml", nil); err == nil || c != nil {
+		t.Error(c, err)
+	}
+	// What is wrong between two keys that can be read is told.
+	if _, err := Parse([]byte("sip: {timers: {t1: 1s, t2: 150ms}}"), "", nil); err == nil || !strings.Contains(err.Error(), "sip.timers.t2") {
+		t.Error(err)
 	}
 }

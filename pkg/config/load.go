@@ -26,8 +26,10 @@ const EnvPrefix = "CENTRALA_"
 
 // Load reads the node file at path, then env ("KEY=value", as os.Environ gives
 // it) over it, then checks all of it. The error is a Faults with every fault; a
-// file that cannot be read is one too. path "" takes the defaults and env
-// alone. On success the warnings, if any, are in Config.Warnings.
+// file that cannot be read is one too. Beside faults Config holds what could be
+// read, for who wants to look further (centrala check), nil when nothing could.
+// path "" takes the defaults and env alone. On success the warnings, if any, are
+// in Config.Warnings.
 func Load(path string, env []string) (*Config, error) {
 	var data []byte
 	if path != "" {
@@ -72,8 +74,11 @@ func Parse(data []byte, path string, env []string) (*Config, error) {
 	for _, f := range faults {
 		bad[f.Path] = true
 	}
+	for _, l := range leaves(reflect.ValueOf(c).Elem(), "", false) {
+		bad[l.path] = bad[l.path] || bad[l.env()]
+	}
 	for _, f := range c.check() {
-		if bad[f.Path] {
+		if bad[f.Path] || slices.ContainsFunc(heldAgainst[f.Path], func(p string) bool { return bad[p] }) {
 			continue // already told, with the value as written
 		}
 		if p, ok := places[f.Path]; ok && f.File == "" {
@@ -85,10 +90,18 @@ func Parse(data []byte, path string, env []string) (*Config, error) {
 	}
 	faults.Sort()
 	if err := faults.Err(); err != nil {
-		return nil, err
+		return c, err
 	}
 	c.Warnings = faults
 	return c, nil
+}
+
+// heldAgainst names the keys that a key is compared with: a fault there makes the
+// comparison one of a value that nobody wrote.
+var heldAgainst = map[string][]string{
+	"sip.timers.t2":              {"sip.timers.t1"},
+	"sip.timers.default_expires": {"sip.timers.min_expires", "sip.timers.max_expires"},
+	"sip.session_timer.expires":  {"sip.session_timer.min_se"},
 }
 
 // Default is a Config with every default in place.
@@ -153,10 +166,11 @@ func leaves(v reflect.Value, path string, live bool) []leaf {
 	return out
 }
 
-// otherEnv are variables of ours that are no keys, and those that Kubernetes
+// otherEnv are variables of ours that are no keys (BIN is the program that tests
+// run), and those that Kubernetes
 // makes for a service that is called centrala.
 func otherEnv(name string) bool {
-	for _, s := range []string{"CONFIG", "SOCKET", "SERVICE_HOST", "SERVICE_PORT", "PORT"} {
+	for _, s := range []string{"CONFIG", "SOCKET", "BIN", "SERVICE_HOST", "SERVICE_PORT", "PORT"} {
 		if rest, ok := strings.CutPrefix(name, EnvPrefix+s); ok && (rest == "" || rest[0] == '_') {
 			return true
 		}
