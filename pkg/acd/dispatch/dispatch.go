@@ -63,7 +63,7 @@ type Dispatcher struct {
 	running atomic.Bool
 
 	// Owner only: whoever holds turn.
-	turn  sync.Mutex
+	turn  chan struct{} // a mutex, of a kind that tests on virtual time can wait for
 	ended bool
 	armed time.Time // when clock rings; zero: not running
 	clock *time.Timer
@@ -115,6 +115,7 @@ func New(cfg Config) *Dispatcher {
 		eng:     acd.New(cfg.Engine),
 		sinks:   map[string]func(acd.Effect){},
 		in:      make(chan message, cfg.Mailbox),
+		turn:    make(chan struct{}, 1),
 		due:     make(chan struct{}, 1),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -188,14 +189,20 @@ func (d *Dispatcher) Post(ev acd.Event) { d.send(message{ev: ev}) }
 
 func (d *Dispatcher) send(m message) bool {
 	// What waits was there first: the mailbox must be empty and nobody at it.
-	if d.queue.Load() == 0 && d.running.Load() && d.turn.TryLock() {
-		if !d.ended {
-			d.handle(m)
-			d.arm()
-			d.turn.Unlock()
-			return true
+	if d.queue.Load() == 0 && d.running.Load() {
+		select {
+		case d.turn <- struct{}{}:
+			ended := d.ended
+			if !ended {
+				d.handle(m)
+				d.arm()
+			}
+			<-d.turn
+			if !ended {
+				return true
+			}
+		default:
 		}
-		d.turn.Unlock()
 	}
 	d.queue.Add(1)
 	select {
@@ -276,13 +283,13 @@ func (d *Dispatcher) run() {
 		case <-d.due:
 			rung = true
 		case <-d.quit:
-			d.turn.Lock()
+			d.turn <- struct{}{}
 			d.ended = true
 			d.finish()
-			d.turn.Unlock()
+			<-d.turn
 			return
 		}
-		d.turn.Lock()
+		d.turn <- struct{}{}
 		if rung {
 			d.armed = time.Time{}
 			d.step(acd.Tick{})
@@ -296,7 +303,7 @@ func (d *Dispatcher) run() {
 			d.queue.Add(-1)
 		}
 		d.arm()
-		d.turn.Unlock()
+		<-d.turn
 	}
 }
 
