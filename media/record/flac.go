@@ -78,19 +78,22 @@ func WriteFLAC(dst io.WriteSeeker, src *Reader, pace func() error) error {
 
 // comment is the Vorbis comment of a recording: its marks as chapters.
 func comment(marks []Mark) *meta.Block {
-	c := &meta.VorbisComment{Vendor: "Centrala"}
+	c := &meta.VorbisComment{Vendor: "Centrala", Tags: chapters(marks)}
 	length := int64(4 + len(c.Vendor) + 4)
-	add := func(key, value string) {
-		c.Tags = append(c.Tags, [2]string{key, value})
-		length += int64(4 + len(key) + 1 + len(value))
+	for _, t := range c.Tags {
+		length += int64(4 + len(t[0]) + 1 + len(t[1]))
 	}
+	return &meta.Block{Header: meta.Header{Type: meta.TypeVorbisComment, Length: length}, Body: c}
+}
+
+// chapters are marks as the tags of a Vorbis comment that players know.
+func chapters(marks []Mark) (tags [][2]string) {
 	for i, m := range marks {
 		at := samples(m.At)
 		key := fmt.Sprintf("CHAPTER%03d", i+1)
-		add(key, fmt.Sprintf("%02d:%02d:%06.3f", int(at.Hours()), int(at.Minutes())%60, (at%time.Minute).Seconds()))
-		add(key+"NAME", m.Name)
+		tags = append(tags, [2]string{key, fmt.Sprintf("%02d:%02d:%06.3f", int(at.Hours()), int(at.Minutes())%60, (at % time.Minute).Seconds())}, [2]string{key + "NAME", m.Name})
 	}
-	return &meta.Block{Header: meta.Header{Type: meta.TypeVorbisComment, Length: length}, Body: c}
+	return tags
 }
 
 // seekBuffer gathers small writes; a seek writes them out.

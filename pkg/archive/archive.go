@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ type Index interface {
 // Config is what an Archive needs.
 type Config struct {
 	Dir     string // recordings folder
-	Convert string // "none", "flac"
+	Convert string // "none", "flac", "opus"
 	Index   Index
 	Journal event.Journal
 	// Every is how often the index is asked for work; 0 = 10 s.
@@ -65,27 +66,44 @@ type Archive struct {
 	breath *breath
 	stop   context.CancelFunc
 	ended  chan struct{}
+
+	bad map[string]time.Time // jobs that failed, until when they rest; the goroutine's
+}
+
+// format is something to convert to.
+type format struct {
+	ext    string
+	write  func(dst io.WriteSeeker, src *record.Reader, pace func() error) error
+	verify func(r io.Reader, src *record.Reader, pace func() error) (sum string, size int64, err error)
+}
+
+var formats = map[string]format{
+	"none": {},
+	"flac": {".flac", record.WriteFLAC, record.VerifyFLAC},
+	"opus": {".opus", func(dst io.WriteSeeker, src *record.Reader, pace func() error) error {
+		return record.WriteOpus(dst, src, pace)
+	}, record.VerifyOpus},
 }
 
 // Results, as in the label of centrala_recording_files_total.
 const (
 	resultChecked   = "checked"   // a checksum was made
 	resultConverted = "converted" // turned into another format, the original removed
-	resultFailed    = "failed"    // could not be done now; tried again
+	resultFailed    = "failed"    // could not be done now, and is tried again; or the result was no good, and the original stays
 	resultLost      = "lost"      // there is no file, or it is no recording
 )
 
 const (
 	// batch is how many jobs are read at a time.
 	batch = 16
-	// retryAfter a job failed the whole list waits: the disk may be full.
-	retryAfter = time.Minute
+	// retryAfter: so long a job that failed rests.
+	retryAfter = 10 * time.Minute
 )
 
 // New checks cfg. It starts nothing.
 func New(cfg Config) (*Archive, error) {
-	if cfg.Convert != "none" && cfg.Convert != "flac" {
-		return nil, fmt.Errorf("archive: cannot convert to %q; want none or flac", cfg.Convert)
+	if _, ok := formats[cfg.Convert]; !ok {
+		return nil, fmt.Errorf("archive: cannot convert to %q; want none, flac or opus", cfg.Convert)
 	}
 	if cfg.Every == 0 {
 		cfg.Every = 10 * time.Second
@@ -93,7 +111,7 @@ func New(cfg Config) (*Archive, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	a := &Archive{cfg: cfg, log: cfg.Log, breath: newBreath(readIdle), ended: make(chan struct{}),
+	a := &Archive{cfg: cfg, log: cfg.Log, breath: newBreath(readIdle), ended: make(chan struct{}), bad: map[string]time.Time{},
 		done: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_recording_files_total",
 			Help: "Files of ended recordings that were looked after, by result."}, []string{"result"})}
 	for _, r := range []string{resultChecked, resultConverted, resultFailed, resultLost} {
@@ -130,44 +148,51 @@ func (a *Archive) Stop(ctx context.Context) error {
 }
 
 func (a *Archive) run(ctx context.Context) {
-	for wait := a.cfg.Every; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-time.After(a.cfg.Every):
 		}
-		wait = a.cfg.Every
 		for {
-			jobs, err := a.cfg.Index.Work(ctx, batch)
-			if err == nil {
-				err = a.work(ctx, jobs)
+			for id, until := range a.bad {
+				if time.Now().After(until) {
+					delete(a.bad, id)
+				}
 			}
+			jobs, err := a.cfg.Index.Work(ctx, batch+len(a.bad))
+			jobs = slices.DeleteFunc(jobs, func(j Job) bool { return !a.bad[j.Tenant+"/"+j.ID].IsZero() })
+			a.work(ctx, jobs)
 			if ctx.Err() != nil {
 				return
 			}
 			if err != nil {
-				a.log.Error("files of recordings could not be looked after; tried again", zap.Error(err), zap.Duration("after", retryAfter))
-				a.done.WithLabelValues(resultFailed).Inc()
-				wait = retryAfter
+				a.log.Error("index of recordings not read", zap.Error(err))
 			}
-			if err != nil || len(jobs) < batch {
+			if len(jobs) < batch {
 				break
 			}
 		}
 	}
 }
 
-// work does jobs until one fails.
-func (a *Archive) work(ctx context.Context, jobs []Job) error {
+// work does jobs; one that fails rests, so that it does not keep the others from
+// being done.
+func (a *Archive) work(ctx context.Context, jobs []Job) {
 	for _, j := range jobs {
-		if err := a.breath.take(ctx); err != nil {
-			return err
+		if a.breath.take(ctx) != nil {
+			return
 		}
-		if err := a.one(ctx, j); err != nil {
-			return fmt.Errorf("recording %q: %w", j.ID, err)
+		err := a.one(ctx, j)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			a.log.Error("file of a recording could not be looked after; tried again", zap.String("path", j.Path), zap.Error(err), zap.Duration("after", retryAfter))
+			a.done.WithLabelValues(resultFailed).Inc()
+			a.bad[j.Tenant+"/"+j.ID] = time.Now().Add(retryAfter)
 		}
 	}
-	return nil
 }
 
 func (a *Archive) one(ctx context.Context, j Job) error {
@@ -189,9 +214,9 @@ func (a *Archive) one(ctx context.Context, j Job) error {
 
 // keep does what is to be done with one file. An error means: try again.
 func (a *Archive) keep(ctx context.Context, root *os.Root, j Job) (result string, err error) {
-	if wav, ok := strings.CutSuffix(j.Path, ".flac"); ok {
+	if ext := path.Ext(j.Path); ext != ".wav" {
 		// It was converted, and the process ended before the original was removed.
-		return resultConverted, removed(root.Remove(wav + ".wav"))
+		return resultConverted, removed(root.Remove(strings.TrimSuffix(j.Path, ext) + ".wav"))
 	}
 	f, err := root.Open(j.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -206,22 +231,31 @@ func (a *Archive) keep(ctx context.Context, root *os.Root, j Job) (result string
 		return "", err
 	}
 	pace := func() error { return a.breath.take(ctx) }
-	if a.cfg.Convert == "flac" {
+	if to := formats[a.cfg.Convert]; to.ext != "" {
 		src, err := record.NewReader(f, info.Size())
 		if err == nil {
-			return resultConverted, a.toFLAC(root, j, f, src, pace)
+			err = a.convert(root, to, j, f, src, pace)
 		}
-		if !errors.Is(err, record.ErrNotARecording) {
+		switch {
+		case err == nil:
+			return resultConverted, nil
+		case errors.Is(err, record.ErrNotARecording):
+			result = resultLost
+		case errors.Is(err, record.ErrVerify):
+			result = resultFailed
+		default:
 			return "", err
 		}
 		a.log.Error("a recording cannot be converted and is kept as it is", zap.String("path", j.Path), zap.Error(err))
-		result = resultLost
-	}
-	if j.SHA256 != "" {
-		return resultLost, nil
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return "", err
+		}
 	}
 	if result == "" {
 		result = resultChecked
+	}
+	if j.SHA256 != "" {
+		return result, nil
 	}
 	sum, size, err := hash(f, pace)
 	if err != nil {
@@ -238,10 +272,10 @@ func (a *Archive) stored(j Job, b event.RecordingStored) error {
 	return a.cfg.Journal.Sync()
 }
 
-// toFLAC writes the successor beside the original, reads it back, and then
+// convert writes the successor beside the original, reads it back, and then
 // removes the original.
-func (a *Archive) toFLAC(root *os.Root, j Job, f *os.File, src *record.Reader, pace func() error) (err error) {
-	name := strings.TrimSuffix(j.Path, path.Ext(j.Path)) + ".flac"
+func (a *Archive) convert(root *os.Root, to format, j Job, f *os.File, src *record.Reader, pace func() error) (err error) {
+	name := strings.TrimSuffix(j.Path, path.Ext(j.Path)) + to.ext
 	part := name + ".part"
 	out, err := root.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
@@ -253,7 +287,7 @@ func (a *Archive) toFLAC(root *os.Root, j Job, f *os.File, src *record.Reader, p
 			root.Remove(part)
 		}
 	}()
-	if err := record.WriteFLAC(out, src, pace); err != nil {
+	if err := to.write(out, src, pace); err != nil {
 		return err
 	}
 	if err := out.Sync(); err != nil { // the original may go only after this
@@ -270,7 +304,7 @@ func (a *Archive) toFLAC(root *os.Root, j Job, f *os.File, src *record.Reader, p
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	sum, size, err := record.VerifyFLAC(out, again, pace)
+	sum, size, err := to.verify(out, again, pace)
 	if err != nil {
 		return err
 	}

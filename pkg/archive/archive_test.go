@@ -127,7 +127,7 @@ func newArchive(t *testing.T, dir, convert string, x *index) *Archive {
 // one that is no recording, one whose conversion was already written down when
 // the process died, and a half-written successor.
 func TestKeep(t *testing.T) {
-	for _, convert := range []string{"none", "flac"} {
+	for _, convert := range []string{"none", "flac", "opus"} {
 		t.Run(convert, func(t *testing.T) {
 			dir := t.TempDir()
 			recorded(t, dir, "default/a.wav", 3)
@@ -142,14 +142,13 @@ func TestKeep(t *testing.T) {
 			x := &index{jobs: []Job{{"default", "a", "a", "default/a.wav", "beef"}, {"default", "killed", "k", "default/killed.wav", ""},
 				{"default", "gone", "g", "default/gone.wav", ""}, {"default", "noise", "n", "default/noise.wav", ""}, {"other", "moved", "m", "other/moved.flac", "cafe"}}}
 			a := newArchive(t, dir, convert, x)
-			if err := a.work(t.Context(), slices.Clone(x.jobs)); err != nil {
-				t.Fatal(err)
-			}
+			a.work(t.Context(), slices.Clone(x.jobs))
 			if len(x.jobs) != 0 || x.synced != len(x.stored) {
 				t.Errorf("left %v, %d of %d synced", x.jobs, x.synced, len(x.stored))
 			}
 			want := map[string]string{"none": "default/a.flac.part default/a.wav default/killed.wav default/noise.wav other/moved.flac",
-				"flac": "default/a.flac default/killed.flac default/noise.wav other/moved.flac"}[convert]
+				"flac": "default/a.flac default/killed.flac default/noise.wav other/moved.flac",
+				"opus": "default/a.flac.part default/a.opus default/killed.opus default/noise.wav other/moved.flac"}[convert]
 			if got := strings.Join(files(t, dir), " "); got != want {
 				t.Errorf("files %s\nwant  %s", got, want)
 			}
@@ -166,7 +165,7 @@ func TestKeep(t *testing.T) {
 					t.Errorf("%+v: %d bytes, %v", s, len(b), err)
 				}
 			}
-			if n := testutil.ToFloat64(a.done.WithLabelValues(resultConverted)); convert == "flac" && n != 3 || convert == "none" && n != 1 {
+			if n := testutil.ToFloat64(a.done.WithLabelValues(resultConverted)); convert != "none" && n != 3 || convert == "none" && n != 1 {
 				t.Errorf("%v converted", n)
 			}
 		})
@@ -203,6 +202,35 @@ func TestOriginalStays(t *testing.T) {
 	if got := files(t, dir); len(got) != 1 || got[0] != "default/a.flac" {
 		t.Errorf("%v", got)
 	}
+}
+
+// One job that fails for ever does not keep the others from being done.
+func TestOneThatFails(t *testing.T) {
+	dir := t.TempDir()
+	os.MkdirAll(filepath.Join(dir, "default/a.wav"), 0o700) // a folder is no file
+	x := &index{}
+	for i := range 2 * batch {
+		x.jobs = append(x.jobs, Job{"default", "a" + string(rune('A'+i)), "c", "default/a.wav", ""})
+	}
+	recorded(t, dir, "default/z.wav", 1)
+	x.jobs = append(x.jobs, Job{"default", "z", "z", "default/z.wav", ""})
+	synctest.Test(t, func(t *testing.T) {
+		a := newArchive(t, dir, "none", x)
+		a.Start(t.Context())
+		time.Sleep(time.Minute)
+		x.mu.Lock()
+		left := len(x.jobs)
+		x.mu.Unlock()
+		if left != 2*batch || len(x.stored) != 1 || x.stored[0].Recording != "z" {
+			t.Errorf("%d jobs left, %+v", left, x.stored)
+		}
+		if n := testutil.ToFloat64(a.done.WithLabelValues(resultFailed)); n != 2*batch {
+			t.Errorf("%v failures in a minute, want one each", n)
+		}
+		if err := a.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // In virtual time: found by itself, and Stop ends it wherever it is.

@@ -180,7 +180,7 @@ type Recordings struct {
 	FlushEvery Duration `yaml:"flush_every" default:"250ms" min:"20ms" max:"500ms" doc:"How often sound and header go to the file. A kill loses this and up to a quarter of a second more, never a whole second."`
 	Format     string   `yaml:"format" default:"pcm" enum:"pcm,g711" doc:"pcm: 16-bit linear WAV, which every reader opens, 115 MB an hour. g711: the octets as they came, half of that; strict readers such as Python's wave refuse it."`
 	Gain       string   `yaml:"gain" default:"off" enum:"off,rms" doc:"rms: bring each side of a recording slowly to one loudness (-20 dB). Nobody in the call hears it. Needs the format pcm."`
-	Convert    string   `yaml:"convert" default:"none" enum:"none,flac" doc:"What finished recordings are turned into, in the background and only while the machine has time. The WAV is removed once the result is read back and in the index. flac: without loss, about half the size."`
+	Convert    string   `yaml:"convert" default:"none" enum:"none,flac,opus" doc:"What finished recordings are turned into, in the background and only while the machine has time. The WAV is removed once the result is read back and in the index. flac: without loss, about half the size. opus: 14 MB an hour, speech alone is kept well; each side is a stream of its own."`
 	// Alarms of the room left, long before nothing fits.
 	AlarmPercent int `yaml:"alarm_percent" default:"5" min:"0" max:"90" doc:"Less free space than this in recordings.dir is an alarm: log, centrala_storage_low, detail of /readyz. 0: none."`
 	AlarmHours   int `yaml:"alarm_hours" default:"24" min:"0" max:"8760" doc:"The same when the free space lasts for less than this at the present rate of recording. 0: none."`
