@@ -79,7 +79,7 @@ type Params struct {
 	// Law is the codec of SendPT and RecvPT: any that package codec knows.
 	Law codec.ID
 	// Coding is how we encode for the peer, where the codec leaves a choice.
-	Coding codec.Options
+	Coding Coding
 	// SendPT and RecvPT are the payload types of Law as the peer wants to
 	// receive it and as it is sent to us.
 	SendPT, RecvPT uint8
@@ -109,6 +109,9 @@ type Params struct {
 	// LegOptions.Web, which take Remote, RTCPMux and SRTP from elsewhere.
 	Web *Web
 }
+
+// Coding is Params.Coding.
+type Coding = codec.Options
 
 // Play is a sequence of clips for a leg.
 type Play struct {

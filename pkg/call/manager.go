@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
 	"github.com/centrala/centrala/pkg/event"
@@ -41,6 +42,9 @@ type Deps struct {
 	// WebAddrs are the addresses at which browsers reach the media engine's port of
 	// theirs; nil = MediaIP's.
 	WebAddrs []netip.Addr
+	// Codecs are those that legs without a list of their own may speak, best first;
+	// nil = DefaultCodecs.
+	Codecs []codec.ID
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.

@@ -56,15 +56,18 @@ type owner struct {
 type legHandle struct {
 	dialog *sip.Dialog
 	media  *session.Leg
-	policy []string // codec names allowed to this device or trunk, nil = both laws
+	policy []string // codec names allowed to this device or trunk, nil = the node's
 	source sip.Target
 	nat    bool         // a phone: its SDP may name an address that only it can see
 	offer  *sdp.Session // the caller's offer until it is answered
 	said   []byte       // our last SDP: repeated in a 200 after a 183, revised in a re-INVITE
 	local  sdp.Local
-	law    codec.Law
+	law    codec.ID
 	agreed bool
-	suite  secure.Suite // of SDES, agreed last
+	theirs []codec.ID // what the peer has said it can speak, its best first
+	// steered: codecs that it was asked to go over to.
+	steered map[codec.ID]bool
+	suite   secure.Suite // of SDES, agreed last
 	// peerUfrag is a browser's ICE user name; another one in an offer is a restart.
 	peerUfrag string
 	request   sip.DialRequest // of an outgoing leg, to dial it again

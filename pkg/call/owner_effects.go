@@ -57,6 +57,7 @@ func (o *owner) carryOut(e Effect) {
 	case BridgeLegs:
 		if a, b := o.media(e.A), o.media(e.B); a != nil && b != nil {
 			a.Bridge(b)
+			o.unify(e.A, e.B)
 		}
 	case UnbridgeLegs:
 		if a := o.media(e.A); a != nil {

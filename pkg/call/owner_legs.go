@@ -14,10 +14,6 @@ import (
 	"github.com/centrala/centrala/pkg/sip"
 )
 
-// telephoneEventPT is the payload type we offer telephone-event with, the one
-// that most phones use themselves (RFC 4733 leaves it dynamic).
-const telephoneEventPT = 101
-
 // openMedia gives a leg its stream; false when the house has no port left.
 func (o *owner) openMedia(i int) bool {
 	l := o.legs[i]
@@ -40,65 +36,6 @@ func (o *owner) openMedia(i int) bool {
 	return true
 }
 
-// codecs lists what we offer or accept on a leg: its policy, with the laws that
-// the rest of the call speaks first, so that nothing has to be transcoded.
-func (l *legHandle) codecs(first ...codec.Law) []sdp.Codec {
-	var out []sdp.Codec
-	add := func(law codec.Law) {
-		c := sdp.CodecPCMA
-		if law == codec.PCMU {
-			c = sdp.CodecPCMU
-		}
-		for _, have := range out {
-			if have.PayloadType == c.PayloadType {
-				return
-			}
-		}
-		if l.allows(c.Name) {
-			out = append(out, c)
-		}
-	}
-	for _, law := range first {
-		add(law)
-	}
-	add(codec.PCMA)
-	add(codec.PCMU)
-	return append(out, sdp.TelephoneEvent(telephoneEventPT))
-}
-
-func (l *legHandle) allows(name string) bool {
-	if len(l.policy) == 0 {
-		return true
-	}
-	for _, p := range l.policy {
-		if strings.EqualFold(p, name) {
-			return true
-		}
-	}
-	return false
-}
-
-func lawOf(c sdp.Codec) codec.Law {
-	if c.Name == "PCMU" {
-		return codec.PCMU
-	}
-	return codec.PCMA
-}
-
-// lawsOf lists the laws of an SDP in its order of preference.
-func lawsOf(s *sdp.Session) []codec.Law {
-	var laws []codec.Law
-	if s == nil {
-		return nil
-	}
-	for _, c := range s.Audio.Codecs {
-		if c.Name == "PCMU" || c.Name == "PCMA" {
-			laws = append(laws, lawOf(c))
-		}
-	}
-	return laws
-}
-
 // apply hands what was agreed to the stream.
 func (o *owner) apply(i int, n sdp.Negotiated) {
 	l := o.legs[i]
@@ -113,6 +50,7 @@ func (o *owner) apply(i int, n sdp.Negotiated) {
 	}
 	p := session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, XRVoIP: n.XR.VoIP, XRTime: n.XR.RTT, Law: l.law,
 		SendPT: n.Codec.PayloadType, RecvPT: n.RecvPT, EventSendPT: n.EventSendPT, EventRecvPT: n.EventRecvPT,
+		EventClock: n.EventClock, Coding: coding(n.Codec),
 		Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs}
 	o.shield(l, n, &p)
 	l.media.Set(p)
@@ -146,7 +84,7 @@ func (o *owner) prepareAnswer(l *legHandle, code int) bool {
 		o.then(MediaFailed{event.ReasonOverload, "no media port"})
 		return false
 	}
-	var first []codec.Law
+	var first []codec.ID
 	if p := o.leg(o.m.S.Peer); p != nil && o.m.S.Peer != 0 && p.agreed {
 		first = append(first, p.law)
 	} else {
@@ -155,9 +93,11 @@ func (o *owner) prepareAnswer(l *legHandle, code int) bool {
 				first = append(first, o.legs[i].law)
 			}
 		}
-		first = append(first, lawsOf(l.offer)...)
+		if len(l.policy) == 0 { // else the order is the device's or trunk's
+			first = append(first, lawsOf(l.offer)...)
+		}
 	}
-	l.local.Codecs = l.codecs(first...)
+	l.local.Codecs = o.accepts(l, first...)
 	if l.offer == nil {
 		if code != 0 {
 			l.dialog.Progress(180, nil)
@@ -173,6 +113,7 @@ func (o *owner) prepareAnswer(l *legHandle, code int) bool {
 		return false
 	}
 	l.said = answer
+	l.knows(l.offer, true)
 	o.apply(0, n)
 	if !n.Send {
 		o.then(HoldChanged{0, true})
@@ -239,11 +180,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 		return false
 	}
 	caller := o.legs[o.m.S.Kept]
-	first := lawsOf(caller.offer)
-	if caller.agreed {
-		first = []codec.Law{caller.law}
-	}
-	l.local.Codecs = l.codecs(first...)
+	l.local.Codecs = o.offers(l, caller.wanted()...)
 	l.said = sdp.Offer(l.local)
 	r.SDP, r.CallID, r.Near, r.Secure = l.said, o.m.S.ID, caller.dialog, o.m.S.Secure
 	d, err := o.mgr.deps.SIP.Dial(r, l.fromSIP)

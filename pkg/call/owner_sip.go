@@ -98,6 +98,7 @@ func (o *owner) accept(i int, body []byte) error {
 	if err != nil {
 		return err
 	}
+	l.knows(s, false)
 	o.apply(i, n)
 	return nil
 }
@@ -110,6 +111,7 @@ func (o *owner) lateAnswer(i int, body []byte) {
 	if err == nil {
 		var n sdp.Negotiated
 		if n, err = sdp.Accept(l.local, s); err == nil {
+			l.knows(s, false)
 			o.apply(i, n)
 			o.step(HoldChanged{i, !n.Send})
 			return
@@ -129,7 +131,7 @@ func (o *owner) remoteOffer(i int, body []byte) {
 		l.dialog.RefuseOffer(488)
 		return
 	}
-	l.local.Codecs = l.codecs(l.law)
+	l.local.Codecs = o.accepts(l, l.law)
 	if body == nil {
 		l.said = sdp.Revise(l.said, sdp.Offer(l.local))
 		l.dialog.Answer(l.said)
@@ -148,6 +150,7 @@ func (o *owner) remoteOffer(i int, body []byte) {
 	}
 	l.said = sdp.Revise(l.said, answer)
 	l.dialog.Answer(l.said)
+	l.knows(offer, true)
 	o.apply(i, n)
 	o.step(HoldChanged{i, !n.Send})
 }

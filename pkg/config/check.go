@@ -7,6 +7,7 @@ import (
 	gopath "path"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -218,6 +219,9 @@ func hostPort(s string) bool {
 	return hostName.MatchString(host)
 }
 
+// codecs of media.codecs; media/codec has them.
+var codecs = []string{"pcma", "pcmu", "g722", "opus"}
+
 func (c *Config) checkMedia(fault told) {
 	m := c.Media
 	bind, err := netip.ParseAddr(m.Bind)
@@ -231,6 +235,15 @@ func (c *Config) checkMedia(fault told) {
 			fault("media.advertised", "%s; want an IP address that peers can reach", strict.Quote(m.Advertised))
 		case err == nil && a.Is4() != bind.Is4():
 			fault("media.advertised", "%s is of another family than media.bind %s", a, bind)
+		}
+	}
+	for i, name := range m.Codecs {
+		path := fmt.Sprintf("media.codecs[%d]", i)
+		switch {
+		case !slices.Contains(codecs, name):
+			fault(path, "unknown %s; want one of %s", strict.Quote(name), strings.Join(codecs, ", "))
+		case slices.Contains(m.Codecs[:i], name):
+			fault(path, "%s given twice", strict.Quote(name))
 		}
 	}
 	if m.PortMin%2 != 0 {

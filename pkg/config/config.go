@@ -153,6 +153,7 @@ type Media struct {
 	PortMin     int      `yaml:"port_min" default:"20000" min:"1024" max:"65534" doc:"First RTP port; must be even. Each leg takes an even port and the next odd one for RTCP."`
 	PortMax     int      `yaml:"port_max" default:"29999" min:"1025" max:"65535" doc:"Last RTCP port."`
 	IO          string   `yaml:"io" default:"auto" enum:"auto,epoll,bpf" doc:"How packets are moved. bpf: the kernel passes on the packets of calls in conversation by itself, at a fraction of the cost; needs Linux 6.6 with the rights CAP_BPF and CAP_NET_ADMIN. epoll: through the process. auto: bpf where it is possible. centrala_media_io tells which it is."`
+	Codecs      []string `yaml:"codecs" doc:"Codecs of calls: pcma, pcmu, g722, opus. A caller gets the first of its own list that is here, unless its device or trunk has a list of codecs; the other side is offered the caller's codecs first, so that sound passes through untouched wherever both can speak one. What differs is transcoded. Order: that of our own offers to callers who made none. Empty: pcma, pcmu, g722, opus."`
 	Workers     int      `yaml:"workers" default:"0" min:"0" max:"256" doc:"Threads that move RTP. 0: one for every two CPUs; one carries hundreds of calls."`
 	RTPTimeout  Duration `yaml:"rtp_timeout" default:"30s" min:"0s" max:"24h" doc:"A leg that should send and sends nothing for so long has vanished. 0: never."`
 	HoldTimeout Duration `yaml:"hold_timeout" default:"1h" min:"0s" max:"24h" doc:"The same for a leg on hold. 0: never."`
