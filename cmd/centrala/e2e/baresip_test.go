@@ -45,11 +45,12 @@ func (h *house) softphone(user, answer string, tone float64) *softphone {
 	return h.softphoneBy(user, answer, tone, fmt.Sprintf("%s@%s;transport=udp", user, h.sip), "")
 }
 
-// softphoneBy starts baresip with an address of record of its own and more lines
-// in its configuration.
+// softphoneBy starts baresip with an address of record of its own, behind a blank
+// its account parameters, and more lines in its configuration.
 func (h *house) softphoneBy(user, answer string, tone float64, aor, more string) *softphone {
 	t := h.t.(*testing.T)
 	t.Helper()
+	aor, params, _ := strings.Cut(aor, " ")
 	s := &softphone{h: h, dir: filepath.Join(h.dir, "baresip-"+user), ctrl: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	heard := filepath.Join(s.dir, "heard")
 	if err := os.MkdirAll(heard, 0o755); err != nil {
@@ -80,7 +81,7 @@ module_app menu.so
 module_app ctrl_tcp.so
 %s
 `, modules(t), freePort(t), mic, user, heard, s.ctrl, rtp, rtp+20, more)
-	account := fmt.Sprintf("<sip:%s>;auth_pass=pw-%s;regint=60;audio_codecs=pcma/8000/1,pcmu/8000/1;answermode=%s\n", aor, user, answer)
+	account := fmt.Sprintf("<sip:%s>;auth_pass=pw-%s;regint=60;audio_codecs=pcma/8000/1,pcmu/8000/1;answermode=%s;%s\n", aor, user, answer, params)
 	for name, text := range map[string]string{"config": config, "accounts": account, "contacts": "", "uuid": "1d5c0a9e-0000-4000-8000-" + fmt.Sprintf("%012d", freePort(t))} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

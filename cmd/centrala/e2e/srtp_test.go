@@ -1,0 +1,132 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/load/robot"
+)
+
+// protection waits for the caller's call to end and tells how each device's sound
+// was protected, "" for plain.
+func (h *house) protection(device string) string {
+	h.t.Helper()
+	var detail api.CallDetail
+	found := ""
+	h.eventually(8*time.Second, "the call record", func() bool {
+		var page api.CallPage
+		h.decode(&page, "call", "list", "--json")
+		for _, c := range page.Calls {
+			if c.Open() {
+				return false
+			}
+			h.decode(&detail, "call", "show", c.ID, "--json")
+			for _, l := range detail.Call.Legs {
+				if l.Device == device && l.Audio != nil {
+					found = l.Audio.Protection
+					if l.Audio.Forged > 2 { // baresip's first RTCP goes out before it has its keys
+						h.t.Errorf("%d packets of %s were refused", l.Audio.Forged, device)
+					}
+					return true
+				}
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// noKeys: what the house wrote down holds no key material.
+func (h *house) noKeys() {
+	h.t.Helper()
+	_ = filepath.Walk(h.dir, func(path string, info os.FileInfo, err error) error {
+		name := filepath.Base(path)
+		if err != nil || info.IsDir() || strings.Contains(path, "baresip-") || strings.Contains(path, "linphone-") || strings.HasSuffix(name, ".wav") {
+			return nil
+		}
+		b, _ := os.ReadFile(path)
+		if strings.Contains(string(b), "inline:") || strings.Contains(string(b), "a=crypto") {
+			h.t.Errorf("%s holds an SDP with keys", path)
+		}
+		return nil
+	})
+}
+
+// hearsItself lets a phone that called the echo talk for two seconds; what it heard
+// is written down when it hangs up.
+func (h *house) hearsItself(s *softphone) {
+	h.t.Helper()
+	h.eventually(15*time.Second, "a hundred packets from the phone", func() bool { return h.metric(`centrala_media_packets_total{direction="in"}`) > 100 })
+	s.do("hangup", "")
+	h.eventually(5*time.Second, "baresip hears itself", func() bool { return robot.Hears(s.heard(), agentTone) })
+}
+
+// TestBaresipSRTP: a softphone with SDES over TLS, called by a plain phone through
+// the queue and calling out; optional and mandatory, the two ways it writes SDP.
+func TestBaresipSRTP(t *testing.T) {
+	for _, mode := range []string{"srtp", "srtp-mand"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			h, _, secure, _ := openSecure(t)
+			bob := h.softphoneBy("bob", "auto", agentTone, fmt.Sprintf("bob@%s;transport=tls mediaenc=%s", secure, mode),
+				"module srtp.so\nsip_cafile "+filepath.Join(h.dir, "ca.pem")+"\nsip_trans_def tls")
+			anna := h.phone("anna", "udp", robot.Any)
+			caller := h.dial(anna, "3000")
+			h.up(caller)
+			caller.Leg().PlayTone(callerTone)
+			h.hears("baresip's tone", caller, agentTone, callerTone)
+			h.converse(2*time.Second, caller, nil)
+			caller.Hangup()
+			h.over(caller)
+			h.eventually(5*time.Second, "baresip heard the caller", func() bool {
+				pcm := bob.heard()
+				return robot.Hears(pcm, callerTone) && robot.Quiet(pcm, agentTone)
+			})
+			if p := h.protection("bob"); !strings.HasPrefix(p, "sdes ") {
+				t.Errorf("bob's sound was protected by %q", p)
+			}
+			h.noKeys()
+			h.quiet()
+		})
+	}
+}
+
+// TestBaresipCallsWithSRTP: the phone makes the offer, and hears itself.
+func TestBaresipCallsWithSRTP(t *testing.T) {
+	t.Parallel()
+	h, _, secure, _ := openSecure(t)
+	bob := h.softphoneBy("bob", "auto", agentTone, fmt.Sprintf("bob@%s;transport=tls mediaenc=srtp-mandf", secure),
+		"module srtp.so\nsip_cafile "+filepath.Join(h.dir, "ca.pem")+"\nsip_trans_def tls")
+	bob.do("dial", fmt.Sprintf("sip:9@%s;transport=tls", secure))
+	h.hearsItself(bob)
+	if p := h.protection("bob"); !strings.HasPrefix(p, "sdes ") {
+		t.Errorf("bob's sound was protected by %q", p)
+	}
+	h.noKeys()
+}
+
+// TestBaresipDTLS: a softphone with DTLS-SRTP and ICE, as browsers have, by its
+// own hand: OpenSSL's DTLS and libre's ICE.
+func TestBaresipDTLS(t *testing.T) {
+	t.Parallel()
+	h := prepare(t)
+	b, err := os.ReadFile(filepath.Join(h.dir, "centrala.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write("centrala.yaml", strings.Replace(string(b), "media: {", fmt.Sprintf("media: {webrtc: {listen: \"127.0.0.1:%d\"}, ", freePort(t)), 1))
+	h.start()
+	bob := h.softphoneBy("bob", "auto", agentTone, fmt.Sprintf("bob@%s;transport=udp mediaenc=dtls_srtp;medianat=ice;rtcp_mux=yes", h.sip), "module srtp.so\nmodule dtls_srtp.so\nmodule ice.so\nrtcp_mux yes")
+	bob.do("dial", fmt.Sprintf("sip:9@%s", h.sip))
+	h.hearsItself(bob)
+	if p := h.protection("bob"); !strings.HasPrefix(p, "dtls ") {
+		t.Errorf("bob's sound was protected by %q", p)
+	}
+}
