@@ -36,7 +36,8 @@ import (
 //	go test -tags bench -run TestRelayCost -v ./media/session
 //
 // RELAY_LEGS (default 400; 1000 is 500 calls), RELAY_SECONDS (5), RELAY_TURNS (3),
-// RELAY_JSON (a file for the figures).
+// RELAY_JSON (a file for the figures), RELAY_ONLY ("C epoll,ours bpf"), RELAY_PROFILE
+// (a file for the CPU profile of ours).
 func TestRelayCost(t *testing.T) {
 	legs, seconds, turns := number("RELAY_LEGS", 400), number("RELAY_SECONDS", 5), number("RELAY_TURNS", 3)
 	var limit unix.Rlimit
@@ -73,6 +74,9 @@ func TestRelayCost(t *testing.T) {
 			}
 			variants = append(variants, v)
 		}
+	}
+	if only := os.Getenv("RELAY_ONLY"); only != "" {
+		variants = slices.DeleteFunc(variants, func(v *variant) bool { return !strings.Contains(","+only+",", ","+v.name+",") })
 	}
 	for range turns {
 		for _, v := range variants {
