@@ -166,6 +166,11 @@ func (h *house) QueueMusic(queue string) string {
 // AgentOf names the user who takes calls on a device.
 func (h *house) AgentOf(device string) string { return h.agents[device] }
 
+// Parking is the tenant's settings of parking slots.
+func (h *house) Parking() (time.Duration, int) {
+	return time.Duration(h.spec.ParkTime), h.spec.ParkSlots
+}
+
 // InCallCodes are the codes of a conversation.
 func (h *house) InCallCodes() map[string]string { return h.spec.InCallCodes }
 

@@ -334,6 +334,32 @@ func TestParkAndFetch(t *testing.T) {
 	}
 }
 
+// A tenant with one slot, whose parked callers come back after five seconds.
+func TestParkSettings(t *testing.T) {
+	o := newOffice(t)
+	if _, err := o.apply(`{kind: tenant, name: default, spec: {language: en, park_time: 5s, park_slots: 1}}`, api.ApplyOptions{By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	a := o.call(o.anna, "201")
+	b := o.answers(o.bob)
+	o.isUp(a, o.anna)
+	o.command(a, "park", "")
+	o.over(b)
+	parked := time.Now()
+	d := o.call(o.dan, "202")
+	c := o.answers(o.carol)
+	o.isUp(d, o.dan)
+	if got := o.refers(c, "*70", "", 486); got[len(got)-1] != 486 {
+		t.Errorf("a second caller in one slot: %v", got)
+	}
+	o.talk(d, o.dan, c, o.carol)
+	back := o.answers(o.bob)
+	if took := time.Since(parked); took < 3*time.Second || took > 8*time.Second {
+		t.Errorf("rung back after %v", took)
+	}
+	o.talk(a, o.anna, back, o.bob)
+}
+
 func TestDirectedPickUp(t *testing.T) {
 	o := newOffice(t)
 	a := o.call(o.anna, "201")

@@ -33,6 +33,9 @@ type Rules interface {
 	// InCallCodes maps a code dialled in a conversation to "transfer",
 	// "conference" or "record_" and one of recordActions; empty = keys mean nothing to us there.
 	InCallCodes() map[string]string
+	// Parking is how long a caller waits in a slot before who parked it is rung, and
+	// how many slots there are; zero takes the default.
+	Parking() (wait time.Duration, slots int)
 }
 
 // Bounds of one call.

@@ -23,6 +23,7 @@ type rules struct {
 	agents        map[string]string
 	defaultTarget string
 	inCall        map[string]string
+	parkTime      time.Duration
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -31,6 +32,7 @@ func (r rules) QueueRecord(q string) resource.Record { return r.record[q] }
 func (r rules) QueueMusic(string) string             { return "" }
 func (r rules) AgentOf(d string) string              { return r.agents[d] }
 func (r rules) InCallCodes() map[string]string       { return r.inCall }
+func (r rules) Parking() (time.Duration, int)        { return r.parkTime, 0 }
 func (r rules) DefaultTarget() string                { return r.defaultTarget }
 
 var house = rules{

@@ -12,7 +12,7 @@ import (
 // Bounds of transfers.
 const (
 	ringBackFor = 30 * time.Second // the referrer's phone, when the target failed
-	parkFor     = 60 * time.Second // then the parker's phone rings
+	parkFor     = 60 * time.Second // then the parker's phone rings; unless the tenant says
 )
 
 // transferAsked is a blind transfer: leg leaves, its partner goes to the target.
@@ -205,7 +205,11 @@ func (m *Machine) slotTaken(ev SlotTaken) {
 	m.S.Slot, m.S.Phase = ev.Slot, Parked
 	m.segment(event.SegmentStarted{Segment: event.SegmentHold, By: "park"})
 	m.speak([]prompt.Phrase{{Name: m.music()}}, true, 0)
-	m.do(SetTimer{TimerPark, parkFor})
+	wait, _ := m.rules.Parking()
+	if wait <= 0 {
+		wait = parkFor
+	}
+	m.do(SetTimer{TimerPark, wait})
 	if !m.referrerThere(t) || t.Tell != "" || t.Refer && m.holds(t.Referrer) {
 		// Told elsewhere, or by NOTIFY alone: a phone that holds hears nothing.
 		m.parkerTold()

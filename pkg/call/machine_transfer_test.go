@@ -464,6 +464,27 @@ func TestParkerHearsTheSlot(t *testing.T) {
 	s.pair(0, 2)
 }
 
+func TestParkTimeOfTheTenant(t *testing.T) {
+	for _, c := range []struct{ set, want time.Duration }{{0, parkFor}, {90 * time.Second, 90 * time.Second}} {
+		h := house
+		h.parkTime = c.set
+		s := start(t, h, route.Target{Kind: route.Device, Name: "201"})
+		s.do(DialStarted{Legs: []LegInfo{{Device: "201"}}})
+		s.do(LegPickedUp{Leg: 1})
+		s.refer(1, toPark)
+		s.do(SlotTaken{"01"})
+		var got time.Duration
+		for _, e := range s.all {
+			if timer, ok := e.(SetTimer); ok && timer.Timer == TimerPark {
+				got = timer.After
+			}
+		}
+		if got != c.want {
+			t.Errorf("park_time %v: rings after %v", c.set, got)
+		}
+	}
+}
+
 func TestAllSlotsTaken(t *testing.T) {
 	s := talking(t)
 	s.refer(1, toPark)

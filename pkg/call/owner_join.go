@@ -588,14 +588,18 @@ func (m *Manager) replaced(in *sip.Invitation) (route.Target, error) {
 	return route.Target{Kind: route.Feature, Tenant: in.Tenant, Feature: featureReplaces, Arg: id}, nil
 }
 
-// maxSlots parking slots of a tenant: two digits.
+// maxSlots parking slots of a tenant: two digits, unless it has fewer.
 const maxSlots = 99
 
 // takeSlot parks a call; "" = all are taken, or the one wanted is.
 func (m *Manager) takeSlot(o *owner, want string) string {
+	_, slots := o.house.Parking()
+	if slots <= 0 || slots > maxSlots {
+		slots = maxSlots
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for n := 1; n <= maxSlots; n++ {
+	for n := 1; n <= slots; n++ {
 		name := slotName(n)
 		if want != "" && name != want || m.slots[o.tenant+"/"+name] != nil {
 			continue

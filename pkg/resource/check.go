@@ -157,6 +157,12 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			c.fault(r, "default_target", `%s; want "queue:NAME", "device:NAME" or "flow:NAME"`, strict.Quote(t.DefaultTarget))
 		}
 	}
+	if t.ParkTime != 0 {
+		c.must(r, "park_time", badDuration(t.ParkTime, "5s", "1h"))
+	}
+	if t.ParkSlots < 0 || t.ParkSlots > 99 {
+		c.fault(r, "park_slots", "%d; want 1 to 99", t.ParkSlots)
+	}
 	c.outsideCalls(r, t.OutsideCalls)
 	c.rates(r, t.Rates)
 	c.region(r, t.Region)
@@ -212,7 +218,7 @@ var Roles = []string{"agent", "supervisor", "quality", "admin", "ops"}
 var Strategies = []string{"longest_idle", "round_robin", "fewest_calls", "least_occupied", "ring_all", "linear", "progressive", "random", "best_skill"}
 
 // Codecs lists what a device or trunk may be limited to.
-var Codecs = []string{"pcma", "pcmu", "g722", "opus"}
+var Codecs = []string{"pcma", "pcmu"}
 
 func (c *checker) words(r ref, field string, got, allowed []string) {
 	for i, w := range got {

@@ -462,6 +462,26 @@ func fuzzOne(t *testing.T, text string) {
 	}
 }
 
+func TestParking(t *testing.T) {
+	for spec, fault := range map[string]string{
+		"{park_time: 5s, park_slots: 99}": "",
+		"{park_time: 1h, park_slots: 1}":  "",
+		"{park_time: 4s}":                 "park_time",
+		"{park_time: 2h}":                 "park_time",
+		"{park_slots: 100}":               "want 1 to 99",
+		"{park_slots: -1}":                "want 1 to 99",
+	} {
+		docs, err := ParseYAML(strings.NewReader("{kind: tenant, name: default, spec: "+spec+"}"), "t.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(Check(NewSet(docs), nil))
+		if (fault == "") != (got == "[]") || !strings.Contains(got, fault) {
+			t.Errorf("%s: %s, want %q", spec, got, fault)
+		}
+	}
+}
+
 func TestInCallCodes(t *testing.T) {
 	for codes, fault := range map[string]string{
 		`{"*3": conference, "*2": transfer}`: "",

@@ -66,6 +66,11 @@ type TenantSpec struct {
 	// EmergencyNumbers are dialled through whatever else forbids: rights, caps,
 	// drain, overload. Default 112 and 911; those of Region always count too.
 	EmergencyNumbers []string `yaml:"emergency_numbers,omitempty"`
+	// ParkTime is how long a caller waits in a parking slot before the phone of who
+	// parked it rings; default 1m.
+	ParkTime Duration `yaml:"park_time,omitempty"`
+	// ParkSlots is how many parking slots there are, 01 to at most 99; default 99.
+	ParkSlots int `yaml:"park_slots,omitempty"`
 	// OutsideCalls bounds the calls of the whole tenant to the outside.
 	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
 	// Rates are what calls to the outside cost, for spend_per_day.
@@ -107,10 +112,11 @@ type OutsideSpec struct {
 	Schedule string `yaml:"schedule,omitempty"`
 	// MaxCalls at a time; 0 = no cap.
 	MaxCalls int `yaml:"max_calls,omitempty"`
-	// MinutesPerDay of conversation, in the tenant's time zone; 0 = no cap. A call
-	// in progress is not cut.
+	// MinutesPerDay of conversation, in the tenant's time zone; 0 = no cap. Calls in
+	// progress end when they are used up; emergency calls never.
 	MinutesPerDay int `yaml:"minutes_per_day,omitempty"`
-	// SpendPerDay by the tenant's rates, thousandths of the currency; 0 = no cap.
+	// SpendPerDay by the tenant's rates, thousandths of the currency; 0 = no cap. As
+	// MinutesPerDay; what is paid for is talked.
 	SpendPerDay int `yaml:"spend_per_day,omitempty"`
 }
 
@@ -156,7 +162,7 @@ type DeviceSpec struct {
 	Contact string `yaml:"contact,omitempty"`
 	// Extension is what others dial to reach it; default: the username.
 	Extension string   `yaml:"extension,omitempty"`
-	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu, g722, opus, best first; default the node's media.codecs
+	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
 	// MediaEncryption is SRTP by SDES (RFC 4568): off; optional (default), taken where the
 	// other side offers it and offered where its signalling is TLS; required, or no call.
 	// Browsers always have DTLS-SRTP.
