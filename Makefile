@@ -83,7 +83,8 @@ load: build ## Load on a running server: make load ARGS='queue --rate 50'
 	$(BIN) load $(ARGS)
 
 bench: build ## The whole series against configs/bench, one table beside the targets; the recorder's cost, and 200 kills under 500 recordings
-	$(BIN) load --bench --config configs/bench/centrala.yaml $(ARGS)
+	RELAY_LEGS=1000 RELAY_JSON=$(CURDIR)/bin/relay.json $(GO) test -count=1 -tags bench -timeout 10m -v -run '^TestRelayCost$$' ./media/session
+	$(BIN) load --bench --relay bin/relay.json --config configs/bench/centrala.yaml $(ARGS)
 	$(GO) test -count=1 -tags bench -timeout 30m -v -run '^(TestCost|TestKilledAtAnyMoment)$$' ./media/record
 
 docs: generate ## Generated documentation

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -31,6 +32,7 @@ type BenchOptions struct {
 	Quick bool
 	Out   io.Writer // progress and table
 	JSON  string    // file that also takes the result; "" = none
+	Relay string    // file with the figures of media/session's TestRelayCost; "" = without them
 }
 
 // Figure is one line of the bench's table.
@@ -263,6 +265,10 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.rates(ctx); err != nil {
 		return err
 	}
+	if err := b.relay(); err != nil {
+		return err
+	}
+	plain := 0.0
 	for _, s := range []Scenario{Queue, Recorded} {
 		short, err := b.one(ctx, "sound both ways, "+string(s)+", talk 2 s", Options{Scenario: s, Rate: 15, Duration: 12 * sec, Talk: 2 * sec, RTP: true})
 		if err != nil {
@@ -274,13 +280,18 @@ func (b *bench) run(ctx context.Context) error {
 		}
 		_, per := b.split(short, long)
 		if s == Queue {
-			b.add("CPU per call-second, two-way G.711", per, "ms", 1.5, false)
+			plain = per
+			b.add("CPU per call-second, two-way G.711", per, "ms", 0.55, false)
 			b.add("RTP loss", 100*float64(long.Lost)/float64(max(long.Packets+long.Lost, 1)), "%", 0, false)
 			b.add("RTP jitter, p99 over legs", long.JitterP99Ms, "ms", 0, false)
-			b.add("sound through the server, p50", long.DelayP50Ms, "ms", 0, false)
+			b.add("sound through the server, p50", long.DelayP50Ms, "ms", 0.3, false)
 		} else {
-			b.add("CPU per call-second, recorded", per, "ms", 1.8, false)
+			b.add("CPU per call-second, recorded", per, "ms", 0.7, false)
+			b.add("  what recording adds", per-plain, "ms", 0.15, false)
 		}
+	}
+	if err := b.many(ctx); err != nil {
+		return err
 	}
 	menu, err := b.one(ctx, "menu: prompt, one key, queue", Options{Scenario: Menu, Rate: 10, Duration: 9 * sec, Talk: sec, RTP: true, Patience: 20 * sec})
 	if err != nil {
@@ -366,6 +377,68 @@ func (b *bench) memory(ctx context.Context, idle int64) error {
 	}
 	if r.Good > 0 {
 		b.add("memory per concurrent call", float64(top-idle)/1000/calls, "kB", 150, false)
+	}
+	return nil
+}
+
+// many holds 500 recorded calls at once.
+func (b *bench) many(ctx context.Context) error {
+	r, err := b.one(ctx, "500 recorded calls at once", Options{Scenario: Recorded, Rate: 50, Calls: 500, Talk: 12 * time.Second, RTP: true})
+	if err != nil {
+		return err
+	}
+	if r.Good == 0 {
+		return nil
+	}
+	b.add("500 recorded calls: RTP lost", float64(r.Lost), "packets", 0, false)
+	b.add("  sound through the server, p50", r.DelayP50Ms, "ms", 0.3, false)
+	b.add("  sound through the server, p99", r.DelayP99Ms, "ms", 2, false)
+	b.add("  distance of two packets changed on the way, p99", r.SpreadP99Ms, "ms", 1, false)
+	b.add("  CPU of server and generator together, of one processor", 100*(r.ServerCPU+r.OwnCPU).Seconds()/r.WallS, "%", 0, false)
+	return nil
+}
+
+// relay takes in what TestRelayCost measured: media/session alone, beside relays in C.
+func (b *bench) relay() error {
+	if b.o.Relay == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(b.o.Relay)
+	if err != nil {
+		return fmt.Errorf("load: figures of the relay: %w", err)
+	}
+	type figure struct {
+		Cost, Machine float64
+		P50, P99      time.Duration
+		Memory        int64
+	}
+	var all map[string]figure
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return fmt.Errorf("load: figures of the relay: %w", err)
+	}
+	const reference = "C epoll"
+	for _, name := range []string{reference, "C io_uring", "ours epoll", "ours bpf", "ours epoll, recorded", "ours bpf, recorded"} {
+		f, ok := all[name]
+		if !ok {
+			continue
+		}
+		b.add("relay of a packet, "+name, f.Cost, "µs", 0, false)
+		b.add("  of relay and generator together", f.Machine, "µs", 0, false)
+		ours := strings.HasPrefix(name, "ours")
+		recorded := strings.HasSuffix(name, "recorded")
+		if c := all[reference].Cost; ours && !recorded && c > 0 {
+			b.add("  times "+reference, f.Cost/c, "", 1.15, false)
+		}
+		if plain, ok := all[strings.TrimSuffix(name, ", recorded")]; recorded && ok {
+			b.add("  what recording adds to a call-second", (f.Cost-plain.Cost)/10, "ms", 0.15, false)
+		}
+		if ours {
+			limit := 40.0
+			if recorded {
+				limit = 80
+			}
+			b.add("  memory per call, media alone", float64(f.Memory)/1000, "kB", limit, false)
+		}
 	}
 	return nil
 }

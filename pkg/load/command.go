@@ -34,6 +34,7 @@ type Command struct {
 	Bench  bool   `help:"Start a server with --config, run the whole series and print one table beside the targets."`
 	Config string `default:"configs/bench/centrala.yaml" help:"Node file of the server that --bench starts."`
 	Data   string `help:"Folder for that server; default a new one, removed afterwards."`
+	Relay  string `help:"With --bench: take in the figures of media/session's TestRelayCost from this file."`
 	Quick  bool   `help:"With --bench: a third of the time, for a look while developing."`
 	Out    string `help:"With --bench: also write the figures as JSON to this file."`
 }
@@ -67,7 +68,7 @@ func (c *Command) Run(ctx context.Context) error {
 	}
 	if c.Bench {
 		s, err := Bench(ctx, BenchOptions{Config: c.Config, Data: c.Data, ServerPID: pid, Server: server, Agents: agents,
-			Quick: c.Quick, Out: os.Stdout, JSON: c.Out})
+			Quick: c.Quick, Out: os.Stdout, JSON: c.Out, Relay: c.Relay})
 		if err == nil && c.JSON {
 			err = json.NewEncoder(os.Stdout).Encode(s)
 		}
