@@ -42,11 +42,15 @@ func (h *house) linphone(user string, transport, secure string, tone float64, ar
 	}
 	// It checks the chain, not the name: linphone 5.1 knows no addresses in certificates.
 	listen := map[string]int{transport: int(freePort(t))}
+	sipLines := "" // "key=value" among the arguments goes into [sip]
+	for len(args) > 0 && strings.Contains(args[0], "=") {
+		sipLines, args = sipLines+args[0]+"\n", args[1:]
+	}
 	to := h.sip.String()
 	if transport == "tls" {
 		to = secure
 	}
-	config := fmt.Sprintf("[sip]\nsip_port=%d\nsip_tcp_port=%d\nsip_tls_port=%d\nuse_ipv6=0\nguess_hostname=0\nverify_server_certs=1\nverify_server_cn=0\nroot_ca=%s\n"+
+	config := fmt.Sprintf("[sip]\nsip_port=%d\nsip_tcp_port=%d\nsip_tls_port=%d\nuse_ipv6=0\nguess_hostname=0\nverify_server_certs=1\nverify_server_cn=0\nroot_ca=%s\n"+sipLines+
 		"[video]\ncapture=0\ndisplay=0\nautomatically_initiate=0\nautomatically_accept=0\n"+
 		"[rtp]\naudio_rtp_port=%d\n[sound]\nechocancellation=0\n[misc]\nstore_friends=0\n"+
 		"[proxy_0]\nreg_proxy=<sip:%[6]s;transport=%[7]s>\nreg_route=<sip:%[6]s;transport=%[7]s;lr>\nreg_identity=sip:%[8]s@%[6]s\nreg_expires=300\nreg_sendregister=1\npublish=0\n"+

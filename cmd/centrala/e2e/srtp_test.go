@@ -130,3 +130,22 @@ func TestBaresipDTLS(t *testing.T) {
 		t.Errorf("bob's sound was protected by %q", p)
 	}
 }
+
+// TestLinphoneSRTP: linphone with SRTP that it insists on.
+func TestLinphoneSRTP(t *testing.T) {
+	t.Parallel()
+	h, _, secure, _ := openSecure(t)
+	bob := h.linphone("bob", "tls", secure, agentTone, "media_encryption=srtp", "media_encryption_mandatory=1", "-a")
+	caller := h.dial(h.phone("anna", "udp", robot.Any), "3000")
+	h.up(caller)
+	caller.Leg().PlayTone(callerTone)
+	h.hears("linphone's tone", caller, agentTone, musicTone, callerTone)
+	h.converse(2*time.Second, caller, nil)
+	caller.Hangup()
+	h.over(caller)
+	h.eventually(5*time.Second, "linphone heard the caller", func() bool { return robot.Hears(bob.heard(), callerTone) })
+	if p := h.protection("bob"); !strings.HasPrefix(p, "sdes ") {
+		t.Errorf("bob's sound was protected by %q", p)
+	}
+	h.noKeys()
+}
