@@ -369,8 +369,11 @@ func (r *Recording) silence(from, to int64) {
 			continue
 		}
 		part := r.buf[2*i : 2*(i+n)]
-		for j := 0; j+1 < len(part); j += 2 {
-			part[j], part[j+1] = quiet[0], quiet[1]
+		if len(part) > 0 {
+			part[0], part[1] = quiet[0], quiet[1]
+			for k := 2; k < len(part); k *= 2 { // copies are faster than a loop over octets
+				copy(part[k:], part[:k])
+			}
 		}
 	}
 }

@@ -259,10 +259,15 @@ func (sh *shard) ready(f Format, laws [2]codec.Law, wide bool, n int64) []byte {
 	}
 	left, right := codec.Table(laws[Left]), codec.Table(laws[Right])
 	in, out := sh.buf[:2*n], sh.out[:4*n]
-	for k := range n {
-		binary.LittleEndian.PutUint32(out[4*k:], uint32(uint16(left[in[2*k]]))|uint32(uint16(right[in[2*k+1]]))<<16)
+	for len(in) >= 4 && len(out) >= 8 { // two samples of both channels at a time
+		binary.LittleEndian.PutUint64(out, uint64(uint16(left[in[0]]))|uint64(uint16(right[in[1]]))<<16|
+			uint64(uint16(left[in[2]]))<<32|uint64(uint16(right[in[3]]))<<48)
+		in, out = in[4:], out[8:]
 	}
-	return out
+	if len(in) >= 2 {
+		binary.LittleEndian.PutUint32(out, uint32(uint16(left[in[0]]))|uint32(uint16(right[in[1]]))<<16)
+	}
+	return sh.out[:4*n]
 }
 
 // fill writes silence to [from, to) and returns how far it came.
