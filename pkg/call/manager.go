@@ -78,6 +78,7 @@ type Manager struct {
 	lampMu   [64]sync.Mutex          // above mu
 	draining bool
 	idle     chan struct{} // closed and remade when the last call ends
+	behind   func() bool   // the journal may make its writers wait
 	ended    []*owner      // whose verdict is not known to be on disk yet
 	syncing  bool          // a goroutine sees to it
 }
@@ -96,6 +97,10 @@ func NewManager(cfg Config, d Deps) *Manager {
 	m := &Manager{cfg: cfg, deps: d, calls: map[string]*owner{}, trunks: map[string]int{}, devices: map[string][]*legHandle{},
 		dialogs: map[string]*legHandle{}, slots: map[string]*owner{},
 		turn: map[string]int{}, idle: make(chan struct{})}
+	m.behind = func() bool { return false }
+	if j, ok := d.Journal.(interface{ Behind() bool }); ok {
+		m.behind = j.Behind
+	}
 	m.trunkMetrics = newTrunkMetrics(d.Registerer)
 	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len, m.inSlots)
 	return m
@@ -202,7 +207,11 @@ func (m *Manager) Invite(in *sip.Invitation) {
 	}
 	in.Dialog.SetSink(l.fromSIP)
 	m.tellLamps(s.Tenant, l.device)
-	o.begin(Invited{Target: target, SIPCallID: in.SIPCallID})
+	if first := (Invited{Target: target, SIPCallID: in.SIPCallID}); m.behind() {
+		go o.begin(first)
+	} else {
+		o.begin(first)
+	}
 }
 
 // newCall makes the state and the caller's leg. ok is false when the caller's

@@ -150,10 +150,15 @@ func (o *owner) post(v any) boxState {
 }
 
 // postHere hands v to the owner and does it here, unless the owner is at work
-// elsewhere. For those who have nothing else to do and hold no lock.
+// elsewhere, or may have to wait for the journal's disk. For those who have nothing
+// else to do and hold no lock.
 func (o *owner) postHere(v any) boxState {
 	s, start := o.put(v)
-	if start {
+	switch {
+	case !start:
+	case o.mgr.behind():
+		go o.work()
+	default:
 		o.work()
 	}
 	return s

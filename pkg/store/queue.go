@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/centrala/centrala/pkg/event"
 )
@@ -26,6 +27,7 @@ type queue struct {
 	closed  bool
 	gaveUp  bool
 	dropped int
+	behind  atomic.Bool // more than half full: put may soon wait
 
 	wake    chan struct{} // something waits
 	plenty  chan struct{} // a full batch waits, or the end has come: do not gather longer
@@ -57,6 +59,9 @@ func (q *queue) put(o op) bool {
 	}
 	q.ops = append(q.ops, o)
 	n := len(q.ops)
+	if n == q.max/2 {
+		q.behind.Store(true)
+	}
 	q.mu.Unlock()
 	if n == 1 {
 		signal(q.wake)
@@ -76,6 +81,9 @@ func (q *queue) take(batch []op) (got []op, end bool) {
 	rest := copy(q.ops, q.ops[n:])
 	clear(q.ops[rest:])
 	q.ops = q.ops[:rest]
+	if rest < q.max/4 {
+		q.behind.Store(false)
+	}
 	if rest > 0 || q.closed { // closed: come again for the end
 		signal(q.wake)
 	}

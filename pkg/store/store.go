@@ -24,6 +24,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -81,10 +82,12 @@ type Store struct {
 	queue queue
 
 	// Writer only.
-	seq   uint64
-	wal   *os.File
-	stmts map[string]*sql.Stmt
-	conn  *sql.Conn
+	seq    uint64
+	rows   []row // of the batch at hand
+	wal    *os.File
+	stmts  map[string]statement
+	values []driver.NamedValue // scratch of exec
+	conn   *sql.Conn
 
 	// dnd holds the deviceKeys of the devices that take no calls.
 	dnd sync.Map
@@ -125,7 +128,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, opts: opts, log: opts.Log, lock: lock, done: make(chan struct{}),
-		stmts: map[string]*sql.Stmt{}, projector: cdr.NewProjector(), metrics: newMetrics(opts.Registerer)}
+		stmts: map[string]statement{}, projector: cdr.NewProjector(), metrics: newMetrics(opts.Registerer)}
 	s.queue.init(opts.Queue)
 	if err := s.open(ctx); err != nil {
 		s.closeFiles()

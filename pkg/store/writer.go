@@ -3,10 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+	"unsafe"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -25,6 +27,10 @@ func (s *Store) Append(e event.Event) {
 		s.log.Error("event after close", zap.String("kind", e.Body.Kind()), zap.String("call_id", e.CallID))
 	}
 }
+
+// Behind reports that Append may soon have to wait: half of the room is taken, for
+// the disk is slower than the calls, or refuses.
+func (s *Store) Behind() bool { return s.queue.behind.Load() }
 
 // Sync implements event.Journal.
 func (s *Store) Sync() error {
@@ -99,6 +105,7 @@ func (s *Store) writer() {
 			return
 		}
 		clear(batch)
+		clear(s.rows)
 	}
 }
 
@@ -208,7 +215,7 @@ type row struct {
 }
 
 func (s *Store) encode(batch []op) work {
-	rows := make([]row, 0, len(batch))
+	rows := s.rows[:0]
 	seq := s.seq
 	for _, o := range batch {
 		if o.done != nil {
@@ -232,6 +239,7 @@ func (s *Store) encode(batch []op) work {
 		e.At = r.At
 		rows = append(rows, row{e, r})
 	}
+	s.rows = rows
 	return work{rows: rows}
 }
 
@@ -261,12 +269,16 @@ func (s *Store) project(w *work) {
 	}
 }
 
-// chunk is how many events one INSERT takes; fewer trips through the driver.
-const chunk = 32
+// chunks are how many events one INSERT takes, the most first: fewer trips
+// through the driver.
+var chunks = [...]int{32, 8, 1}
 
-var insertChunk = `INSERT INTO events (seq, at, tenant, call_id, kind, data) VALUES ` + strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?),", chunk), ",")
-
-const insertOne = `INSERT INTO events (seq, at, tenant, call_id, kind, data) VALUES (?,?,?,?,?,?)`
+var insertEvents = func() (sql [len(chunks)]string) {
+	for i, n := range chunks {
+		sql[i] = `INSERT INTO events (seq, at, tenant, call_id, kind, data) VALUES ` + strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?),", n), ",")
+	}
+	return sql
+}()
 
 // execer is the writer's connection inside its transaction.
 type execer interface {
@@ -333,18 +345,19 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 }
 
 func (s *Store) writeEvents(ctx context.Context, rows []row) error {
-	args := make([]any, 0, 6*chunk)
-	for len(rows) > 0 {
-		n, query := 1, insertOne
-		if len(rows) >= chunk {
-			n, query = chunk, insertChunk
+	args := make([]any, 0, 6*chunks[0])
+	for size := 0; len(rows) > 0; {
+		n := chunks[size]
+		if len(rows) < n {
+			size++
+			continue
 		}
 		args = args[:0]
 		for i := range rows[:n] {
 			r := &rows[i].record
-			args = append(args, int64(r.Seq), r.At.UnixMilli(), r.Tenant, r.CallID, r.Kind, string(r.Data))
+			args = append(args, int64(r.Seq), r.At.UnixMilli(), r.Tenant, r.CallID, r.Kind, unsafe.String(unsafe.SliceData(r.Data), len(r.Data)))
 		}
-		if err := s.exec(ctx, query, args...); err != nil {
+		if err := s.exec(ctx, insertEvents[size], args...); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -352,16 +365,37 @@ func (s *Store) writeEvents(ctx context.Context, rows []row) error {
 	return nil
 }
 
-// exec runs a statement that is prepared once for the life of the store.
+// exec runs a statement that is prepared once for the life of the store. It goes
+// past package sql, whose locks, conversions and retries are for many users of
+// many connections: here is one.
 func (s *Store) exec(ctx context.Context, query string, args ...any) error {
-	st := s.stmts[query]
-	if st == nil {
-		var err error
-		if st, err = s.conn.PrepareContext(ctx, query); err != nil {
+	s.values = s.values[:0]
+	for i, v := range args {
+		v, err := driver.DefaultParameterConverter.ConvertValue(v)
+		if err != nil {
 			return err
 		}
-		s.stmts[query] = st
+		s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
-	_, err := st.ExecContext(ctx, args...)
+	err := s.conn.Raw(func(c any) error {
+		st := s.stmts[query]
+		if st == nil {
+			made, err := c.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+			if err != nil {
+				return err
+			}
+			st = made.(statement)
+			s.stmts[query] = st
+		}
+		_, err := st.ExecContext(ctx, s.values)
+		return err
+	})
+	clear(s.values)
 	return err
+}
+
+// statement is a prepared statement of the driver.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
 }
