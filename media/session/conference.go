@@ -74,7 +74,11 @@ type member struct {
 	in    jitter.Buffer
 	pcm   [media.FrameSamples]int16
 	heard bool // pcm holds something to be heard
-	out   mix.Limiter
+	// turning: this frame is the last of the present role, next follows; rising: it
+	// is the first. Both fade within 5 ms, or the change would click.
+	turning, rising bool
+	next            Role
+	out             mix.Limiter
 
 	// What the others say is recorded.
 	rec     *record.Recording
@@ -154,7 +158,7 @@ func (c *Conference) Play(p Play, done func(id uint64)) {
 
 // StopPlay ends what plays to all.
 func (c *Conference) StopPlay() {
-	c.w.post(func(time.Time) { c.reel = reel{} }, false)
+	c.w.post(func(time.Time) { c.reel.stopping = true }, false)
 }
 
 // Close takes all legs out and ends what plays. The conference can be used again.
@@ -198,10 +202,19 @@ func (c *Conference) remove(l *Leg) {
 }
 
 func (m *member) set(r Role) {
-	if m.role.mode == listener && r.mode != listener {
+	m.turning = m.heard && r != m.role
+	if m.next = r; !m.turning {
+		m.turn()
+	}
+}
+
+// turn makes next the role.
+func (m *member) turn() {
+	if m.role.mode == listener && m.next.mode != listener {
 		m.in.Init(jitter.Config{}) // it was not fed
 	}
-	m.role = r
+	m.rising = m.role != m.next
+	m.role, m.turning = m.next, false
 }
 
 // receive takes a packet of the member's sound.
@@ -265,13 +278,25 @@ func (c *Conference) frame(now time.Time) {
 	c.sum.Reset()
 	for _, m := range c.members {
 		m.heard = m.role.mode != listener && m.in.Get(now, m.pcm[:]) != jitter.Silent && loud(&m.pcm)
+		if m.heard && m.rising {
+			fadeIn(m.pcm[:])
+			m.rising = false
+		}
+		if m.heard && m.turning {
+			fadeOut(m.pcm[:])
+		}
 		if m.heard && m.role.mode == talker {
 			c.sum.Add(m.pcm[:])
 		}
 	}
 	var done func()
 	if c.reel.active {
-		if c.reel.fill(c.pcm[:]) == 0 {
+		if c.reel.stopping {
+			c.reel.fill(c.pcm[:])
+			fadeOut(c.pcm[:])
+			c.sum.Add(c.pcm[:])
+			c.reel = reel{}
+		} else if c.reel.fill(c.pcm[:]) == 0 {
 			if r := c.reel; r.done != nil {
 				done = func() { r.done(r.id) }
 			}
@@ -285,6 +310,11 @@ func (c *Conference) frame(now time.Time) {
 		c.send(now, m)
 		if m.rec != nil {
 			c.record(now, m)
+		}
+	}
+	for _, m := range c.members {
+		if m.turning {
+			m.turn()
 		}
 	}
 	if done != nil {
@@ -387,6 +417,8 @@ type reel struct {
 	clips  []*play.Clip
 	clip   int
 	off    int // samples of it already heard
+	// stopping: one frame more is heard, and fades.
+	stopping bool
 }
 
 func newReel(p Play, done func(id uint64)) reel {

@@ -127,3 +127,17 @@ func (l *Leg) tickSeam(now time.Time) {
 	rtp.PutHeader(l.w.out[:], l.p.SendPT, stamp)
 	l.send(l.w.out[:])
 }
+
+// fadeIn lets pcm rise from silence, fadeOut lets it fall and be silent, within 5 ms.
+func fadeIn(pcm []int16) {
+	for i := range pcm[:seamLen] {
+		pcm[i] = int16(int32(pcm[i]) * int32(i+1) / (seamLen + 1))
+	}
+}
+
+func fadeOut(pcm []int16) {
+	for i := range pcm[:seamLen] {
+		pcm[i] = int16(int32(pcm[i]) * int32(seamLen-i) / (seamLen + 1))
+	}
+	clear(pcm[seamLen:])
+}

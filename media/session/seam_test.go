@@ -150,3 +150,41 @@ func TestSeamAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestRoleChangesDoNotClick: a talker who is muted in mid-tone, whispers, and talks
+// again, and an announcement that is stopped, are heard to go and come without a step.
+func TestRoleChangesDoNotClick(t *testing.T) {
+	s := newScore(t)
+	all := s.speakers(100, 101)
+	a, b := all[0], all[1]
+	c := s.w.e.NewConference(0)
+	c.Add(a.Leg, Talker())
+	c.Add(b.Leg, Talker())
+	s.talk(time.Second, a)
+	b.take()
+	for range 6 {
+		for _, r := range []Role{Listener(), Talker(), Whisper(b.Leg), Listener(), Whisper(b.Leg), Talker()} {
+			s.pass(5 * time.Millisecond)
+			c.SetRole(a.Leg, r)
+			s.talk(220*time.Millisecond, a)
+		}
+		c.SetRole(a.Leg, Listener())
+		c.Play(Play{ID: 1, Clips: []*play.Clip{hum("call", 3*time.Second, 0)}}, nil)
+		s.talk(330*time.Millisecond, a)
+		c.StopPlay()
+		s.talk(100*time.Millisecond, a)
+		c.SetRole(a.Leg, Talker())
+	}
+	s.talk(300*time.Millisecond, a)
+	pcm := ear(b.p.Law, b.take())
+	if len(pcm) < 8*media.ClockRate {
+		t.Fatalf("%d samples", len(pcm))
+	}
+	// 6000 * 2 pi 100/8000 = 471 of the tone, 754 of the announcement, 6000/41 of a fade.
+	if worst, at := jump(pcm); worst > 1200 {
+		t.Errorf("a step of %d at %v: %v", worst, media.Duration(int64(at)), pcm[max(at-4, 0):at+4])
+	}
+	if l := level(pcm[len(pcm)-800:], 100); l < .9 {
+		t.Errorf("in the end the talker is %.2f of what is heard", l)
+	}
+}
