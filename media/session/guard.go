@@ -49,7 +49,7 @@ func (l *Leg) renewKeys(now time.Time, k secure.Keys) {
 // unprotect is an RTP packet's plain form in a buffer of the worker's, nil when it was
 // dropped and counted.
 func (l *Leg) unprotect(b []byte, now time.Time) []byte {
-	if len(b) > media.MaxPacket || l.guard.srtp == nil {
+	if l.guard.srtp == nil || !shaped(b) {
 		l.w.count.invalid++
 		return nil
 	}
@@ -64,9 +64,13 @@ func (l *Leg) unprotect(b []byte, now time.Time) []byte {
 	return out
 }
 
+// shaped tells what may be RTP or RTCP from what phones send besides: STUN to keep
+// a way through NAT open is no forgery.
+func shaped(b []byte) bool { return len(b) > 0 && len(b) <= media.MaxPacket && b[0]>>6 == 2 }
+
 // unprotectRTCP is the same for RTCP.
 func (l *Leg) unprotectRTCP(b []byte, now time.Time) []byte {
-	if len(b) > media.MaxPacket || l.guard.srtp == nil {
+	if l.guard.srtp == nil || !shaped(b) {
 		l.w.count.invalid++
 		return nil
 	}
