@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/centrala/centrala/media"
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/record"
+	"github.com/centrala/centrala/media/rtp"
 )
 
 // onBPF is an engine that forwards in the kernel; the test is skipped where that
@@ -295,4 +297,114 @@ func TestStrangersDoNotDisturb(t *testing.T) {
 	if s := statsOf(la); s.PacketsReceived != 50 || s.Strangers == 0 {
 		t.Errorf("%+v", s.Audio)
 	}
+}
+
+// TestFloodAtOnePort: a million packets from a stranger at one port cost us little for
+// each, and neither delay nor change what another call's legs send; the port's own
+// peer still gets through.
+func TestFloodAtOnePort(t *testing.T) {
+	for _, way := range possible(t) {
+		t.Run(string(way), func(t *testing.T) {
+			e := newEngine(t, Config{IO: way, Workers: 1})
+			var phones [4]*phone
+			var legs [4]*Leg
+			for i := range phones {
+				phones[i] = newPhone(t, codec.PCMA, float64(500+300*i))
+				l, err := e.Open(LegOptions{Group: 7})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Set(phones[i].params())
+				legs[i] = l
+			}
+			legs[0].Bridge(legs[1])
+			legs[2].Bridge(legs[3])
+			statsOf(legs[3])
+			stop, ended := make(chan struct{}), make(chan int)
+			go func() { // as fast as one sender can
+				c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(legs[0].Addr()))
+				if err != nil {
+					t.Error(err)
+					close(ended)
+					return
+				}
+				defer c.Close()
+				packet := make([]byte, 172)
+				packet[0], packet[1] = 0x80, 8
+				n := 0
+				for ; ; n++ {
+					select {
+					case <-stop:
+						ended <- n
+						return
+					default:
+						_, _ = c.Write(packet)
+					}
+				}
+			}()
+			for i := range 40 {
+				for _, x := range [][2]int{{2, 3}, {3, 2}} {
+					phones[x[0]].speak(legs[x[0]].Addr())
+					eventually(t, "a frame of the other call crosses", func() bool { return phones[x[1]].count() > i })
+				}
+			}
+			close(stop)
+			flood := <-ended
+			for i, p := range phones[2:] {
+				if got := level(p.heard, phones[3-i].hz); got < 0.95 {
+					t.Errorf("%.2f of what is heard is the partner's", got)
+				}
+			}
+			if n := phones[0].count() + phones[1].count(); n > 0 {
+				t.Errorf("the call under attack heard %d packets", n)
+			}
+			if s := statsOf(legs[0]); s.Strangers == 0 || s.PacketsReceived != 0 {
+				t.Errorf("%d sent: %+v", flood, s.Audio)
+			}
+			// After the flood its own peer is heard at once.
+			for i := range 5 {
+				phones[0].speak(legs[0].Addr())
+				eventually(t, "the peer is heard", func() bool { return phones[1].count() > i })
+			}
+		})
+	}
+}
+
+// BenchmarkOffer is what it costs to give a leg's packets to the kernel and to take
+// them back: each command and each packet that the kernel leaves to us pays it.
+func BenchmarkOffer(b *testing.B) {
+	e := newEngine(b, Config{IO: IOAuto, Workers: 1})
+	if e.IO() != IOBPF {
+		b.Skip("no forwarding in the kernel here")
+	}
+	x, y := newPhone(b, codec.PCMA, 500), newPhone(b, codec.PCMA, 800)
+	lx, err := e.Open(LegOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ly, err := e.Open(LegOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	lx.Set(x.params())
+	ly.Set(y.params())
+	lx.Bridge(ly)
+	for i := range 5 {
+		x.speak(lx.Addr())
+		eventually(b, "a frame crosses", func() bool { return y.count() > i })
+	}
+	done := make(chan struct{})
+	e.Do(0, func(now time.Time) {
+		defer close(done)
+		p := rtp.Packet{PT: 8, Off: rtp.HeaderSize, End: 172}
+		b.ReportAllocs()
+		for b.Loop() {
+			lx.pullOwn()
+			lx.offer(now, ly, codec.PCMA, &p)
+		}
+		if !lx.fast.open {
+			b.Error("not given to the kernel")
+		}
+	})
+	<-done
 }
