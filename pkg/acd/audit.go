@@ -9,11 +9,19 @@ import (
 	"github.com/centrala/centrala/pkg/agent"
 )
 
-// Breach is a promise of the engine that does not hold.
+// Breach is a promise of the engine that does not hold. Rule is from BreachRules.
+// CallID is set when the breach is cured by acd.Gone for that call; all others are
+// cured by acd.Repair.
 type Breach struct {
 	Rule   string
 	Detail string
+	CallID string
 }
+
+// BreachRules lists the rules, for metrics that start at zero.
+var BreachRules = []string{"one_place", "one_reservation", "one_call", "order", "position", "deadline", "deadline_missed", "standing", "counts",
+	"idle_while_waiting", "left_alone", "waits_for_nobody", "stage", "ring_limit", "late", "announce_in_offer", "heap_order", "pool_index",
+	"agent_index", "reach", "dead_call"}
 
 func (b Breach) String() string { return b.Rule + ": " + b.Detail }
 
@@ -34,13 +42,91 @@ func Audit(e *Engine) []Breach {
 	return au.found
 }
 
+// Sampler goes round an engine and audits a little at a time, in bounded time: for
+// the live dispatcher. The zero value begins at the first agent and queue.
+type Sampler struct {
+	agent, queue int
+	suspects     map[string]int64 // call -> when first found dead
+}
+
+// callersLooked bounds the callers of one queue that a sample looks at.
+const callersLooked = 16
+
+// Sample audits the next n agents and one queue. alive, if not nil, tells whether
+// a call still exists; one that is dead twice, a second apart, is a breach.
+func (s *Sampler) Sample(e *Engine, n int, alive func(callID string) bool) []Breach {
+	au := &auditor{e: e}
+	for range min(n, len(e.agents)) {
+		s.agent = (s.agent + 1) % len(e.agents)
+		a := e.agents[s.agent]
+		au.agent(a)
+		au.idles(a)
+		if alive != nil {
+			s.dead(au, a, alive)
+		}
+	}
+	if len(e.queues) > 0 {
+		s.queue = (s.queue + 1) % len(e.queues)
+		q := e.queues[s.queue]
+		looked := 0
+		for c := q.oldest; c != nil && looked < callersLooked; c = c.younger {
+			looked++
+			au.caller(c)
+			au.check(e.callers[c.callID] == c, "one_place", "queue %q holds %q, who left", q.Name, c.callID)
+		}
+		var last *caller
+		looked = 0
+		for c := q.line.first(); c != nil && looked < callersLooked; c = q.line.next(c) {
+			looked++
+			au.check(last == nil || last.before(c), "order", "queue %q at %d", q.Name, looked)
+			au.check(q.line.position(c) == looked, "position", "queue %q: %q stands at %d, is told %d", q.Name, c.callID, looked, q.line.position(c))
+			last = c
+		}
+	}
+	au.check(e.timers.len() == 0 || e.timers.items[0].at > e.now, "deadline_missed", "a deadline has passed and was not carried out")
+	return au.found
+}
+
+// idles: an agent who is free has nobody to serve.
+func (au *auditor) idles(a *agentRec) {
+	if !a.free || a.pool == nil {
+		return
+	}
+	for i := range a.pool.classes {
+		c := a.pool.classes[i].c
+		if c.waiting.len() > 0 {
+			au.add("idle_while_waiting", "caller %q waits in %q, agent %q is free", c.waiting.items[0].callID, c.q.Name, a.Name)
+		}
+	}
+}
+
+func (s *Sampler) dead(au *auditor, a *agentRec, alive func(string) bool) {
+	for _, t := range a.calls {
+		if alive(t.callID) {
+			delete(s.suspects, t.callID)
+			continue
+		}
+		since, seen := s.suspects[t.callID]
+		switch {
+		case !seen && len(s.suspects) < 1000:
+			if s.suspects == nil {
+				s.suspects = map[string]int64{}
+			}
+			s.suspects[t.callID] = au.e.now
+		case seen && au.e.now-since >= int64(time.Second):
+			delete(s.suspects, t.callID)
+			au.found = append(au.found, Breach{Rule: "dead_call", CallID: t.callID, Detail: fmt.Sprintf("agent %q is on call %q, which does not exist", a.Name, t.callID)})
+		}
+	}
+}
+
 type auditor struct {
 	e     *Engine
 	found []Breach
 }
 
 func (au *auditor) add(rule, format string, args ...any) {
-	au.found = append(au.found, Breach{rule, fmt.Sprintf(format, args...)})
+	au.found = append(au.found, Breach{Rule: rule, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (au *auditor) check(ok bool, rule, format string, args ...any) {

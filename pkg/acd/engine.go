@@ -214,6 +214,8 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.hangUp(ev.Agent, ev.CallID)
 	case Occupy:
 		e.occupy(ev)
+	case Repair:
+		e.repair()
 	case Tick:
 	default:
 		e.fault(FaultUnknownEvent, fmt.Sprintf("%T", ev))

@@ -173,6 +173,9 @@ type (
 	Occupy struct{ Agent, CallID string }
 	// Release ends Occupy.
 	Release struct{ Agent, CallID string }
+	// Repair makes everything that is derived anew, gives back what is half
+	// reserved, and serves everybody: the cure of a Breach.
+	Repair struct{}
 	// Tick only lets deadlines pass.
 	Tick struct{}
 )
@@ -198,4 +201,5 @@ func (OfferFailed) acdEvent()   {}
 func (CallEnded) acdEvent()     {}
 func (Occupy) acdEvent()        {}
 func (Release) acdEvent()       {}
+func (Repair) acdEvent()        {}
 func (Tick) acdEvent()          {}

@@ -43,6 +43,9 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// AgentStates keeps log-ins over a restart; nil = they are lost.
 	AgentStates AgentStates
+	// Alive tells whether a call still exists, for the auditor; nil = it is not
+	// asked. It is called on the dispatcher's goroutine and must not block.
+	Alive func(callID string) bool
 	// Mailbox bounds the events waiting for the engine; 0 = 8192. When it is
 	// full, Post waits: the engine is then seconds behind, and more load must
 	// not be let in.
@@ -71,6 +74,7 @@ type Dispatcher struct {
 	sinks map[string]func(acd.Effect)
 	saved []agent.Saved // to be restored at the first Configure
 	again []acd.Event   // follow-ups of the effects at hand
+	audit auditor
 
 	// In.
 	in    chan message
@@ -90,6 +94,7 @@ type message struct {
 	sink   func(acd.Effect)
 	snap   chan<- acd.Snapshot
 	stats  chan<- []acd.QueueStats
+	query  func(*acd.Engine) // runs on the owner's goroutine; must not change the engine
 }
 
 // New makes a dispatcher; Start runs it. It panics when Journal is missing or
@@ -119,6 +124,7 @@ func New(cfg Config) *Dispatcher {
 		due:     make(chan struct{}, 1),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
+		audit:   auditor{alive: cfg.Alive},
 	}
 	if cfg.AgentStates != nil {
 		d.keeper = newKeeper(cfg.Tenant, cfg.AgentStates, d.log)
@@ -243,6 +249,22 @@ func (d *Dispatcher) Snapshot(ctx context.Context) (s acd.Snapshot, err error) {
 	return s, err
 }
 
+// Explain describes how a call that waits in a queue stands now. ok is false when
+// it waits nowhere.
+func (d *Dispatcher) Explain(ctx context.Context, callID string) (dec event.Decision, ok bool, err error) {
+	type answer struct {
+		d  event.Decision
+		ok bool
+	}
+	reply := make(chan answer, 1)
+	m := message{query: func(e *acd.Engine) {
+		got, ok := e.Explain(callID)
+		reply <- answer{got, ok}
+	}}
+	err = ask(ctx, d, m, reply, func(a answer) error { dec, ok = a.d, a.ok; return nil })
+	return dec, ok, err
+}
+
 func ask[T any](ctx context.Context, d *Dispatcher, m message, reply <-chan T, take func(T) error) error {
 	if !d.running.Load() {
 		return ErrStopped
@@ -340,6 +362,8 @@ func (d *Dispatcher) handle(m message) {
 		}
 	case m.snap != nil:
 		m.snap <- d.eng.Snapshot()
+	case m.query != nil:
+		m.query(d.eng)
 	case m.stats != nil:
 		m.stats <- d.eng.Stats()
 	case m.sink != nil:
@@ -348,6 +372,7 @@ func (d *Dispatcher) handle(m message) {
 		d.step(acd.Leave{CallID: m.callID})
 		delete(d.sinks, m.callID)
 	}
+	d.auditNow()
 }
 
 // step feeds the engine one event and what follows from it.

@@ -24,7 +24,7 @@ type metrics struct {
 
 	joined, answered, leftTotal, offers *prometheus.CounterVec
 	wait, answer                        *prometheus.HistogramVec
-	faults                              *prometheus.CounterVec
+	faults, breaches                    *prometheus.CounterVec
 	full                                prometheus.Counter
 	step                                prometheus.Histogram
 }
@@ -53,6 +53,7 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 	m.answered = counter("queue_answered_total", "Callers answered by an agent, within the queue's service level or not.", "queue", "in_sl")
 	m.leftTotal = counter("queue_left_total", "Callers who left a queue or were refused, by reason.", "queue", "reason")
 	m.offers = counter("agent_offers_total", "Offers to agents, by how they ended.", "queue", "result")
+	m.breaches = counter("acd_breaches_total", "Promises of the queue engine that the auditor found broken, and repaired.", "rule")
 	m.faults = counter("acd_faults_total", "Events the queue engine could not make sense of.", "rule")
 	m.wait = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "centrala", Name: "queue_wait_seconds",
 		Help: "Time in a queue, by how it ended.", Buckets: waitBuckets}, []string{"queue", "outcome"})
@@ -65,9 +66,12 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 	for _, rule := range acd.Faults {
 		m.faults.WithLabelValues(rule)
 	}
+	for _, rule := range acd.BreachRules {
+		m.breaches.WithLabelValues(rule)
+	}
 	if reg != nil {
 		m.reg = prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, reg)
-		m.all = []prometheus.Collector{m.joined, m.answered, m.leftTotal, m.offers, m.faults, m.wait, m.answer, m.full, m.step, &gauges{d}}
+		m.all = []prometheus.Collector{m.joined, m.answered, m.leftTotal, m.offers, m.faults, m.breaches, m.wait, m.answer, m.full, m.step, &gauges{d}}
 		m.reg.MustRegister(m.all...)
 	}
 	return m
