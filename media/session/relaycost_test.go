@@ -124,7 +124,7 @@ func number(name string, otherwise int) int {
 }
 
 type relayFigure struct {
-	Cost       float64 // CPU us of the relay for each packet sent to it
+	Cost       float64 // CPU us of the relay for each packet that it relayed
 	Machine    float64 // of the relay and the generator
 	Sent, Back int
 	P50, P99   time.Duration // from send to arrival, the generator's own system call included
@@ -243,8 +243,9 @@ func measure(t *testing.T, cmd *exec.Cmd, legs int, d time.Duration) (s relayFig
 		pace = pace.Add(20 * time.Millisecond)
 	}
 	relay := float64(cpu(t, cmd.Process.Pid) - before)
-	s.Cost = relay / 1e3 / float64(s.Sent)
-	s.Machine = (relay + float64(self(t)-own)) / 1e3 / float64(s.Sent)
+	done := float64(max(s.Back, 1)) // a machine that others use loses some before the relay sees them
+	s.Cost = relay / 1e3 / done
+	s.Machine = (relay + float64(self(t)-own)) / 1e3 / done
 	s.Memory = (rss(cmd.Process.Pid) - empty) / int64(legs/2)
 	if len(delays) > 0 {
 		slices.Sort(delays)
