@@ -81,7 +81,10 @@ module_app menu.so
 module_app ctrl_tcp.so
 %s
 `, modules(t), freePort(t), mic, user, heard, s.ctrl, rtp, rtp+20, more)
-	account := fmt.Sprintf("<sip:%s>;auth_pass=pw-%s;regint=60;audio_codecs=pcma/8000/1,pcmu/8000/1;answermode=%s;%s\n", aor, user, answer, params)
+	if !strings.Contains(params, "audio_codecs=") {
+		params = "audio_codecs=pcma/8000/1,pcmu/8000/1;" + params
+	}
+	account := fmt.Sprintf("<sip:%s>;auth_pass=pw-%s;regint=60;answermode=%s;%s\n", aor, user, answer, params)
 	for name, text := range map[string]string{"config": config, "accounts": account, "contacts": "", "uuid": "1d5c0a9e-0000-4000-8000-" + fmt.Sprintf("%012d", freePort(t))} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -152,7 +155,9 @@ func (s *softphone) heard() []int16 {
 		w, err := robot.ReadWAV(f)
 		_ = f.Close()
 		if err == nil {
-			all = append(all, w.Channels[0]...)
+			for i := 0; i < len(w.Channels[0]); i += w.Rate / 8000 { // the tones are below 4 kHz
+				all = append(all, w.Channels[0][i])
+			}
 		}
 	}
 	return all

@@ -1,0 +1,118 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/centrala/centrala/pkg/load/robot"
+)
+
+// codecs of baresip beside G.711.
+const codecModules = "module opus.so\nmodule g722.so\n"
+
+// TestBaresipWideband: a softphone that speaks nothing but Opus, or G.722, goes
+// through the menu to an agent on PCMA. Both hear the other's tone, the menu heard
+// the key, and the recording holds both.
+func TestBaresipWideband(t *testing.T) {
+	for _, tc := range []struct{ name, codecs, codec string }{
+		{"Opus", "opus/48000/2", "opus"},
+		{"G.722", "g722/16000/1", "G722"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t)
+			anna := h.softphoneBy("anna", "manual", callerTone, fmt.Sprintf("anna@%s;transport=udp audio_codecs=%s", h.sip, tc.codecs), codecModules)
+			bob := h.phone("bob", "udp", robot.Any)
+			h.agent("bob", "ready")
+			anna.do("dial", fmt.Sprintf("sip:1000@%s", h.sip))
+			time.Sleep(1500 * time.Millisecond) // its file can be read when the call is over
+			anna.do("sndcode", "1")
+			agent := h.ring(bob)
+			agent.Answer()
+			agent.Leg().PlayTone(agentTone)
+			h.hears("agent", agent, callerTone, agentTone)
+			h.converse(3*time.Second, agent, nil)
+			agent.Hangup()
+			d := h.ended()
+			if d.Agent != "bob" || segments(d) != "menu waiting talking" {
+				t.Errorf("agent %q, %s", d.Agent, segments(d))
+			}
+			codecs := map[string]bool{}
+			for _, l := range d.Legs {
+				if l.Audio != nil {
+					codecs[l.Audio.Codec] = true
+				}
+			}
+			if !codecs[tc.codec] || !codecs["PCMA"] {
+				t.Errorf("legs spoke %v, want %s and PCMA", codecs, tc.codec)
+			}
+			h.holdsBoth(h.recording())
+			h.eventually(5*time.Second, "baresip heard menu and agent", func() bool {
+				return somewhereIn(anna.heard(), helloTone) && somewhereIn(anna.heard(), agentTone)
+			})
+			h.quiet()
+		})
+	}
+}
+
+// TestBaresipsPassOpusThrough: two softphones with Opus speak it with each other.
+func TestBaresipsPassOpusThrough(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	opus := "%s@%s;transport=udp audio_codecs=opus/48000/2,pcma/8000/1"
+	bob := h.softphoneBy("bob", "auto", agentTone, fmt.Sprintf(opus, "bob", h.sip), codecModules)
+	anna := h.softphoneBy("anna", "manual", callerTone, fmt.Sprintf(opus, "anna", h.sip), codecModules)
+	anna.do("dial", fmt.Sprintf("sip:201@%s", h.sip))
+	time.Sleep(3 * time.Second)
+	anna.do("hangup", "")
+	d := h.ended()
+	h.eventually(5*time.Second, "both heard each other", func() bool {
+		return heardIn(anna.heard(), agentTone) && heardIn(bob.heard(), callerTone)
+	})
+	for _, l := range d.Legs {
+		if l.Audio == nil || l.Audio.Codec != "opus" {
+			t.Errorf("leg %d spoke %+v", l.Leg, l.Audio)
+		}
+	}
+	h.quiet()
+}
+
+// TestCodecLedOver: a caller with Opus and PCMA, whom the menu answered in Opus, is
+// led over to PCMA when the agent's phone has nothing else.
+func TestCodecLedOver(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	bob := h.phone("bob", "udp", robot.Any)
+	h.agent("bob", "ready")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.sipp("uac-codec-led-over.xml", "1000", 1)
+	}()
+	agent := h.ring(bob)
+	agent.Answer()
+	time.Sleep(time.Second)
+	agent.Hangup()
+	<-done
+	d := h.ended()
+	for _, l := range d.Legs {
+		if l.Audio == nil || l.Audio.Codec != "PCMA" {
+			t.Errorf("leg %d ended with %+v", l.Leg, l.Audio)
+		}
+	}
+	h.quiet()
+}
+
+// somewhereIn tells whether a tone is heard in any 400 ms.
+func somewhereIn(pcm []int16, tone float64) bool {
+	const piece = 400 * 8
+	for i := 0; i+piece <= len(pcm); i += piece / 2 {
+		if robot.Hears(pcm[i:i+piece], tone) {
+			return true
+		}
+	}
+	return false
+}
