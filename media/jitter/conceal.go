@@ -3,7 +3,7 @@ package jitter
 // Concealer hides lost sound by repeating the pitch periods before the loss, as
 // ITU-T G.711 Appendix I does, with two departures: it adds no delay of its own
 // (Appendix I holds 3.75 ms back to smooth the beginning; here the step between
-// the last sample and the repetition fades away within a quarter period), and any
+// the last sample and the repetition fades away within 1 ms), and any
 // number of samples may be lost, not whole frames. The zero value is ready.
 type Concealer struct {
 	hist [histLen]int16 // what was heard, newest last
@@ -29,8 +29,9 @@ const (
 	fadeFrom = 80  // I.2.5: full level for 10 ms
 	fadeOver = 400 // then 20 % less each 10 ms
 	silentAt = fadeFrom + fadeOver
-	minMerge = 32 // I.2.6: 4 ms, and 4 ms more for each 10 ms lost
+	minMerge = 32 // I.2.6: a quarter period, and 4 ms more for each 10 ms lost after the first
 	maxMerge = 80
+	stepLen  = 8 // 1 ms, in which a step fades: shorter it clicks, longer it is wrong sound
 )
 
 // Silent tells that the concealment has faded to nothing, or that nothing was
@@ -52,7 +53,7 @@ func (c *Concealer) Good(pcm []int16) {
 			pcm[i] = int16(int32(pcm[i]) * int32(i+1) / int32(n+1))
 		}
 	} else if c.gap > 0 {
-		n := min(minMerge+c.gap/fadeFrom*minMerge, maxMerge, len(pcm))
+		n := min(c.overlap+max(c.gap-1, 0)/fadeFrom*minMerge, maxMerge, len(pcm))
 		for i := range n {
 			w := float32(i+1) / float32(n+1)
 			pcm[i] = round(float32(pcm[i])*w + c.next()*(1-w))
@@ -132,8 +133,8 @@ func (c *Concealer) next() float32 {
 		c.pos = c.periods * c.pitch
 	}
 	if since := c.gap % fadeFrom; c.step != 0 && (c.gap < 3*fadeFrom) {
-		if since < c.overlap {
-			v += c.step * (1 - float32(since+1)/float32(c.overlap+1))
+		if since < stepLen {
+			v += c.step * (1 - float32(since+1)/(stepLen+1))
 		} else {
 			c.step = 0
 		}
