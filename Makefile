@@ -20,8 +20,8 @@ export CGO_ENABLED ?= 0
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-build: ## Build bin/centrala
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/centrala
+build: ## Build bin/centrala (TAGS=libopus: not static, with the system's libopus)
+	$(GO) build -trimpath $(if $(TAGS),-tags $(TAGS)) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/centrala
 
 run: build ## Build and start with configs/demo; prints what to dial (DATA=folder)
 	$(BIN) serve --config configs/demo/centrala.yaml --data $(DATA) --hint configs/demo/hint.txt
