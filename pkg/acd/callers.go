@@ -39,7 +39,8 @@ func (e *Engine) enter(ev Enter) {
 	if q.AnnounceFirst >= 0 {
 		c.due = c.joined + int64(q.AnnounceFirst)
 	}
-	e.emit(Joined{c.callID, q.Name, q.line.position(c), c.priority + q.Priority})
+	e.emit(Joined{CallID: c.callID, Queue: q.Name, Position: q.line.position(c), Priority: c.priority + q.Priority,
+		QueuePriority: q.Priority, Need: fam.text(), Agent: ev.Agent})
 	e.wait(c, "")
 }
 

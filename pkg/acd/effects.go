@@ -32,10 +32,13 @@ type (
 		Ring                          time.Duration
 	}
 	// Joined: the caller waits. Position 1 is next. Priority is the call's own
-	// plus the queue's.
+	// plus the queue's, QueuePriority of it the queue's. Need is the call's own, in
+	// the words that Enter.Need takes ("" = none), Agent whom it asked for.
 	Joined struct {
 		CallID, Queue      string
 		Position, Priority int
+		QueuePriority      int
+		Need, Agent        string
 	}
 	// Refused: the caller did not get in: LeftFull, LeftEmpty or RefusedUnknown.
 	Refused struct{ CallID, Queue, Outcome string }

@@ -211,6 +211,11 @@ type QueueEntered struct {
 	// that moment, for the figures; 0 = not told, -1 = no abandon is short.
 	ServiceMs int64 `json:"service_ms,omitempty"`
 	ShortMs   int64 `json:"short_ms,omitempty"`
+	// QueuePriority is the queue's part of Priority; Need is what the call itself
+	// asked for in skills, Agent for whom by name: with them a day can be played again.
+	QueuePriority int    `json:"queue_priority,omitempty"`
+	Need          string `json:"need,omitempty"`
+	Agent         string `json:"agent,omitempty"`
 }
 
 // QueueAnnounced: the caller was told a position.

@@ -429,7 +429,8 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 	case acd.Joined:
 		q := d.met.queue(f.Queue)
 		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position,
-			ServiceMs: q.serviceLevel.Milliseconds(), ShortMs: q.shortAbandon.Milliseconds()})
+			ServiceMs: q.serviceLevel.Milliseconds(), ShortMs: q.shortAbandon.Milliseconds(),
+			QueuePriority: f.QueuePriority, Need: f.Need, Agent: f.Agent})
 		q.joined.Inc()
 		d.tell(f.CallID, f)
 	case acd.Refused:
