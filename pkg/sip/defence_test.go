@@ -480,7 +480,7 @@ func TestOverloadShedsNewCalls(t *testing.T) {
 			m := strings.ReplaceAll(text("INVITE", fmt.Sprint("o", i), "", 1, string(sdpA)), "call1@", fmt.Sprint("call", i, "@"))
 			return strings.ReplaceAll(m, "sip:1000@", "sip:"+to+"@")
 		}
-		counts := map[string]int{}
+		counts, refused := map[string]int{}, map[string]bool{}
 		tags := map[string]string{}
 		collect := func() {
 			for {
@@ -493,6 +493,7 @@ func TestOverloadShedsNewCalls(t *testing.T) {
 					if tags[id] == "" {
 						tags[id] = tagOf(m)
 						counts[c]++
+						refused[id] = c == "503"
 						if c == "503" && header(m, "Retry-After") == "" {
 							t.Error("503 without Retry-After")
 						}
@@ -505,8 +506,16 @@ func TestOverloadShedsNewCalls(t *testing.T) {
 		}
 		for i := range 1000 { // ten seconds at 100 a second: three times what it can
 			b.send(invite(i, "1000"))
+			if i > 50 {
+				b.send(invite(i-50, "1000")) // timer A: sent again before or after it was answered
+			}
 			time.Sleep(10 * time.Millisecond)
 			collect()
+		}
+		for _, d := range open {
+			if refused[d.callID] {
+				t.Errorf("%s was refused and taken", d.callID)
+			}
 		}
 		if counts["503"] < 400 {
 			t.Errorf("%v at three times the load", counts)

@@ -229,7 +229,16 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 		s.answer(req, h, 503, "", s.retryAfter())
 		return
 	}
+	// What was refused stays refused: its sender may have sent it again before it
+	// heard, and would ring somebody for a caller who has gone.
+	sh.key = serverKey(sh.key, req, "INVITE")
+	if sh.refused.has(sh.key, sh.now.Sub(sh.epoch)) && !sh.urgent(req) {
+		s.met.shed[overload.Call].Inc()
+		s.answer(req, h, 503, "", s.retryAfter())
+		return
+	}
 	if sh.shed(overload.Call, req, h) {
+		sh.refused.note(sh.key, sh.now.Sub(sh.epoch))
 		return
 	}
 	who, ok := sh.identify(req, h)

@@ -55,6 +55,7 @@ type shard struct {
 	key     []byte       // scratch for keys
 	rand    *rng
 	over    *overload.Control
+	refused refusals
 	// Server transactions of each address. An owner counts alone, so that none waits
 	// for another, and grants its share of the cap.
 	perSource map[netip.Addr]int
