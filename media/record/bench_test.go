@@ -22,7 +22,7 @@ func init() { killMoments, killCalls = 200, 500 }
 func TestCost(t *testing.T) {
 	const calls, seconds = 500, 20
 	for _, f := range []Format{PCM, G711} {
-		w, err := NewWriter(Config{Dir: t.TempDir(), FlushEvery: 250 * time.Millisecond, Format: f})
+		w, err := NewWriter(Config{Dir: t.TempDir(), FlushEvery: 400 * time.Millisecond, Format: f})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -129,7 +129,7 @@ const beforeFirst = 300 * time.Millisecond
 // crashChild records until it is killed.
 func crashChild(dir string) {
 	calls, _ := strconv.Atoi(os.Getenv("RECORD_CRASH_CALLS"))
-	w, err := NewWriter(Config{Dir: dir, FlushEvery: 250 * time.Millisecond}) // as the node file has it
+	w, err := NewWriter(Config{Dir: dir, FlushEvery: 400 * time.Millisecond}) // as the node file has it
 	if err != nil || w.Start(context.Background()) != nil {
 		os.Exit(3)
 	}

@@ -178,7 +178,7 @@ type Store struct {
 type Recordings struct {
 	Dir        string   `yaml:"dir" default:"recordings" doc:"Folder of the recordings."`
 	Threads    int      `yaml:"threads" default:"2" min:"1" max:"64" doc:"Threads that write all recordings."`
-	FlushEvery Duration `yaml:"flush_every" default:"250ms" min:"20ms" max:"500ms" doc:"How often sound and header go to the file. A kill loses this and up to a quarter of a second more, never a whole second."`
+	FlushEvery Duration `yaml:"flush_every" default:"400ms" min:"20ms" max:"500ms" doc:"How often sound and header go to the file. A kill loses this and up to a quarter of a second more, never a whole second. Oftener costs CPU: 0.05 ms a call each time."`
 	Format     string   `yaml:"format" default:"pcm" enum:"pcm,g711" doc:"pcm: 16-bit linear WAV, which every reader opens, 115 MB an hour. g711: the octets as they came, half of that; strict readers such as Python's wave refuse it."`
 	Gain       string   `yaml:"gain" default:"off" enum:"off,rms" doc:"rms: bring each side of a recording slowly to one loudness (-20 dB). Nobody in the call hears it. Needs the format pcm."`
 	Convert    string   `yaml:"convert" default:"none" enum:"none,flac,opus" doc:"What finished recordings are turned into, in the background and only while the machine has time. The WAV is removed once the result is read back and in the index. flac: without loss, about half the size. opus: 14 MB an hour, speech alone is kept well; each side is a stream of its own."`
