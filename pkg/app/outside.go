@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -137,19 +138,36 @@ func (a *App) startOutside() {
 func (a *App) watchOutside(ctx context.Context) {
 	tick := time.NewTicker(cutEvery)
 	defer tick.Stop()
+	warned := map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
 			a.cutOutside(now)
+			warned = a.warnOutside(now, warned)
 		}
 	}
 }
 
+// warnBefore is how long before its end a call's own phone hears of it.
+const warnBefore = 30 * time.Second
+
+// warnOutside tells each conversation once that it will end soon.
+func (a *App) warnOutside(now time.Time, warned map[string]bool) map[string]bool {
+	next := map[string]bool{}
+	for _, r := range a.outside.ledger.UsedUp(now, warnBefore, cutEvery, a.dir.Load().routes.UsedUp) {
+		id := fmt.Sprint(r.CallID, "/", r.Leg)
+		if next[id] = true; !warned[id] {
+			a.calls.Warn(r.CallID, r.Leg)
+		}
+	}
+	return next
+}
+
 func (a *App) cutOutside(now time.Time) {
 	dir := a.dir.Load()
-	for _, r := range a.outside.ledger.UsedUp(now, cutEvery, dir.routes.UsedUp) {
+	for _, r := range a.outside.ledger.UsedUp(now, 0, cutEvery, dir.routes.UsedUp) {
 		if h := dir.houses[r.Tenant]; h == nil || h.Emergency(r.Number) {
 			continue // a call that was transferred to an emergency number
 		}

@@ -151,6 +151,18 @@ func TestCutLeg(t *testing.T) {
 	s.want("StopRecording", "EndLeg 0 limit", "EndLeg 1 limit")
 	s.do(CutLeg{Leg: 1, Reason: event.ReasonLimit}) // and once more
 	s.verdict(event.ResultOurs, event.ReasonLimit)
+	// Said before: to the phone of the house alone, and not while it holds.
+	s = talking(t)
+	s.log = nil
+	s.do(CutSoon{Leg: 0})
+	s.want("PlayClip")
+	if p := s.last(PlayClip{}).(PlayClip); p.Leg != 1 {
+		t.Errorf("%+v", p)
+	}
+	s.do(CutSoon{Leg: 1}) // the caller is no phone of ours
+	s.do(HoldChanged{1, true})
+	s.do(CutSoon{Leg: 0})
+	s.never("PlayClip")
 	s = talking(t)
 	s.do(ThirdAsked{Leg: 1, Target: twoTrunks, By: "api"})
 	s.do(DialStarted{Legs: []LegInfo{{Trunk: "north", Number: "123"}}})

@@ -174,6 +174,9 @@ type (
 		Refer  bool
 		Refuse int
 	}
+	// CutSoon: CutLeg for Leg is near; those who talk to it by a phone of the house
+	// hear a tone.
+	CutSoon struct{ Leg int }
 	// CutLeg: a leg to the outside has to end, for Reason: with it the call, unless
 	// others go on without.
 	CutLeg struct {
@@ -265,6 +268,7 @@ func (ThirdAsked) callEvent()      {}
 func (ConferAsked) callEvent()     {}
 func (HoldAsked) callEvent()       {}
 func (CutLeg) callEvent()          {}
+func (CutSoon) callEvent()         {}
 func (LegWanted) callEvent()       {}
 func (LegGiven) callEvent()        {}
 func (LegNotGiven) callEvent()     {}

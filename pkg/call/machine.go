@@ -138,6 +138,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.attendedAsked(ev)
 	case ThirdAsked:
 		m.thirdAsked(ev)
+	case CutSoon:
+		m.cutSoon(ev)
 	case CutLeg:
 		m.cutLeg(ev)
 	case ConferAsked:
@@ -369,6 +371,14 @@ func (m *Machine) loseLeg(leg int, result event.Result, why event.Reason) {
 		return
 	}
 	m.end(result, why)
+}
+
+func (m *Machine) cutSoon(ev CutSoon) {
+	for _, l := range m.talkers() {
+		if l != ev.Leg && m.talks(ev.Leg) && m.S.Legs[l].Device != "" && !m.holds(l) {
+			m.do(PlayClip{Leg: l, ID: m.nextPlay(), Clip: recordsNotTone})
+		}
+	}
 }
 
 func (m *Machine) cutLeg(ev CutLeg) {

@@ -150,6 +150,14 @@ func (m *Manager) Cut(id string, leg int, why event.Reason) {
 	}
 }
 
+// Warn lets the phones of the house in a live call hear that a leg of it is about
+// to be cut.
+func (m *Manager) Warn(id string, leg int) {
+	if o := m.owner(id); o != nil {
+		o.post(CutSoon{leg})
+	}
+}
+
 // Invite begins a call (sip.Handler). It runs on the dialog's goroutine and
 // only decides where the call leads; the rest is the owner's.
 func (m *Manager) Invite(in *sip.Invitation) {

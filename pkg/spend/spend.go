@@ -139,10 +139,10 @@ type Running struct {
 	Why                            error // what UsedUp asked about it said
 }
 
-// UsedUp lists the conversations that have to end: those of which over says so,
-// given what everybody used by now and will have used a moment later. Calls for
-// help are not asked about.
-func (l *Ledger) UsedUp(now time.Time, moment time.Duration, over func(tenant, device string, use, soon func(who string) route.Use) error) []Running {
+// UsedUp lists the conversations that have to end in ahead (0: now): those of which
+// over says so, given what everybody will have used by then and a moment later.
+// Calls for help are not asked about.
+func (l *Ledger) UsedUp(now time.Time, ahead, moment time.Duration, over func(tenant, device string, use, soon func(who string) route.Use) error) []Running {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	type at struct {
@@ -154,9 +154,9 @@ func (l *Ledger) UsedUp(now time.Time, moment time.Duration, over func(tenant, d
 		u, ok := seen[k]
 		if !ok {
 			a := l.account(k.key, now)
-			when := now
+			when := now.Add(ahead)
 			if k.soon {
-				when = now.Add(moment)
+				when = when.Add(moment)
 			}
 			u = l.talked(when, k.key, a)
 			seen[k] = u

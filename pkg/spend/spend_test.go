@@ -170,9 +170,9 @@ func TestUsedUp(t *testing.T) {
 	say(l, t0, "help", event.CallStarted{Device: "desk", Emergency: true})
 	say(l, t0, "help", event.LegStarted{Leg: 1, Trunk: "north", Number: "112"})
 	say(l, t0, "help", event.LegAnswered{Leg: 1})
-	asked := 0
+	asked, ahead := 0, time.Duration(0)
 	ask := func(at time.Duration, limit int64) []Running {
-		return l.UsedUp(t0.Add(at), time.Second, func(tenant, device string, use, soon func(string) route.Use) error {
+		return l.UsedUp(t0.Add(at-ahead), ahead, time.Second, func(tenant, device string, use, soon func(string) route.Use) error {
 			asked++
 			if tenant != "default" || device != "desk" {
 				t.Errorf("asked about %s of %s", device, tenant)
@@ -201,6 +201,14 @@ func TestUsedUp(t *testing.T) {
 	if after := l.Use(t0.Add(5*time.Second), "default", "device/desk"); after != before {
 		t.Errorf("asking changed %+v to %+v", before, after)
 	}
+	ahead = 3 * time.Second // the same, seen before
+	if got := ask(5*time.Second, before.Spent); len(got) != 1 {
+		t.Errorf("seen before: %+v", got)
+	}
+	if got := ask(5*time.Second, before.Spent+1); got != nil {
+		t.Errorf("seen before, below the limit: %v", got)
+	}
+	ahead = 0
 	say(l, t0.Add(6*time.Second), "c1", event.LegEnded{Leg: 1})
 	if got := ask(7*time.Second, 0); got != nil {
 		t.Errorf("of a leg that has ended: %v", got)
