@@ -242,3 +242,33 @@ func TestBadLineRecorded(t *testing.T) {
 		t.Logf("at most %v apart", media.Duration(int64(apart)))
 	})
 }
+
+// TestBadLineFromOtherCodecs: the same line, from phones with Opus and G.722: what is
+// decoded, concealed and encoded again is heard whole in PCMA.
+func TestBadLineFromOtherCodecs(t *testing.T) {
+	for _, id := range []codec.ID{codec.Opus, codec.G722} {
+		t.Run(id.String(), func(t *testing.T) {
+			for seed := range uint64(2) {
+				s := newScore(t)
+				b := s.leg(addrB, codec.PCMA)
+				v := s.voiced(s.leg(addrA, id), id)
+				v.Bridge(b.Leg)
+				line := mediatest.NewLine(seed)
+				line.Loss, line.Swaps, line.Delay, line.Jitter = .05, .02, 20*time.Millisecond, 60*time.Millisecond
+				y := s.caller(b, seed, func(int64) int16 { return 0 })
+				next := s.now
+				s.converse(20*time.Second, func(d time.Duration) {
+					for ; !next.After(s.now); next = next.Add(20 * time.Millisecond) {
+						line.Send(next, v.say(400))
+					}
+					line.Deliver(s.now, func(at time.Time, p []byte) { v.Receive(nil, p, v.from, at) })
+					s.pass(d)
+				}, y)
+				heard := y.heard[3*media.ClockRate:]
+				if h, l := hole(heard), level(heard, 400); h > 40*time.Millisecond || l < .5 {
+					t.Errorf("seed %d: a hole of %v, the tone is %.2f of what is heard", seed, h, l)
+				}
+			}
+		})
+	}
+}

@@ -15,6 +15,9 @@ const (
 	// RFC 3550 6.3.1: the reconsideration that we leave out for two parties
 	// would shift the mean by e - 3/2.
 	compensation = 1.21828
+	// quietPatience is by how much longer a peer that announced silence may send
+	// nothing: 5 minutes for the usual 30 s.
+	quietPatience = 10
 	// maxRTCP packets a sweep are read; a flood of valid-looking reports costs
 	// no more than that.
 	maxRTCP = 4
@@ -66,9 +69,7 @@ func (l *Leg) sweep(now time.Time) {
 	if l.web != nil {
 		l.sweepWeb(now)
 	}
-	l.grades.count(l)
-	l.grades.measure(l, now)
-	l.grades.watch.guard(l, now)
+	l.grades.sweep(l, now)
 	if r.on && !now.Before(r.next) {
 		r.next = now.Add(r.interval(l, reportEvery))
 		l.report(now, false)
@@ -77,6 +78,9 @@ func (l *Leg) sweep(now time.Time) {
 	limit := l.w.e.cfg.RTPTimeout
 	if !l.p.Send { // the peer has put us on hold; it may send music or nothing
 		limit = l.w.e.cfg.HoldTimeout
+	}
+	if l.quietOK { // RFC 3389: nothing more need come until it speaks
+		limit *= quietPatience
 	}
 	if !l.p.Recv || limit <= 0 || l.timedOut {
 		return

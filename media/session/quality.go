@@ -42,6 +42,16 @@ type grades struct {
 	watch watch
 }
 
+// sweep does what a sweep owes: losses each time, the alarms every third, the score
+// once a second.
+func (s *grades) sweep(l *Leg, now time.Time) {
+	s.count(l)
+	if s.at == 0 {
+		s.watch.guard(l, now)
+	}
+	s.measure(l, now)
+}
+
 // count follows what is lost, every sweep.
 func (s *grades) count(l *Leg) {
 	s.missing[s.at] = uint64(max(l.in.Lost(), 0))

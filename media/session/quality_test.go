@@ -150,6 +150,13 @@ func TestLyingReports(t *testing.T) {
 	if a.reports.lsr != lsr || lsr == 0 {
 		t.Errorf("LSR %x, was %x", a.reports.lsr, lsr)
 	}
+	// A stranger's report is not even read.
+	strangers := a.strangers
+	a.receiveRTCP(rtp.AppendReport(nil, rtp.Sender{SSRC: a.ssrc, CNAME: "x", Active: true, NTP: 7 << 40}, rtp.Block{SSRC: a.line.SSRC(), FractionLost: 255}, true, true),
+		netip.MustParseAddrPort("198.51.100.7:4001"), s.now)
+	if a.reports.lsr != lsr || a.strangers != strangers+1 {
+		t.Errorf("LSR %x, was %x; %d strangers", a.reports.lsr, lsr, a.strangers-strangers)
+	}
 	// A BYE ends nothing: sound goes on.
 	a.speak(1)
 	if len(b.take()) == 0 {
@@ -234,7 +241,7 @@ func TestOneWayAlarm(t *testing.T) {
 	}
 	s.chat(20*time.Second, both, deaf)
 	got := alarmsOf(a)
-	if len(got) != 1 || got[0].(NoSound).Alarm != OneWay || got[0].(NoSound).Silence < silentAfter || got[0].(NoSound).Silence > silentAfter+200*time.Millisecond {
+	if len(got) != 1 || got[0].(NoSound).Alarm != OneWay || got[0].(NoSound).Silence < silentAfter || got[0].(NoSound).Silence > silentAfter+400*time.Millisecond {
 		t.Fatalf("%v", got)
 	}
 	if other := alarmsOf(b); other != nil {
@@ -365,6 +372,20 @@ func TestComfortNoise(t *testing.T) {
 	if b.slot >= 0 {
 		t.Error("the leg is still ticked")
 	}
+	// Silence that was announced may last longer than the time-out of 30 s.
+	a.events = nil
+	a.Receive(nil, a.packet(13, []byte{60}), a.from, s.now)
+	for range 100 {
+		b.speak(1)
+		s.pass(time.Second)
+	}
+	if got := a.events; len(got) > 0 {
+		t.Errorf("told after 100 s of silence that was announced: %v", got)
+	}
+	s.pass(250 * time.Second)
+	if !slices.ContainsFunc(a.events, func(e Event) bool { _, ok := e.(TimedOut); return ok }) {
+		t.Error("a peer that is dead is waited for for ever")
+	}
 	// In a conference the noise comes from the jitter buffer.
 	c := s.w.e.NewConference(0)
 	c.Add(a.Leg, Talker())
@@ -382,5 +403,21 @@ func TestComfortNoise(t *testing.T) {
 	}
 	if ms := meanSquare(pcm); ms < 15e3 || ms > 50e3 {
 		t.Errorf("in a conference: mean square %.0f", ms)
+	}
+}
+
+// BenchmarkSweep is what a leg's figures cost: each second ten sweeps, with one score.
+func BenchmarkSweep(b *testing.B) {
+	s := newScore(b)
+	x, y := s.leg(addrA, codec.PCMA), s.leg(addrB, codec.PCMA)
+	x.Bridge(y.Leg)
+	s.run()
+	b.ReportAllocs()
+	for b.Loop() {
+		for range 10 {
+			s.now = s.now.Add(sweepEvery)
+			x.lastRTP, y.lastRTP = s.now, s.now
+			x.grades.sweep(x.Leg, s.now)
+		}
 	}
 }

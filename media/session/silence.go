@@ -62,7 +62,7 @@ func (l *Leg) partners() (newest time.Time, first, any bool) {
 // speaks tells whether sound of l is expected at all.
 func (l *Leg) speaks() bool { return l.p.Send && l.p.Recv && !l.player.active }
 
-// guard raises and clears the alarms of l, every sweep.
+// guard raises and clears the alarms of l.
 func (v *watch) guard(l *Leg, now time.Time) {
 	newest, first, expected := l.partners()
 	if !expected {
