@@ -361,8 +361,8 @@ func TestWhyInSentences(t *testing.T) {
 		want string
 	}{
 		{event.Decision{Queue: "sales", Agent: "bob", Strategy: "longest_idle", WaitMs: 1500, Considered: []event.Candidate{{Agent: "bob", IdleMs: 9000}, {Agent: "carol", IdleMs: 10}}, Excluded: map[string]int{"not_ready": 2, "offline": 1}},
-			"bob was chosen from sales after 1.5s of waiting: longest idle, idle 9.0s, before 1 others; left out: 2 not ready, 1 offline"},
-		{event.Decision{Queue: "sales", WaitMs: 20, Excluded: map[string]int{"offline": 3}}, "nobody in sales could be offered after 0.0s of waiting; left out: 3 offline"},
+			"after 1.5s in sales bob was chosen by longest idle (idle 9.0s), before carol (idle 0.0s); left out: 2 not ready and 1 logged out"},
+		{event.Decision{Queue: "sales", WaitMs: 20, Excluded: map[string]int{"offline": 3}}, "after 0.0s nobody in sales could be offered; the caller is number 0; left out: 3 logged out"},
 		{event.OfferEnded{Agent: "bob", Outcome: "no_answer", RingMs: 15000}, "bob did not take it: no_answer after 15.0s"},
 	} {
 		r, err := event.Encode(event.Event{At: time.Unix(0, 0), Tenant: "default", CallID: "c", Body: row.body})

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/cdr"
 	"github.com/centrala/centrala/pkg/event"
@@ -45,6 +45,10 @@ func dash(s string) string {
 type callCmd struct {
 	List       callListCmd       `cmd:"" help:"Calls, newest first." default:"withargs"`
 	Show       callShowCmd       `cmd:"" help:"One call: segments, who talked, why it ended, what the queue decided."`
+	Why        callWhyCmd        `cmd:"" help:"Why a caller waited and why that agent: the queue's decisions in sentences, and how the call stands now."`
+	Push       callPushCmd       `cmd:"" help:"Give a waiting caller to an agent, out of turn: centrala call push ID bob."`
+	Pull       callPullCmd       `cmd:"" help:"Let an agent take a waiting caller, out of turn, ready or not."`
+	Priority   callPriorityCmd   `cmd:"" help:"Change a waiting caller's priority: centrala call priority ID 5."`
 	Hangup     callHangupCmd     `cmd:"" help:"End a live call."`
 	Transfer   callTransferCmd   `cmd:"" help:"Let the agent's partner talk to somebody else: centrala call transfer ID 202."`
 	Conference callConferenceCmd `cmd:"" help:"Ring a further party into the conversation."`
@@ -198,7 +202,7 @@ func why(records []event.Record) []string {
 		}
 		switch b := e.Body.(type) {
 		case event.Decision:
-			out = append(out, decisionSentence(b))
+			out = append(out, acd.Sentence(b))
 		case event.OfferEnded:
 			if b.Outcome != "accepted" {
 				out = append(out, fmt.Sprintf("%s did not take it: %s after %s", b.Agent, b.Outcome, seconds(b.RingMs)))
@@ -255,29 +259,6 @@ func because(b event.TransferEnded) string {
 		s += fmt.Sprintf(" (%d)", b.Code)
 	}
 	return s
-}
-
-func decisionSentence(d event.Decision) string {
-	var left []string
-	for _, reason := range sortedKeys(d.Excluded) {
-		left = append(left, fmt.Sprintf("%d %s", d.Excluded[reason], strings.ReplaceAll(reason, "_", " ")))
-	}
-	excluded := ""
-	if len(left) > 0 {
-		excluded = "; left out: " + strings.Join(left, ", ")
-	}
-	if d.Agent == "" {
-		return fmt.Sprintf("nobody in %s could be offered after %s of waiting%s", d.Queue, seconds(d.WaitMs), excluded)
-	}
-	others := len(d.Considered) - 1 + d.More
-	idle := int64(0)
-	for _, k := range d.Considered {
-		if k.Agent == d.Agent {
-			idle = k.IdleMs
-		}
-	}
-	return fmt.Sprintf("%s was chosen from %s after %s of waiting: %s, idle %s, before %d others%s", d.Agent, d.Queue,
-		seconds(d.WaitMs), strings.ReplaceAll(d.Strategy, "_", " "), seconds(idle), max(others, 0), excluded)
 }
 
 type callHangupCmd struct {
@@ -337,7 +318,7 @@ func (k callHangupCmd) Run(c *cli) error { return k.client().HangUp(context.Back
 
 type agentCmd struct {
 	List agentListCmd `cmd:"" help:"Agents and their states." default:"withargs"`
-	Set  agentSetCmd  `cmd:"" help:"Move an agent: ready, not_ready, offline, wrap_up_done."`
+	Set  agentSetCmd  `cmd:"" help:"Move an agent: ready, not_ready, offline, wrap_up_done, extend_wrap_up."`
 }
 
 type agentListCmd struct{ target }
@@ -364,12 +345,20 @@ func (k agentListCmd) Run(c *cli) error {
 type agentSetCmd struct {
 	target
 	Name   string `arg:"" help:"Agent."`
-	State  string `arg:"" enum:"ready,not_ready,offline,wrap_up_done" help:"ready, not_ready, offline or wrap_up_done."`
+	State  string `arg:"" enum:"ready,not_ready,offline,wrap_up_done,extend_wrap_up" help:"ready, not_ready, offline, wrap_up_done or extend_wrap_up."`
 	Reason string `help:"Why not ready, such as lunch."`
+	Device string `help:"With ready: log in from this device today."`
+	Once   bool   `help:"With ready: for one call."`
+	For    int    `help:"With extend_wrap_up: seconds more."`
+	Force  bool   `help:"As supervisor: ends a fixed wrap-up too."`
 }
 
 func (k agentSetCmd) Run(c *cli) error {
-	return k.client().SetAgentState(context.Background(), k.Name, k.State, k.Reason)
+	cmd := api.AgentCommand{State: k.State, Reason: k.Reason, Device: k.Device, Once: k.Once, Seconds: k.For}
+	if k.Force {
+		cmd.By = "supervisor"
+	}
+	return k.client().CommandAgent(context.Background(), k.Name, cmd)
 }
 
 type queueCmd struct {
@@ -601,12 +590,3 @@ func (k reloadCmd) Run(c *cli) error {
 type drainCmd struct{ target }
 
 func (k drainCmd) Run(c *cli) error { return k.client().Drain(context.Background()) }
-
-func sortedKeys(m map[string]int) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}

@@ -36,6 +36,7 @@ type Server interface {
 	CommandCall(ctx context.Context, tenant, id string, c CallCommand) error
 	Agents(ctx context.Context, tenant string) ([]Agent, error)
 	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
+	Routing
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	// VerifyRecording reads a recording's file and compares it with the index.

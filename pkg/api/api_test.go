@@ -63,6 +63,18 @@ func (f *fake) Agents(_ context.Context, tenant string) ([]api.Agent, error) {
 func (f *fake) SetAgentState(_ context.Context, tenant, name, state, reason string) error {
 	return f.note("state %s %q %s %q", tenant, name, state, reason)
 }
+func (f *fake) CommandAgent(_ context.Context, tenant, name string, c api.AgentCommand) error {
+	return f.note("agent %s %q %+v", tenant, name, c)
+}
+func (f *fake) Assign(_ context.Context, tenant, id string, a api.Assignment) error {
+	return f.note("assign %s %q %+v", tenant, id, a)
+}
+func (f *fake) SetPriority(_ context.Context, tenant, id string, priority int, by string) error {
+	return f.note("priority %s %q %d %q", tenant, id, priority, by)
+}
+func (f *fake) Why(_ context.Context, tenant, id string) (api.Why, error) {
+	return api.Why{CallID: id, Story: []string{"+0.0s entered"}}, f.note("why %s %q", tenant, id)
+}
 func (f *fake) Queues(_ context.Context, tenant string) ([]api.Queue, error) {
 	return []api.Queue{{Name: "sales"}}, f.note("queues %s", tenant)
 }
@@ -413,6 +425,15 @@ func TestClientSpeaksEveryRequest(t *testing.T) {
 	}
 	check(cl.HangUp(ctx, id), fmt.Sprintf("hangup acme %q", id))
 	check(cl.SetAgentState(ctx, "bob", "ready", ""), `state acme "bob" ready ""`)
+	check(cl.CommandAgent(ctx, "bob", api.AgentCommand{State: "ready", Device: "desk7", Once: true}), `agent acme "bob" {State:ready Reason: Device:desk7 Once:true Seconds:0 By:}`)
+	check(cl.CommandAgent(ctx, "bob", api.AgentCommand{State: "extend_wrap_up", Seconds: 30}), `agent acme "bob" {State:extend_wrap_up Reason: Device: Once:false Seconds:30 By:}`)
+	check(cl.Assign(ctx, id, api.Assignment{Agent: "bob", Pull: true}), fmt.Sprintf("assign acme %q {Agent:bob Pull:true PatienceSeconds:0 By:}", id))
+	check(cl.SetPriority(ctx, id, 7), fmt.Sprintf(`priority acme %q 7 ""`, id))
+	w, err := cl.Why(ctx, id)
+	check(err, fmt.Sprintf("why acme %q", id))
+	if len(w.Story) != 1 {
+		t.Errorf("%+v", w)
+	}
 	_, err = cl.Agents(ctx)
 	check(err, "agents acme")
 	_, err = cl.Queues(ctx)

@@ -228,16 +228,10 @@ func (h *HTTP) routes() http.Handler {
 	post("/calls/{id}/recording", func(r *http.Request) (any, error) { return struct{}{}, h.record(r) }, "by")
 	post("/calls/{id}/park", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "park") }, "by")
 	get("/agents", func(r *http.Request) (any, error) { return wrap(h.app.Agents(r.Context(), tenant(r))) })
-	post("/agents/{name}/state", func(r *http.Request) (any, error) {
-		var in struct {
-			State  string `json:"state"`
-			Reason string `json:"reason"`
-		}
-		if err := decode(r, &in); err != nil {
-			return nil, err
-		}
-		return struct{}{}, h.app.SetAgentState(r.Context(), tenant(r), r.PathValue("name"), in.State, in.Reason)
-	})
+	post("/agents/{name}/state", h.agentState)
+	get("/calls/{id}/why", func(r *http.Request) (any, error) { return h.app.Why(r.Context(), tenant(r), r.PathValue("id")) })
+	post("/calls/{id}/assign", h.assign)
+	post("/calls/{id}/priority", h.priority)
 	get("/queues", func(r *http.Request) (any, error) { return wrap(h.app.Queues(r.Context(), tenant(r))) })
 	get("/trunks", func(r *http.Request) (any, error) { return wrap(h.app.Trunks(r.Context(), tenant(r))) })
 	get("/devices", func(r *http.Request) (any, error) { return wrap(h.app.Devices(r.Context(), tenant(r))) })

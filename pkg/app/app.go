@@ -426,16 +426,14 @@ func (a *App) Registered(tenant, device string, up bool) {
 	if h == nil {
 		return
 	}
-	if user := h.AgentOf(device); user != "" {
-		h.acd.Post(acd.Reach{Agent: user, Reachable: up || a.StaticContact(tenant, device) != ""})
-	}
+	h.acd.Post(acd.Reach{Device: device, Reachable: up || a.StaticContact(tenant, device) != ""})
 }
 
 // tellReach tells every tenant's ACD which phones can be reached now.
 func (a *App) tellReach(d *directory) {
 	for tenant, h := range d.houses {
-		for device, user := range h.agents {
-			h.acd.Post(acd.Reach{Agent: user, Reachable: len(a.sip.Contacts(tenant, device)) > 0})
+		for device := range h.devices {
+			h.acd.Post(acd.Reach{Device: device, Reachable: len(a.sip.Contacts(tenant, device)) > 0})
 		}
 	}
 }
@@ -523,12 +521,16 @@ func (a *App) dispatcher(tenant string) (*dispatch.Dispatcher, error) {
 		return d, nil
 	}
 	d := dispatch.New(dispatch.Config{Tenant: tenant, Engine: acd.Config{OfferPrefix: a.cfg.NodeName() + "-" + a.started.UTC().Format("20060102150405") + "-"},
-		Journal: a.store, Log: a.log.Named("acd"), Registerer: a.opts.Registerer, AgentStates: a.store})
+		Journal: a.store, Log: a.log.Named("acd"), Registerer: a.opts.Registerer, AgentStates: a.store,
+		Alive: func(call string) bool { return a.calls == nil || a.calls.Has(tenant, call) }})
 	a.store.Append(event.Event{At: time.Now(), Tenant: tenant, Body: event.EngineStarted{Node: a.cfg.NodeName()}})
 	if err := d.Start(context.Background()); err != nil {
 		return nil, err
 	}
 	a.dispatchers[tenant] = d
+	if err := a.seedMemory(context.Background(), tenant, d); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
