@@ -7,18 +7,18 @@ import (
 
 // survival is how patient callers are, learned from waits of whom some hung up
 // and the others were answered (or sent away) before we could see how long they
-// would have stayed: the estimator of Kaplan and Meier (1958). After the longest
-// wait at which anybody hung up the curve says nothing; from there on callers hang
-// up at the constant rate of abandons per second of waiting, which is what the
-// maximum-likelihood estimate of an exponential patience is.
+// would have stayed: the estimator of Kaplan and Meier (1958). Where fewer than
+// thin callers waited that long the curve is mostly luck; from there on callers
+// hang up at the constant rate of abandons per second of waiting, which is the
+// maximum-likelihood estimate of an exponential patience.
 type survival struct {
 	at   []time.Duration // waits at which somebody hung up, rising
 	s    []float64       // share of callers still there after each
 	rate float64         // of hanging up beyond the last, per second; 0 = never
 }
 
-// fewest abandons that give a queue a curve of its own.
-const fewest = 30
+// fewest abandons that give a queue a curve of its own; thin is where it ends.
+const fewest, thin = 30, 20
 
 type patienceBook struct {
 	byQueue map[string]*survival
@@ -54,16 +54,16 @@ func learnPatience(calls []Call) *patienceBook {
 		queues[c.Queue] = append(queues[c.Queue], o)
 		all = append(all, o)
 	}
-	b := &patienceBook{byQueue: map[string]*survival{}, all: learn(all)}
+	b := &patienceBook{byQueue: map[string]*survival{}, all: learn(all, thin)}
 	for name, list := range queues {
-		if s := learn(list); len(list) > 0 && s.hungUp(list) >= fewest {
-			b.byQueue[name] = s
+		if hungUp(list) >= fewest {
+			b.byQueue[name] = learn(list, thin)
 		}
 	}
 	return b
 }
 
-func (s *survival) hungUp(list []observed) (n int) {
+func hungUp(list []observed) (n int) {
 	for _, o := range list {
 		if o.left {
 			n++
@@ -73,8 +73,8 @@ func (s *survival) hungUp(list []observed) (n int) {
 }
 
 // learn makes the curve: S(t) = product over waits w <= t at which d of the n still
-// there hung up, of 1 - d/n.
-func learn(list []observed) *survival {
+// there hung up, of 1 - d/n, as long as n is at least thin.
+func learn(list []observed, thin int) *survival {
 	list = slices.Clone(list)
 	// At the same wait who hung up goes before who was answered: those were there.
 	slices.SortFunc(list, func(a, b observed) int {
@@ -99,9 +99,11 @@ func learn(list []observed) *survival {
 			waited += w.Seconds()
 		}
 		if d > 0 {
-			share *= 1 - float64(d)/float64(len(list)-i)
-			out.at, out.s = append(out.at, w), append(out.s, share)
 			left += d
+			if n := len(list) - i; n >= thin {
+				share *= 1 - float64(d)/float64(n)
+				out.at, out.s = append(out.at, w), append(out.s, share)
+			}
 		}
 		i = j
 	}

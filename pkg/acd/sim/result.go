@@ -66,11 +66,13 @@ type Recorder struct {
 	proj   *report.Projector
 	rows   map[report.Key]*report.Counts
 	last   [4]lastRow // of each kind: most additions go where the one before went
+	from   int64      // with to: what counts, milliseconds; 0 and 0 = all
+	to     int64
 	stays  map[string]stay
 	queues map[string]*waits
 }
 
-type stay struct{ queue string }
+type stay struct{}
 
 type lastRow struct {
 	key    report.Key
@@ -86,7 +88,18 @@ func NewRecorder(watch func(event.Event)) *Recorder {
 	return r
 }
 
+// Within counts only what belongs to a stretch of time, in whole quarters of an
+// hour: stays begun in it, and the agents' time that lies in it.
+func (r *Recorder) Within(from, to time.Time) {
+	r.from, r.to = from.UnixMilli(), to.UnixMilli()
+}
+
+func (r *Recorder) counts(at int64) bool { return r.to == 0 || at >= r.from && at < r.to }
+
 func (r *Recorder) add(k report.Key, c report.Counter, n int64) {
+	if !r.counts(k.Start) {
+		return
+	}
 	l := &r.last[0]
 	switch k.Kind {
 	case report.Agent:
@@ -116,7 +129,9 @@ func (r *Recorder) Feed(e event.Event) {
 	}
 	switch b := e.Body.(type) {
 	case event.QueueEntered:
-		r.stays[e.CallID] = stay{b.Queue}
+		if r.counts(e.At.UnixMilli()) {
+			r.stays[e.CallID] = stay{}
+		}
 	case event.QueueLeft:
 		if _, in := r.stays[e.CallID]; in {
 			delete(r.stays, e.CallID)

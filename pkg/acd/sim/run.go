@@ -240,6 +240,9 @@ func (w *world) shift(who int32, from, to time.Duration, device string, away, bu
 // world has planned, whichever is first. At one moment the world goes before the
 // engine's deadline: who answers in the last instant has answered.
 func (w *world) play(ctx context.Context, cfg acd.Configure) error {
+	if w.t.Scenario.OnlyLength {
+		w.book.Within(w.t.Start, w.at(w.t.Length))
+	}
 	w.book.Feed(event.Event{At: w.at(0), Tenant: Tenant, Body: event.EngineStarted{Node: "simulation"}})
 	for i := range cfg.Queues {
 		w.book.Queue(cfg.Queues[i])
@@ -443,7 +446,8 @@ func (w *world) effect(f acd.Effect) {
 		w.state[i].waiting = true
 		w.waiting++
 		service, short := thresholds(w.queues[f.Queue])
-		w.write(f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position, ServiceMs: service, ShortMs: short})
+		w.write(f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position, ServiceMs: service, ShortMs: short,
+			QueuePriority: f.QueuePriority, Need: f.Need, Agent: f.Agent})
 	case acd.Refused:
 		if f.Outcome != acd.RefusedUnknown {
 			w.write(f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome})

@@ -28,6 +28,9 @@ type Scenario struct {
 	// Length is how long streams and shifts without an end run; 0 = to the last call,
 	// the last interval and the last shift.
 	Length Time `json:"length,omitzero" yaml:"length,omitempty"`
+	// OnlyLength: figures count only what lies within Length; else also what is
+	// finished behind it.
+	OnlyLength bool `json:"only_length,omitempty" yaml:"only_length,omitempty"`
 	// Defaults are for calls and streams that do not say.
 	Defaults Habits   `json:"defaults,omitzero" yaml:"defaults,omitempty"`
 	Streams  []Stream `json:"streams,omitempty" yaml:"streams,omitempty"`
