@@ -16,16 +16,18 @@ import (
 var _ follow.Store = (*Store)(nil)
 
 // LastSeq is the newest event of the journal, 0 when it is empty.
-func (s *Store) LastSeq(ctx context.Context) (seq uint64, err error) {
-	if err := s.read.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events -- all tenants: one journal`).Scan(&seq); err != nil {
-		return 0, fmt.Errorf("store: read journal: %w", err)
-	}
-	return seq, nil
-}
+func (s *Store) LastSeq(context.Context) (uint64, error) { return s.tail.newest(), nil }
 
 // JournalOf reads events of some kinds with from <= seq <= to, in order, at most
 // n, of all tenants (tenant "") or of one.
 func (s *Store) JournalOf(ctx context.Context, tenant string, from, to uint64, n int, kinds []string) ([]event.Event, error) {
+	if events, ok := s.tail.read(tenant, from, to, n, kinds); ok {
+		return events, nil
+	}
+	return s.journalFile(ctx, tenant, from, to, n, kinds)
+}
+
+func (s *Store) journalFile(ctx context.Context, tenant string, from, to uint64, n int, kinds []string) ([]event.Event, error) {
 	args := []any{int64(from), int64(to), tenant, tenant}
 	for _, k := range kinds {
 		args = append(args, k)

@@ -92,6 +92,9 @@ type Store struct {
 	// dnd holds the deviceKeys of the devices that take no calls.
 	dnd sync.Map
 
+	// tail is filled by the writer.
+	tail tail
+
 	// projector is fed by the writer; mu lets Live look at it.
 	mu        sync.Mutex
 	projector *cdr.Projector
@@ -209,6 +212,7 @@ func (s *Store) restore(ctx context.Context) error {
 	if err := s.db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM events -- all tenants: one journal`).Scan(&s.seq); err != nil {
 		return fmt.Errorf("store: read journal: %w", err)
 	}
+	s.tail.begin(s.seq)
 	rows, err := s.db.QueryContext(ctx, `SELECT tenant, id FROM calls WHERE ended IS NULL ORDER BY tenant, id -- all tenants: calls of the process that was here before`)
 	if err != nil {
 		return fmt.Errorf("store: read open calls: %w", err)

@@ -135,6 +135,7 @@ func (s *Store) commit(batch []op) bool {
 			s.note(err)
 			s.metrics.events.Add(float64(len(w.rows)))
 			s.seq += uint64(len(w.rows))
+			s.tail.add(w.rows)
 			for i, o := range batch {
 				if o.done == nil {
 					continue
