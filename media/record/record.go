@@ -131,7 +131,8 @@ type Recording struct {
 	tracks [2]track
 	gains  [2]gain
 	paused bool
-	from   int64 // nothing before this is taken: it was said in a pause
+	from   int64 // where the pause began
+	after  int64 // nothing before this is taken: it was said in a pause
 	pauses int64 // samples of pauses that are over
 	marks  []Mark
 	// Positions are samples since start. The ring holds [head-ringSamples, head).
@@ -245,16 +246,17 @@ func (r *Recording) place(ch Channel, now time.Time, ssrc, ts uint32, n int) (po
 	if !r.open() || r.closed {
 		return 0, 0, n
 	}
-	pos, stretch, ok := r.tracks[ch].place(r.elapsed(now), ssrc, ts, n)
+	at := r.elapsed(now)
+	pos, stretch, ok := r.tracks[ch].place(at, ssrc, ts, n)
 	if !ok || !r.room(pos, n) {
 		r.w.m.misplaced.Inc()
 		return 0, 0, n
 	}
-	if r.paused {
+	if r.paused && at >= r.from { // not what came before the pause and is told late
 		return 0, 0, n // time goes on, in silence
 	}
-	if pos < r.from+int64(stretch) {
-		skip, stretch = int(max(0, min(r.from-pos, int64(n)))), 0
+	if pos < r.after+int64(stretch) {
+		skip, stretch = int(max(0, min(r.after-pos, int64(n)))), 0
 	}
 	return pos + int64(skip), stretch, skip
 }
@@ -310,7 +312,7 @@ func (r *Recording) mark(now time.Time, name string, pause bool) (time.Duration,
 		r.from = at
 	} else {
 		r.pauses += at - r.from
-		r.from = at
+		r.after = at
 	}
 	if len(r.marks) < maxMarks {
 		r.marks = append(r.marks, Mark{at, name})
