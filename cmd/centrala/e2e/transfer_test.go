@@ -78,6 +78,11 @@ func TestSippRefusedREFERs(t *testing.T) {
 			t.Errorf("%s: %s/%s, %s", scenario, d.Result, d.Reason, segments(d))
 		}
 	}
+	// In a conference that the phone has made a REFER brings a party in: nobody here.
+	h.sipp("uac-refer-to-nobody.xml", "*71", 1, h.fromPhone("*71")...)
+	if d := h.ended(); string(d.Result) != "caller" || segments(d) != "menu" {
+		t.Errorf("conference: %s/%s, %s", d.Result, d.Reason, segments(d))
+	}
 	h.sipp("uac-refer-from-carrier.xml", "3000", 1)
 	if d := h.ended(); string(d.Result) != "caller" || segments(d) != "ringing talking" {
 		t.Errorf("carrier: %s/%s, %s", d.Result, d.Reason, segments(d))
