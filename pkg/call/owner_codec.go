@@ -150,6 +150,9 @@ func (o *owner) unify(i, j int) {
 	if a == nil || b == nil || a == b || a.gone || b.gone || !a.agreed || !b.agreed || a.law == b.law {
 		return
 	}
+	if a.law.Valid() && b.law.Valid() {
+		return // the two laws of G.711: a table is cheaper than asking a phone
+	}
 	best, found := codec.ID(0), false
 	for pass := 0; pass < 2 && !found; pass++ {
 		for _, f := range codec.Formats { // best sound first
