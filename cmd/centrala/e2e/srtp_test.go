@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/load/browser"
 	"github.com/centrala/centrala/pkg/load/robot"
 )
 
@@ -148,4 +150,78 @@ func TestLinphoneSRTP(t *testing.T) {
 		t.Errorf("bob's sound was protected by %q", p)
 	}
 	h.noKeys()
+}
+
+// cpu is the processor time of the server so far.
+func (h *house) cpu() time.Duration {
+	h.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.cmd.Process.Pid))
+	if err != nil {
+		h.t.Skip("no /proc here")
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	var user, sys int64
+	_, _ = fmt.Sscan(f[11], &user)
+	_, _ = fmt.Sscan(f[12], &sys)
+	return time.Duration(user+sys) * 10 * time.Millisecond // USER_HZ is 100 everywhere
+}
+
+// TestBrowsersToPhones: a page by SIP over WSS talks to a phone by UDP, several
+// times at once; both hear each other. What a call costs is logged;
+// BROWSER_CALLS and BROWSER_SECONDS make a measurement of it.
+func TestBrowsersToPhones(t *testing.T) {
+	number := func(name string, usual int) int {
+		n := usual
+		_, _ = fmt.Sscan(os.Getenv(name), &n)
+		return n
+	}
+	calls, seconds := number("BROWSER_CALLS", 3), number("BROWSER_SECONDS", 2)
+	h, a, _, web := openSecureWith(t, func(text string) string {
+		return strings.Replace(text, "media: {", fmt.Sprintf("media: {webrtc: {listen: \"127.0.0.1:%d\"}, ", freePort(t)), 1)
+	})
+	bob := h.phone("bob", "udp", robot.Any)
+	page, err := browser.Open(t.Context(), browser.Config{URL: "wss://" + web + "/sip", User: "anna", Password: "pw-anna", Tone: callerTone,
+		Client: &http.Client{Transport: &http.Transport{TLSClientConfig: a.trust()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(page.Close)
+	var pages []*browser.Call
+	var phones []*robot.Call
+	for range calls {
+		done := make(chan *browser.Call, 1)
+		go func() {
+			c, err := page.Dial(t.Context(), "3000")
+			if err != nil {
+				t.Error(err)
+			}
+			done <- c
+		}()
+		p := h.ring(bob)
+		p.Answer()
+		p.Leg().PlayTone(agentTone)
+		c := <-done
+		if c == nil {
+			t.FailNow()
+		}
+		if err := c.Connected(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		pages, phones = append(pages, c), append(phones, p)
+	}
+	h.hears("the phone", phones[0], callerTone, agentTone)
+	before, at := h.cpu(), time.Now()
+	h.eventually(time.Duration(seconds+10)*time.Second, "the time is over", func() bool { return time.Since(at) > time.Duration(seconds)*time.Second })
+	spent, talked := h.cpu()-before, time.Since(at).Seconds()*float64(calls)
+	t.Logf("%d calls between pages and phones: %.2f ms of CPU for a second of a call", calls, spent.Seconds()*1000/talked)
+	for i, c := range pages {
+		if pcm := c.Heard(time.Second); !robot.Hears(pcm, agentTone) || !robot.Quiet(pcm, callerTone) {
+			t.Errorf("page %d does not hear its phone", i)
+		}
+		if err := c.Hangup(t.Context()); err != nil {
+			t.Error(err)
+		}
+		h.over(phones[i])
+	}
+	h.quiet()
 }

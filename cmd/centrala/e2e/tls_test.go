@@ -102,6 +102,12 @@ func (a *authority) trust() *tls.Config {
 // openSecure starts a house that listens by TLS and WSS as well.
 func openSecure(t *testing.T) (h *house, a *authority, secure, web string) {
 	t.Helper()
+	return openSecureWith(t, func(text string) string { return text })
+}
+
+// openSecureWith is openSecure with changes to the node file.
+func openSecureWith(t *testing.T, change func(text string) string) (h *house, a *authority, secure, web string) {
+	t.Helper()
 	h = prepare(t)
 	a = h.authority()
 	a.issue()
@@ -110,7 +116,7 @@ func openSecure(t *testing.T) (h *house, a *authority, secure, web string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.write("centrala.yaml", strings.Replace(string(b), "media:", fmt.Sprintf(`    - {transport: tls, address: "%s", tls: {certificate: server.pem, key: server.key}}
+	h.write("centrala.yaml", strings.Replace(change(string(b)), "media:", fmt.Sprintf(`    - {transport: tls, address: "%s", tls: {certificate: server.pem, key: server.key}}
     - {transport: wss, address: "%s", tls: {certificate: server.pem, key: server.key}, websocket: {origins: ["https://console.example.test"]}}
 media:`, secure, web), 1))
 	h.start()
