@@ -10,6 +10,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/centrala/centrala/pkg/acd/sim"
 	"github.com/centrala/centrala/pkg/cdr"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/report/follow"
@@ -62,6 +63,8 @@ type Server interface {
 	// RebuildReports begins to make all figures again; ReportRebuild tells how far it is.
 	RebuildReports(ctx context.Context) (follow.Rebuild, error)
 	ReportRebuild(ctx context.Context) (follow.Rebuild, error)
+	// Traffic is what came in, ready to be played again by pkg/acd/sim.
+	Traffic(ctx context.Context, tenant string, q TrafficQuery) (*sim.Scenario, error)
 }
 
 // Ban is one source that is not listened to: an IPv4 address or an IPv6 /64.

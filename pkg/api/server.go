@@ -273,6 +273,10 @@ func (h *HTTP) routes() http.Handler {
 	route(http.MethodGet, "/reports", http.HandlerFunc(h.report), "by", "name", "from", "to", "per", "cursor", "limit", "format", "separator")
 	route(http.MethodGet, "/reports/queue_log", http.HandlerFunc(h.queueLog), "from", "to", "cursor", "limit")
 	post("/reports/rebuild", func(r *http.Request) (any, error) { return h.app.RebuildReports(r.Context()) })
+	get("/traffic", func(r *http.Request) (any, error) {
+		v := r.URL.Query()
+		return h.app.Traffic(r.Context(), tenant(r), TrafficQuery{Day: v.Get("day"), From: v.Get("from"), To: v.Get("to")})
+	}, "day", "from", "to")
 	get("/reports/rebuild", func(r *http.Request) (any, error) { return h.app.ReportRebuild(r.Context()) })
 	post("/drain", func(r *http.Request) (any, error) { return struct{}{}, h.app.Drain(r.Context()) })
 	route(http.MethodGet, "/resources", http.HandlerFunc(h.export), "secrets")
