@@ -17,7 +17,7 @@ type metrics struct {
 	forwarded, ways *prometheus.Desc
 
 	packets, lost, strangers, invalid, ignored, sendErrors, dropped, latePackets, concealed *prometheus.Desc
-	refused, checks, shakes, webTCP                                                         *prometheus.Desc
+	refused, checks, shakes, webDropped, webTCP                                             *prometheus.Desc
 	mos, alarms, alarmsTotal                                                                *prometheus.Desc
 	legs, members, portsInUse, portsDraining, portsLimit                                    *prometheus.Desc
 }
@@ -48,6 +48,7 @@ func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
 		refused:       d("srtp_refused_packets_total", "Protected packets dropped: their tag was not that of the agreed key (auth), or they had come before (replay).", "reason"),
 		checks:        d("ice_checks_total", "Connectivity checks of browsers: answered, with credentials that nobody has, over the rate.", "result"),
 		shakes:        d("dtls_handshakes_total", "DTLS handshakes with browsers that ended: with keys, with another certificate than the SDP named, else.", "result"),
+		webDropped:    d("web_dropped_total", "What browsers sent that was not taken: packets that their worker had no room for, connections over the limit.", "what"),
 		webTCP:        d("web_tcp_connections", "Browsers' connections by TCP."),
 		mos:           d("mos", "Mean opinion score (ITU-T G.107) of each second of each leg: as we receive it (in), as the peer's RTCP says it receives us (out).", "direction"),
 		alarms:        d("silence_alarms", "Legs from which nothing comes although it should, now.", "alarm"),
@@ -78,7 +79,7 @@ func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.forwarded, m.ways, m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
-		m.refused, m.checks, m.shakes, m.webTCP,
+		m.refused, m.checks, m.shakes, m.webDropped, m.webTCP,
 		m.mos, m.alarms, m.alarmsTotal,
 		m.legs, m.members, m.portsInUse, m.portsDraining, m.portsLimit} {
 		ch <- d
@@ -175,6 +176,8 @@ func (m *metrics) collectWeb(counter func(*prometheus.Desc, uint64, ...string), 
 	counter(m.shakes, p.shaken.Load(), "ok")
 	counter(m.shakes, p.fingerprint.Load(), "fingerprint")
 	counter(m.shakes, p.unshaken.Load(), "failed")
+	counter(m.webDropped, p.handedLost.Load(), "packets")
+	counter(m.webDropped, p.tcpRefused.Load(), "connections")
 	gauge(m.webTCP, int(p.tcpConns.Load()))
 }
 

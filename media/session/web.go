@@ -59,10 +59,10 @@ type webPort struct {
 
 // webPublished is what a scrape reads.
 type webPublished struct {
-	ok, bad, flooded               atomic.Uint64 // checks
-	shaken, fingerprint, unshaken  atomic.Uint64 // handshakes
-	tcpConns                       atomic.Int64
-	tcpRefused, handed, handedLost atomic.Uint64
+	ok, bad, flooded              atomic.Uint64 // checks
+	shaken, fingerprint, unshaken atomic.Uint64 // handshakes
+	tcpConns                      atomic.Int64
+	tcpRefused, handedLost        atomic.Uint64 // connections; packets for another worker that had no room
 }
 
 // newWebPort binds the port; nothing is read before start.
@@ -133,9 +133,7 @@ func (x *webPort) take(b []byte, p secure.Path, now time.Time) []byte {
 	case at == nil: // it moves
 		x.published.handedLost.Add(1)
 	default:
-		if at.hand(l, b, p) {
-			x.published.handed.Add(1)
-		} else {
+		if !at.hand(l, b, p) {
 			x.published.handedLost.Add(1)
 		}
 	}
