@@ -45,6 +45,8 @@ type cli struct {
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
 	Report    reportCmd    `cmd:"" help:"Figures: service level, waits, handling, occupancy."`
+	Simulate  simulateCmd  `cmd:"" help:"Play traffic against queues and agents on virtual time; compare two configurations."`
+	Staff     staffCmd     `cmd:"" help:"How many agents so many calls need (Erlang C, Erlang A)."`
 	Status    statusCmd    `cmd:"" help:"What the server is doing."`
 	Reload    reloadCmd    `cmd:"" help:"Have the server read its node file again."`
 	Drain     drainCmd     `cmd:"" help:"Stop new calls, let running ones end, then stop the server."`

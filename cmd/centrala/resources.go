@@ -116,13 +116,17 @@ type applyCmd struct {
 	Documents []string `arg:"" help:"Files or folders of YAML documents, - for standard input."`
 	DryRun    bool     `help:"Check against the live state and show the changes, change nothing."`
 	Prune     bool     `help:"Remove resources that the documents do not name."`
+	Simulate  string   `help:"Change nothing: show what the change would have done on a past day (yesterday, today or 2026-11-22)." placeholder:"DAY"`
 }
 
 func (applyCmd) Help() string {
-	return "All documents are checked together against the live state, and take effect at once or not at all.\n\nExamples:\n  centrala apply queues.yaml flows/\n  centrala export > all.yaml; edit all.yaml; centrala apply --dry-run --prune all.yaml"
+	return "All documents are checked together against the live state, and take effect at once or not at all.\n\nExamples:\n  centrala apply queues.yaml flows/\n  centrala export > all.yaml; edit all.yaml; centrala apply --dry-run --prune all.yaml\n  centrala apply --simulate yesterday queues.yaml"
 }
 
-func (k applyCmd) Run(c *cli) error {
+func (k applyCmd) Run(ctx context.Context, c *cli) error {
+	if k.Simulate != "" {
+		return k.simulateApply(ctx, c)
+	}
 	return k.apply(c, k.Documents, api.ApplyOptions{Dry: k.DryRun, Prune: k.Prune})
 }
 

@@ -9,6 +9,7 @@
 package erlang
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -283,4 +284,21 @@ func (d Demand) Agents(g Target) (Performance, error) {
 // shrinkage (0 to below 1) of the paid time goes to breaks, training and absence.
 func Scheduled(n int, shrinkage float64) int {
 	return int(math.Ceil(float64(n)/(1-shrinkage) - 1e-9))
+}
+
+// MarshalJSON writes times without end as null: JSON has no infinity.
+func (p Performance) MarshalJSON() ([]byte, error) {
+	finite := func(v float64) *float64 {
+		if math.IsInf(v, 0) {
+			return nil
+		}
+		return &v
+	}
+	type plain Performance
+	return json.Marshal(struct {
+		plain
+		ASA   *float64 `json:"asa_s"`
+		Wait  *float64 `json:"wait_s"`
+		Queue *float64 `json:"queue"`
+	}{plain(p), finite(p.ASA), finite(p.Wait), finite(p.Queue)})
 }

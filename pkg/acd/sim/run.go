@@ -25,6 +25,10 @@ type Options struct {
 	// Considered is how many candidates the engine writes down for a choice; 0 = 1.
 	// It changes no choice.
 	Considered int
+	// Known are the agents of the configuration that the shifts were made for: agents
+	// whom it does not have are taken to be there from the first log-in to the last
+	// log-out of all. nil = who has no shift is not there.
+	Known []acd.Agent
 	// Watch is told every event of the journal; nil = nobody.
 	Watch func(event.Event)
 }
@@ -127,6 +131,7 @@ type world struct {
 	steps   int
 	unknown map[string]int // queues that are not there
 	faults  int
+	notes   []string
 	cut     int // who still waited or talked at the very end
 }
 
@@ -208,12 +213,26 @@ func (w *world) people(cfg acd.Configure) error {
 			w.shift(int32(i), sh.From.D(), until(sh.To), sh.Device, sh.Away, sh.Busy)
 		}
 	}
-	if len(s.Shifts) == 0 {
-		for i := range w.agents {
-			if !hired[w.agents[i].name] {
-				w.shift(int32(i), 0, end, "", nil, nil)
-			}
+	from, to := time.Duration(0), end
+	if len(s.Shifts) > 0 {
+		from, to = Forever, 0
+		for _, sh := range s.Shifts {
+			from, to = min(from, sh.From.D()), max(to, until(sh.To))
 		}
+	}
+	for i := range w.agents {
+		name := w.agents[i].name
+		is := func(a acd.Agent) bool { return a.Name == name }
+		if hired[name] || len(w.agents[i].spans) > 0 {
+			continue
+		}
+		if len(s.Shifts) > 0 {
+			if w.o.Known == nil || slices.ContainsFunc(w.o.Known, is) {
+				continue
+			}
+			w.notes = append(w.notes, fmt.Sprintf("agent %q is new: taken to be there from %s to %s", name, w.at(from).Format("15:04"), w.at(to).Format("15:04")))
+		}
+		w.shift(int32(i), from, to, "", nil, nil)
 	}
 	return nil
 }
@@ -584,7 +603,7 @@ func (w *world) result(cfg acd.Configure) *Result {
 	r := w.book.Result(w.o.Name)
 	r.Seed, r.Steps = w.t.Seed, w.steps
 	r.Calls = len(w.t.calls)
-	r.Notes = append(r.Notes, w.t.Notes...)
+	r.Notes = append(append(r.Notes, w.t.Notes...), w.notes...)
 	for _, q := range sortedKeys(w.unknown) {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d callers wanted queue %q, which is not there: they are in no figure", w.unknown[q], q))
 	}
