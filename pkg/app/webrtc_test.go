@@ -259,3 +259,39 @@ func TestBrowserWithoutAPort(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestBrowserTransfers: a call goes from a page to a phone and back, and then three
+// are in a conference, the page among them.
+func TestBrowserTransfers(t *testing.T) {
+	o := newWebOffice(t)
+	o.carol = o.desk(carol, carolTone)
+	a := o.call(o.anna, "201")
+	b := o.webRings()
+	o.isUp(a, o.anna)
+	o.webHears(b, annaTone)
+	o.hears(a, bobTone)
+	o.command(a, "transfer", "202")
+	c := o.answers(o.carol)
+	o.talk(a, o.anna, c, o.carol)
+	select {
+	case <-b.Gone():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the page is still in the call")
+	}
+	o.command(a, "transfer", "201")
+	b = o.webRings()
+	o.over(c)
+	o.webHears(b, annaTone)
+	o.hears(a, bobTone)
+	o.command(a, "conference", "202")
+	c = o.answers(o.carol)
+	o.hears(a, bobTone, carolTone)
+	o.hears(c, annaTone, bobTone)
+	o.webHears(b, annaTone)
+	o.webHears(b, carolTone)
+	hangUp(a)
+	hangUp(c)
+	if err := b.Hangup(within(t)); err != nil {
+		t.Log(err) // the call may have ended it before
+	}
+}
