@@ -231,6 +231,16 @@ func (c *cli) printComparison(cmp *sim.Comparison, asJSON, agents bool) error {
 	return nil
 }
 
+// newFaults are those that a change brings. What stands in the store was checked
+// with prompts and files that are not at hand without the node file.
+func newFaults(base, changed *resource.Set) error {
+	was := map[string]bool{}
+	for _, f := range resource.Check(base, app.NewFlowChecker(base, "")) {
+		was[f.Error()] = true
+	}
+	return resource.Errors(slices.DeleteFunc(resource.Check(changed, app.NewFlowChecker(changed, "")), func(f resource.Fault) bool { return was[f.Error()] }))
+}
+
 // simulateApply is apply --simulate: the changes, and what they would have done.
 func (k applyCmd) simulateApply(ctx context.Context, c *cli) error {
 	if slices.Contains(k.Documents, "-") {
@@ -259,7 +269,7 @@ func (k applyCmd) simulateApply(ctx context.Context, c *cli) error {
 		for _, ch := range resource.Diff(base, s.changed) {
 			fmt.Fprintln(quiet.out, ch)
 		}
-		if err := resource.Errors(resource.Check(s.changed, app.NewFlowChecker(s.changed, ""))); err != nil {
+		if err := newFaults(base, s.changed); err != nil {
 			return err
 		}
 	}
