@@ -15,7 +15,7 @@ TEST_PACKAGES := sip-tester baresip python3
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race fuzz torture lint vet fmt fmt-check generate generate-check opus prompts e2e selftest load bench docs docker deps check clean
+.PHONY: help build run test unit race fuzz torture simulate-random lint vet fmt fmt-check generate generate-check opus prompts e2e selftest load bench docs docker deps check clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,9 @@ fuzz: ## Every fuzz target for FUZZTIME
 
 torture: ## A million mutated SIP and SDP messages against a running stack (SIP_SEED=number for others)
 	SIP_TORTURE=$(or $(N),1000000) $(GO) test -count=1 -timeout 30m -run '^TestMillion$$' -v ./pkg/sip
+
+simulate-random: ## Ten million random events against random queues and agents, audited: make simulate-random EVENTS=10000000 SEED=1
+	STORM_EVENTS=$(or $(EVENTS),10000000) STORM_SEED=$(or $(SEED),1) $(GO) test -count=1 -timeout 120m -run '^TestStorm$$' -v ./pkg/acd/sim $(ARGS)
 
 vet:
 	$(GO) vet ./...
