@@ -140,9 +140,9 @@ func (o *owner) shield(l *legHandle, n sdp.Negotiated, p *session.Params) {
 
 // plainAgain dials a leg a second time without SRTP, when the phone refused our
 // offer with it and the policy lets it be without. True: it rings again.
-func (o *owner) plainAgain(l *legHandle, ev sip.Failed) bool {
+func (o *owner) plainAgain(l *legHandle, code int) bool {
 	p := &l.local.Protection
-	if l.local.Web != nil || !p.Offer || p.Required || l.agreed || ev.Code != 488 && ev.Code != 606 && ev.Code != 415 {
+	if l.local.Web != nil || !p.Offer || p.Required || l.agreed || code != 488 && code != 606 && code != 415 {
 		return false
 	}
 	p.Offer = false

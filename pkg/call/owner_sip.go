@@ -31,14 +31,19 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		if len(ev.SDP) > 0 || !l.agreed {
 			if err := o.accept(i, ev.SDP); err != nil {
 				o.log.Warn("answer not usable", zap.Int("leg", i), zap.Error(err))
-				l.dialog.End(`SIP;cause=488;text="Not Acceptable Here"`)
+				refused := l.dialog
+				again := o.plainAgain(l, 488) // some answer 200 with a refused stream instead
+				refused.End(`SIP;cause=488;text="Not Acceptable Here"`)
+				if again {
+					return
+				}
 				o.step(LegRefused{Leg: i, Code: 488, Reason: event.ReasonNoCodec})
 				return
 			}
 		}
 		o.step(LegPickedUp{i})
 	case sip.Failed:
-		if o.plainAgain(l, ev) {
+		if o.plainAgain(l, ev.Code) {
 			return
 		}
 		o.mgr.trunkFailed(o.tenant, l, ev)
