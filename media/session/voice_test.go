@@ -451,3 +451,35 @@ func FuzzTranscode(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkTranscode is one packet each way between two codecs: fifty of them are
+// a second of a call.
+func BenchmarkTranscode(b *testing.B) {
+	for _, c := range [][2]codec.ID{{codec.Opus, codec.PCMA}, {codec.G722, codec.PCMA}, {codec.Opus, codec.G722}, {codec.PCMU, codec.PCMA}, {codec.Opus, codec.Opus}} {
+		b.Run(fmt.Sprintf("%v-%v", c[0], c[1]), func(b *testing.B) {
+			s := newScore(b)
+			x, y := s.leg(addrA, c[0]), s.leg(addrB, c[1])
+			p, q := s.voiced(x, c[0]), s.voiced(y, c[1])
+			x.rtp, y.rtp = nullConn{}, nullConn{}
+			p.Bridge(q.Leg)
+			s.run()
+			var there, back [][]byte
+			for range 500 {
+				there, back = append(there, p.say(600)), append(back, q.say(900))
+			}
+			b.ReportAllocs()
+			i, buf := 0, make([]byte, 1600)
+			send := func(v *voiced, packet []byte) {
+				n := copy(buf, packet)
+				rtp.PutHeader(buf, uint8(v.id), rtp.Stamp{SSRC: v.ssrc, TS: v.ts, Seq: v.seq})
+				v.ts, v.seq = v.ts+v.ticks, v.seq+1
+				v.Receive(nil, buf[:n], v.from, s.now)
+			}
+			for ; b.Loop(); i++ {
+				send(p, there[i%len(there)])
+				send(q, back[i%len(back)])
+				s.now = s.now.Add(20 * time.Millisecond)
+			}
+		})
+	}
+}
