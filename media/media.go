@@ -1,8 +1,9 @@
 // Package media holds the words that every room of media shares: the clock, the
 // frame and the payload sizes of narrow-band telephony. It does no I/O, holds no
 // state and starts no goroutine. The rooms: rtp (packets, statistics), dtmf
-// (telephone-events and tones), codec (G.711), play (clips), record (files),
-// port (sockets and the loops that serve them), session (legs of calls).
+// (telephone-events and tones), codec (G.711, G.722, Opus), resample (rates), play
+// (clips), record (files), port (sockets and the loops that serve them), session
+// (legs of calls).
 package media
 
 import "time"
