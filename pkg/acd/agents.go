@@ -87,6 +87,9 @@ func (e *Engine) logIn(ev LogIn) {
 		case a.offer != nil || len(a.calls) > 0:
 			e.verdict = fmt.Errorf("%w: agent %q: on a call; log in from another device after it", ErrRefused, a.Name)
 			return
+		case a.m.State != agent.Offline:
+			e.verdict = fmt.Errorf("%w: agent %q: logged in at %q; log out there first", ErrRefused, a.Name, a.device)
+			return
 		case a.leaving:
 		default:
 			for _, other := range e.onDevice[ev.Device] {

@@ -305,6 +305,9 @@ func (e *Engine) change(a *agentRec, ev agent.Event, f agent.Facts, reason, by s
 				c.Queue, c.CallID = a.lastCall.q, a.lastCall.callID
 			}
 		}
+		if was.State == agent.Offline && a.device != a.Device {
+			c.Device = a.device
+		}
 		e.emit(c)
 	}
 	a.weigh(e.now, a.m.State == agent.OnCall || a.m.State == agent.WrapUp)

@@ -164,7 +164,12 @@ func (h *house) QueueMusic(queue string) string {
 }
 
 // AgentOf names the user who takes calls on a device.
-func (h *house) AgentOf(device string) string { return h.agents[device] }
+func (h *house) AgentOf(device string) string {
+	if h.acd == nil {
+		return h.agents[device]
+	}
+	return h.acd.AgentOn(device, h.agents[device])
+}
 
 // Parking is the tenant's settings of parking slots.
 func (h *house) Parking() (time.Duration, int) {

@@ -164,6 +164,7 @@ func (a *App) Apply(ctx context.Context, docs []resource.Document, o api.ApplyOp
 	if err := resource.Errors(res.Faults); err != nil {
 		return res, fmt.Errorf("%w: the documents have faults", api.ErrInvalid)
 	}
+	res.Faults = append(res.Faults, a.stranded(ctx, next)...)
 	if o.Dry || len(res.Changes) == 0 {
 		return res, nil
 	}

@@ -1,8 +1,13 @@
 package app
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/resource"
@@ -61,6 +66,41 @@ func acdQueue(name string, q *resource.QueueSpec) acd.Queue {
 	}
 	for _, t := range q.Tiers {
 		out.Tiers = append(out.Tiers, acd.Tier{Rank: t.Rank, After: t.After.D()})
+	}
+	return out
+}
+
+// stranded warns of callers who wait now and whom a change would leave without
+// anybody to serve them. A queue engine that does not answer warns of nothing.
+func (a *App) stranded(ctx context.Context, next *resource.Set) []resource.Fault {
+	var out []resource.Fault
+	for _, tenant := range slices.Sorted(maps.Keys(a.dispatchers)) {
+		h := &house{spec: next.Tenants[tenant], queues: map[string]*resource.QueueSpec{}, users: map[string]*resource.UserSpec{}}
+		if h.spec == nil {
+			h.spec = &resource.TenantSpec{}
+		}
+		for k, q := range next.Queues {
+			if k.Tenant == tenant {
+				h.queues[k.Name] = q
+			}
+		}
+		for k, u := range next.Users {
+			if k.Tenant == tenant {
+				h.users[k.Name] = u
+			}
+		}
+		list, err := a.dispatchers[tenant].Stranded(ctx, h.acdConfig())
+		if err != nil {
+			a.log.Warn("waiting callers could not be checked against the change", zap.String("tenant", tenant), zap.Error(err))
+			continue
+		}
+		for _, s := range list {
+			msg := fmt.Sprintf("%d waiting now would lose their last agent: nobody who is logged in would fit", s.Callers)
+			if s.Why == acd.StrandedQueueGone {
+				msg = fmt.Sprintf("%d waiting now would be sent away: the queue goes", s.Callers)
+			}
+			out = append(out, resource.Fault{Path: fmt.Sprintf("queue %q", s.Queue), Message: msg, Warning: true})
+		}
 	}
 	return out
 }

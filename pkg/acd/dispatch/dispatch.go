@@ -64,6 +64,10 @@ type Dispatcher struct {
 	startup sync.Once
 	ending  sync.Once
 	running atomic.Bool
+	// Who has logged in from another device than the configured one: few, read by
+	// every call.
+	seated sync.Map // device -> agent
+	seats  sync.Map // agent -> device
 
 	// Owner only: whoever holds turn.
 	turn  chan struct{} // a mutex, of a kind that tests on virtual time can wait for
@@ -263,6 +267,15 @@ func (d *Dispatcher) Explain(ctx context.Context, callID string) (dec event.Deci
 	}}
 	err = ask(ctx, d, m, reply, func(a answer) error { dec, ok = a.d, a.ok; return nil })
 	return dec, ok, err
+}
+
+// Stranded tells which waiting callers would lose their last agent if next were
+// configured; see acd.Engine.Stranded.
+func (d *Dispatcher) Stranded(ctx context.Context, next acd.Configure) (list []acd.Stranded, err error) {
+	reply := make(chan []acd.Stranded, 1)
+	m := message{query: func(e *acd.Engine) { reply <- e.Stranded(next) }}
+	err = ask(ctx, d, m, reply, func(got []acd.Stranded) error { list = got; return nil })
+	return list, err
 }
 
 func ask[T any](ctx context.Context, d *Dispatcher, m message, reply <-chan T, take func(T) error) error {
@@ -477,7 +490,27 @@ func (d *Dispatcher) tell(callID string, f acd.Effect) bool {
 	return sink != nil
 }
 
+// AgentOn names the agent whose calls a device's are: who is logged in from it
+// today, else the one whom it is configured for, unless that agent sits elsewhere.
+func (d *Dispatcher) AgentOn(device, configured string) string {
+	if a, ok := d.seated.Load(device); ok {
+		return a.(string)
+	}
+	if _, away := d.seats.Load(configured); away {
+		return ""
+	}
+	return configured
+}
+
 func (d *Dispatcher) agentChanged(f acd.AgentChanged) {
+	if f.Device != "" {
+		d.seated.Store(f.Device, f.Agent)
+		d.seats.Store(f.Agent, f.Device)
+	} else if f.To == agent.Offline.String() {
+		if dev, ok := d.seats.LoadAndDelete(f.Agent); ok {
+			d.seated.Delete(dev)
+		}
+	}
 	if f.By != acd.BySystem || f.Reason != "" {
 		d.log.Info("agent changed state", zap.String("agent", f.Agent), zap.String("from", f.From), zap.String("state", f.To),
 			zap.String("reason", f.Reason), zap.String("by", f.By))
