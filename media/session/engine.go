@@ -43,8 +43,9 @@ type Engine struct {
 	cfg     Config
 	log     *zap.Logger
 	ports   *port.Pool
-	kernel  *kernel // nil: all packets go through us
-	io      IO      // in use; under mu
+	formers []*former // by pair of ports; each is its present leg's
+	kernel  *kernel   // nil: all packets go through us
+	io      IO        // in use; under mu
 	workers []*worker
 	metrics *metrics
 	web     *webPort      // nil: no browsers
@@ -89,7 +90,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, log: cfg.Log, ports: ports}
+	e := &Engine{cfg: cfg, log: cfg.Log, ports: ports, formers: make([]*former, (int(cfg.PortMax)-int(cfg.PortMin))/2+1)}
 	for range cfg.Workers {
 		w, err := newWorker(e)
 		if err != nil {
@@ -219,6 +220,7 @@ func (e *Engine) Open(o LegOptions) (*Leg, error) {
 	l := e.newLeg(o)
 	l.addr, l.port = netip.AddrPortFrom(e.cfg.AdvertisedIP, pair.Port), pair.Port
 	l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = pair.RTP, pair.RTCP, pair.RTP, pair.RTCP
+	l.former = e.formerOf(pair.Port)
 	if !l.w.post(l.open, true) {
 		pair.Close()
 		e.ports.Give(pair, time.Now())

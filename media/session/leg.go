@@ -69,6 +69,7 @@ type Leg struct {
 	remote  netip.AddrPort // the last usable Params.Remote: hold by 0.0.0.0 does not change it
 	set     time.Time      // when remote was last set
 	src     netip.AddrPort
+	former  *former // senders of the port's earlier calls
 	dest    port.Dest
 	control port.Dest // RTCP
 	canSend bool
@@ -310,6 +311,9 @@ func (l *Leg) close(now time.Time) {
 	} else {
 		// The sockets may serve another leg from now on: this one must not reach them.
 		l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = gone{}, gone{}, nil, nil
+		if ssrc, ok := l.in.SSRC(); ok {
+			l.former.add(l.src, ssrc)
+		}
 		w.e.ports.Give(pair, now)
 	}
 	w.publish()
@@ -402,7 +406,7 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	var p rtp.Packet
 	bad := len(b) > media.MaxPacket || rtp.Parse(b, &p) != nil
-	if !known && (bad || !l.learn(from, p.PT, now)) {
+	if !known && (bad || !l.learn(from, &p, now)) {
 		l.strangers++
 		w.count.strangers++
 		return
@@ -489,8 +493,8 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 
 // learn decides about a packet from an address that is not l.src: once, before
 // the signalled address has spoken, it may take its place.
-func (l *Leg) learn(from netip.AddrPort, pt uint8, now time.Time) bool {
-	if !l.mayLearn(from, pt, now) {
+func (l *Leg) learn(from netip.AddrPort, p *rtp.Packet, now time.Time) bool {
+	if !l.mayLearn(from, p.PT, now) || from != l.remote && l.former.knows(from, p.SSRC) {
 		return false
 	}
 	l.pull()
