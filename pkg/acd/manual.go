@@ -58,6 +58,9 @@ func (e *Engine) assign(ev Assign) {
 		patience = pushPatience
 	}
 	c.sticky, c.patience = a, e.now+int64(min(patience, maxDuration))
+	if c.q.MaxWait > 0 && c.limit.pos < 0 {
+		e.arm(&c.limit, c.patience) // past the longest wait while a phone rang: now as long as was given
+	}
 	e.hold = false
 	e.wait(c, "assigned")
 	e.serveAll(back)
