@@ -56,9 +56,9 @@ func (p *Pair) quiet() bool {
 }
 
 const (
-	// maxKept bounds the pairs whose sockets stay open while nobody uses them: as
-	// many as 25 calls a second of two legs use up while they rest, and more.
-	maxKept = 512
+	// maxKept bounds the pairs whose sockets stay open while nobody uses them: what
+	// 250 calls a second of two legs leave behind in the time that a pair rests.
+	maxKept = 1024
 	// maxLooks bounds how many kept pairs a Take looks at.
 	maxLooks = 4
 )
