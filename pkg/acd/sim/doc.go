@@ -11,6 +11,6 @@
 // configuration's doing and not luck's.
 //
 // The package is pure: no clock, no I/O, no goroutine; one seed gives the same
-// bytes on every machine. It is not a model of telephony: codecs, flows and menus
+// bytes (on one processor architecture). It is not a model of telephony: codecs, flows and menus
 // are not in it, a caller begins at the queue.
 package sim
