@@ -210,10 +210,11 @@ func TestBrowsersToPhones(t *testing.T) {
 		pages, phones = append(pages, c), append(phones, p)
 	}
 	h.hears("the phone", phones[0], callerTone, agentTone)
-	before, at := h.cpu(), time.Now()
+	before, at, packets := h.cpu(), time.Now(), h.metric("centrala_media_packets_total")
 	h.eventually(time.Duration(seconds+10)*time.Second, "the time is over", func() bool { return time.Since(at) > time.Duration(seconds)*time.Second })
 	spent, talked := h.cpu()-before, time.Since(at).Seconds()*float64(calls)
-	t.Logf("%d calls between pages and phones: %.2f ms of CPU for a second of a call", calls, spent.Seconds()*1000/talked)
+	moved := h.metric("centrala_media_packets_total") - packets // in and out
+	t.Logf("%d calls between pages and phones: %.2f ms of CPU and %.0f packets, in and out, for a second of a call", calls, spent.Seconds()*1000/talked, moved/talked)
 	for i, c := range pages {
 		if pcm := c.Heard(time.Second); !robot.Hears(pcm, agentTone) || !robot.Quiet(pcm, callerTone) {
 			t.Errorf("page %d does not hear its phone", i)
