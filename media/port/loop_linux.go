@@ -49,13 +49,10 @@ func Listen(addr netip.AddrPort) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media: udp socket: %w", err)
 	}
-	var sa unix.Sockaddr = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: v4(ip)}
-	if ip.Is6() {
-		sa = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: ip.As16()}
-	}
-	if err := unix.Bind(fd, sa); err != nil {
+	sa := sockaddr(ip, addr.Port())
+	if _, _, errno := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&sa.sa[0])), uintptr(sa.len)); errno != 0 {
 		unix.Close(fd)
-		return nil, fmt.Errorf("media: bind udp %v: %w", addr, err)
+		return nil, fmt.Errorf("media: bind udp %v: %w", addr, errno)
 	}
 	s := &Socket{fd: fd, v6: ip.Is6(), local: netip.AddrPortFrom(ip, addr.Port())}
 	if addr.Port() == 0 {
@@ -72,19 +69,32 @@ func Listen(addr netip.AddrPort) (*Socket, error) {
 		}
 	}
 	// A refused mark costs quality in a busy network, not the call.
+	level, option := uintptr(unix.IPPROTO_IP), uintptr(unix.IP_TOS)
 	if s.v6 {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscpEF)
-	} else {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, dscpEF)
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
 	}
+	mark := int32(dscpEF)
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), level, option, uintptr(unsafe.Pointer(&mark)), unsafe.Sizeof(mark), 0)
 	return s, nil
 }
 
-func v4(ip netip.Addr) [4]byte {
-	if ip.Is4() {
-		return ip.As4()
+// sockaddr is ip and port in the form the system takes.
+func sockaddr(ip netip.Addr, port uint16) (d Dest) {
+	binary.BigEndian.PutUint16(d.sa[2:], port)
+	if ip.Is6() {
+		binary.NativeEndian.PutUint16(d.sa[:], unix.AF_INET6)
+		a := ip.As16()
+		copy(d.sa[8:], a[:])
+		d.len = unix.SizeofSockaddrInet6
+		return d
 	}
-	return [4]byte{}
+	binary.NativeEndian.PutUint16(d.sa[:], unix.AF_INET)
+	if ip.IsValid() {
+		a := ip.As4()
+		copy(d.sa[4:], a[:])
+	}
+	d.len = unix.SizeofSockaddrInet4
+	return d
 }
 
 // Local is the address bound.
@@ -97,22 +107,13 @@ func (s *Socket) Dest(addr netip.AddrPort) (d Dest, ok bool) {
 	if !ip.IsValid() || ip.IsUnspecified() || addr.Port() == 0 {
 		return d, false
 	}
-	binary.BigEndian.PutUint16(d.sa[2:], addr.Port())
-	if !s.v6 {
-		if !ip.Unmap().Is4() {
-			return d, false
-		}
-		binary.NativeEndian.PutUint16(d.sa[:], unix.AF_INET)
-		a := ip.Unmap().As4()
-		copy(d.sa[4:], a[:])
-		d.len = unix.SizeofSockaddrInet4
-		return d, true
+	if s.v6 {
+		return sockaddr(netip.AddrFrom16(ip.As16()), addr.Port()), true
 	}
-	binary.NativeEndian.PutUint16(d.sa[:], unix.AF_INET6)
-	a := ip.As16()
-	copy(d.sa[8:], a[:])
-	d.len = unix.SizeofSockaddrInet6
-	return d, true
+	if !ip.Unmap().Is4() {
+		return d, false
+	}
+	return sockaddr(ip.Unmap(), addr.Port()), true
 }
 
 // Send sends b to d; false when the system did not take it (buffer full, no
