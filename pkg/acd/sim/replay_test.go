@@ -70,7 +70,9 @@ func shopConfig() acd.Configure {
 // would differ call by call.)
 func TestReplayOfADay(t *testing.T) {
 	cfg := shopConfig()
-	first, journal := record(t, parse(t, shop), cfg, 11)
+	given := parse(t, shop)
+	given.OnlyLength = true
+	first, journal := record(t, given, cfg, 11)
 	from := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	again := NewReplay(from, from.Add(4*time.Hour))
 	for _, e := range journal {

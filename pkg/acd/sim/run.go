@@ -127,6 +127,7 @@ type world struct {
 	queues  map[string]*acd.Queue
 	again   []acd.Event
 	waiting int
+	staying []int32 // agents who leave once nobody waits
 	talking int
 	steps   int
 	unknown map[string]int // queues that are not there
@@ -252,7 +253,11 @@ func (w *world) shift(who int32, from, to time.Duration, device string, away, bu
 	for _, x := range busy {
 		w.plan(x.From.D(), evBusy, who, add(span{from: x.From.D(), to: x.To.D()}))
 	}
-	w.plan(to, evLogOut, who, 0)
+	stays := int32(0)
+	if to == w.t.Length {
+		stays = 1
+	}
+	w.plan(to, evLogOut, who, stays)
 }
 
 // play is the loop: the engine's deadlines, the callers who come, and what the
@@ -384,6 +389,10 @@ func (w *world) happens(h happening) {
 			w.step(acd.SetNotReady{Agent: a.name, Reason: "away", By: acd.ByAPI})
 		}
 	case evLogOut:
+		if h.nr == 1 && w.waiting > 0 { // the end, and callers wait still
+			w.staying = append(w.staying, h.who)
+			return
+		}
 		a.in = false
 		w.step(acd.LogOut{Agent: a.name, Reason: "shift", By: acd.ByAPI})
 	case evAway:
@@ -501,7 +510,12 @@ func (w *world) left(f acd.LeftQueue) {
 	i := w.byCall[f.CallID]
 	s := &w.state[i]
 	s.waiting = false
-	w.waiting--
+	if w.waiting--; w.waiting == 0 {
+		for _, who := range w.staying {
+			w.plan(w.now, evLogOut, who, 1)
+		}
+		w.staying = w.staying[:0]
+	}
 	w.write(f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent})
 	if f.Outcome != acd.LeftAnswered {
 		w.gone(f.CallID)
