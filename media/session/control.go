@@ -183,6 +183,7 @@ func (l *Leg) receiveRTCP(b []byte, from netip.AddrPort, now time.Time) {
 		r.lsr, r.lsrAt, r.lsrSSRC = told.MidNTP, now, told.SRSSRC
 	}
 	if told.RR {
+		l.expectLoss(told.Fraction)
 		sent := int64(l.sent) // never more than there was
 		r.remoteLost = min(max(int64(told.Lost), -sent), sent)
 		r.remoteJitter = time.Duration(min(told.Jitter, 1<<24)) * time.Second / time.Duration(l.p.Law.ClockRate())

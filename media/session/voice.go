@@ -277,6 +277,16 @@ func (l *Leg) say(now time.Time, ssrc, at uint32, rate int, pcm []int16) {
 	}
 }
 
+// expectLoss tells the encoder how many of 256 packets the peer has lost lately, so
+// that it spends as much on copies of lost frames as they are worth.
+func (l *Leg) expectLoss(of256 uint8) {
+	if m := l.mouth; m != nil && l.p.Coding.FEC {
+		if e, ok := m.enc.(interface{ SetLoss(percent int) }); ok {
+			e.SetLoss(max(l.p.Coding.Loss, int(of256)*100/256))
+		}
+	}
+}
+
 // utter sends 20 ms of linear sound of ours at narrow: w.pcm or c.pcm.
 func (l *Leg) utter(now time.Time, pcm []int16) {
 	if l.p.Law.Valid() {

@@ -483,3 +483,34 @@ func BenchmarkTranscode(b *testing.B) {
 		})
 	}
 }
+
+// lossy is an encoder that remembers what loss it was told.
+type lossy struct {
+	codec.Encoder
+	told int
+}
+
+func (l *lossy) SetLoss(percent int) { l.told = percent }
+
+// TestLossReachesTheEncoder: a receiver report of the peer, but never below what is
+// taken for granted, and not when the peer cannot use copies.
+func TestLossReachesTheEncoder(t *testing.T) {
+	s := newScore(t)
+	v := s.voiced(s.leg(addrA, codec.Opus), codec.Opus)
+	enc := &lossy{told: -1}
+	v.mouthOf(8000).enc = enc
+	for _, c := range []struct {
+		fec      bool
+		fraction uint8
+		want     int
+	}{{true, 51, 19}, {true, 0, 5}, {true, 255, 99}, {false, 128, -1}} {
+		enc.told = -1
+		v.Leg.p.Coding.FEC = c.fec
+		b := rtp.AppendReport(nil, rtp.Sender{SSRC: v.ssrc, CNAME: "x"}, rtp.Block{SSRC: v.line.SSRC(), FractionLost: c.fraction}, true, false)
+		v.receiveRTCP(b, v.from, s.now)
+		if enc.told != c.want {
+			t.Errorf("%+v: told %d", c, enc.told)
+		}
+		s.pass(time.Second)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/centrala/centrala/media/codec/opus"
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
@@ -221,6 +222,7 @@ func (a *App) startMedia(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.log.Debug("opus", zap.Bool("system_library", opus.Native()))
 	e, err := session.New(session.Config{Web: web, BindIP: bind, AdvertisedIP: advertised, PortMin: uint16(m.PortMin), PortMax: uint16(m.PortMax),
 		IO: session.IO(m.IO), Workers: m.Workers, RTPTimeout: never(m.RTPTimeout), HoldTimeout: m.HoldTimeout.D(),
 		Log: a.log.Named("media"), Registerer: a.opts.Registerer})
