@@ -342,6 +342,7 @@ const (
 // nameExcluded names some of those left out, each with the reason.
 func (e *Engine) nameExcluded(c *caller, d *event.Decision) {
 	looked := 0
+	d.ExcludedAgents = make([]event.Excluded, 0, maxExcluded)
 	add := func(a *agentRec, why string) {
 		if len(d.ExcludedAgents) < maxExcluded {
 			d.ExcludedAgents = append(d.ExcludedAgents, event.Excluded{Agent: a.Name, Why: why})
