@@ -135,6 +135,15 @@ func TestSimulateFaults(t *testing.T) {
 			t.Errorf("%s: exit %d, want %q in\n%s%s", row.name, code, row.say, out, errOut)
 		}
 	}
+	nobody := filepath.Join(dir, "nobody")
+	for _, args := range [][]string{{"simulate", "--day", "yesterday", "--data", nobody}, {"apply", "--simulate", "yesterday", "--data", nobody, write(t, dir, "q.yaml", "kind: queue\nname: q\nspec: {members: [{agent: a}]}\n")}} {
+		if code, out, errOut := command(args...); code != exitNoServer || !strings.Contains(errOut, "not running") {
+			t.Errorf("%v: exit %d\n%s%s", args, code, out, errOut)
+		}
+	}
+	if _, err := os.Stat(nobody); err == nil {
+		t.Error("a data folder was made")
+	}
 	for _, args := range [][]string{{"simulate"}, {"simulate", "x.yaml", "--day", "today"}, {"staff", "--calls", "10", "--aht", "3m", "--service-level", "80"},
 		{"staff", "--calls", "10", "--aht", "3m", "--shrinkage", "100%"}, {"staff", "--calls", "10", "--aht", "-3m"}, {"apply", "--simulate", "today", "-"}} {
 		if code, out, errOut := command(args...); code != exitUsage {

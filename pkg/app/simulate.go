@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
@@ -126,8 +124,8 @@ func OfflineTraffic(ctx context.Context, configFile, data, tenant, day string) (
 		}
 	}
 	cfg.Rebase(data)
-	if _, err := os.Stat(cfg.StorePath()); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%s: no data of a server there: %w", cfg.StorePath(), api.ErrNotFound)
+	if _, err := os.Stat(cfg.StorePath()); err != nil { // Open would make one
+		return nil, nil, fmt.Errorf("%s: no data of a server there: %w", cfg.StorePath(), err)
 	}
 	s, err := store.Open(ctx, cfg.StorePath(), store.Options{Log: zap.NewNop()})
 	if err != nil {

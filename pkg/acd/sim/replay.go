@@ -63,7 +63,6 @@ type replayCall struct {
 type replayAgent struct {
 	state   string
 	since   time.Time
-	by      string
 	reason  string
 	shifts  []Shift
 	open    bool // the last shift runs
@@ -252,7 +251,7 @@ func (r *Replay) agentChanged(at time.Time, b event.AgentStateChanged) {
 	if b.To != a.state {
 		a.state, a.since = b.To, at
 	}
-	a.reason, a.by = b.Reason, b.By
+	a.reason = b.Reason
 }
 
 func (r *Replay) logIn(a *replayAgent, at time.Time, name, device string) {
