@@ -102,11 +102,17 @@ func (s *Set) open(name, lang string) (io.ReadCloser, string, error) {
 	return s.openBuiltIn(name, lang)
 }
 
+// siteFormats are the names a site's own prompts may end in, in the order looked
+// for; what they hold is known by their content.
+var siteFormats = [...]string{".wav", ".flac", ".opus", ".ogg", ".mp3"}
+
 func (s *Set) openBuiltIn(name, lang string) (io.ReadCloser, string, error) {
 	if s.site != "" {
-		rc, key, err := s.openSite(filepath.Join(lang, name+".wav"))
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return rc, key, err
+		for _, ext := range siteFormats {
+			rc, key, err := s.openSite(filepath.Join(lang, name+ext))
+			if err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return rc, key, err
+			}
 		}
 	}
 	if s.embedded == nil {

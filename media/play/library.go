@@ -11,7 +11,8 @@ import (
 // longest are forgotten first (those who play them keep them alive). Methods
 // may be called from any goroutine.
 type Library struct {
-	max int64
+	max      int64
+	loudness float64 // 0: clips stay as they are
 
 	mu      sync.Mutex
 	used    int64
@@ -27,11 +28,12 @@ type entry struct {
 	err   error
 }
 
-// NewLibrary returns a cache that keeps at most maxBytes of clips, counting
-// linear sound and all encodings (44 kB a second, 76 with wideband sound). A clip larger than that is
-// still returned, but not kept.
-func NewLibrary(maxBytes int64) *Library {
-	return &Library{max: maxBytes, entries: map[string]*list.Element{}, recent: list.New(), loading: map[string]*entry{}}
+// NewLibrary returns a cache that keeps at most maxBytes of clips, counting linear
+// sound and all encodings (44 kB a second, 76 with wideband sound). A clip larger
+// than that is still returned, but not kept. Clips are brought to loudness in
+// LUFS (see Clip.Even); 0 leaves them as they are.
+func NewLibrary(maxBytes int64, loudness float64) *Library {
+	return &Library{max: maxBytes, loudness: loudness, entries: map[string]*list.Element{}, recent: list.New(), loading: map[string]*entry{}}
 }
 
 // Get returns the clip of key. When it is not cached, open is called, the file
@@ -54,7 +56,9 @@ func (l *Library) Get(key string, open func() (io.ReadCloser, error)) (*Clip, er
 	l.loading[key] = e
 	l.mu.Unlock()
 	defer l.loaded(e) // also when open panics, so that nobody waits for ever
-	e.clip, e.err = load(key, open)
+	if e.clip, e.err = load(key, open); e.err == nil && l.loudness != 0 {
+		e.clip = e.clip.Even(l.loudness)
+	}
 	return e.clip, e.err
 }
 

@@ -284,6 +284,14 @@ func (h *house) Clip(name, language string) (*play.Clip, error) {
 	return c, nil
 }
 
+// ClipInMemory is Clip when it has been asked for before, or nil.
+func (h *house) ClipInMemory(name, language string) *play.Clip {
+	if c, ok := h.clips.Load(clipKey{name, language}); ok {
+		return c.(*play.Clip)
+	}
+	return nil
+}
+
 // directory is every tenant at one revision, and what SIP asks about: accounts
 // and trunks by address. It never changes.
 type directory struct {

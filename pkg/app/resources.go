@@ -72,7 +72,7 @@ func promptSet(s *resource.Set, tenant, promptsDir string) *prompt.Set {
 // startResources loads the resources. An empty store takes those that the node
 // file names, all or none.
 func (a *App) startResources(ctx context.Context) error {
-	a.library = play.NewLibrary(promptCache)
+	a.library = play.NewLibrary(promptCache, float64(a.cfg.Prompts.Loudness))
 	a.onStop("acd", func(ctx context.Context) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()

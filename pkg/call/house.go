@@ -31,6 +31,8 @@ type House interface {
 	Trunk(name string) *Trunk
 	// Clip is a prompt's audio in a language, ready to play.
 	Clip(name, language string) (*play.Clip, error)
+	// ClipInMemory is Clip without waiting for a disk: nil when it must be read first.
+	ClipInMemory(name, language string) *play.Clip
 	ACD() *dispatch.Dispatcher
 	Language() string
 }

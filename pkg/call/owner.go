@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/secure"
 	"github.com/centrala/centrala/media/session"
@@ -80,6 +81,8 @@ type legHandle struct {
 	agent     string          // who sits there
 	gone      bool
 
+	awaits uint64 // the Play whose clips are being read; 0: none
+
 	// owner is the call that the leg belongs to now; what its dialog and its
 	// stream say goes there. index is the leg's number in that call (owner only).
 	owner atomic.Pointer[owner]
@@ -132,6 +135,12 @@ type (
 	}
 	snapshotRequest struct{ reply chan<- State }
 	timeUp          struct{}
+	clipsRead       struct {
+		leg   *legHandle
+		play  PlayPhrases
+		clips []*play.Clip
+		err   error
+	}
 )
 
 func groupOf(callID string) uint64 {
@@ -243,6 +252,10 @@ func (o *owner) handle(v any) {
 		o.joinRequested(v)
 	case command:
 		o.command(v)
+	case clipsRead:
+		if v.leg.owner.Load() == o { // else it was given away, and hears what its new call plays
+			o.clipsRead(v)
+		}
 	case timeUp:
 		o.armed = time.Time{}
 		o.fireTimers(time.Now())

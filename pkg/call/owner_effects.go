@@ -39,14 +39,17 @@ func (o *owner) carryOut(e Effect) {
 	case PlayPhrases:
 		o.playPhrases(e)
 	case PlayClip:
+		o.forgetAwaited(e.Leg)
 		if m := o.media(e.Leg); m != nil {
 			m.Play(session.Play{ID: e.ID, Clips: []*play.Clip{e.Clip}, Loop: e.Loop})
 		}
 	case StopPlay:
+		o.forgetAwaited(e.Leg)
 		if m := o.media(e.Leg); m != nil {
 			m.StopPlay()
 		}
 	case EchoLeg:
+		o.forgetAwaited(e.Leg)
 		if m := o.media(e.Leg); m != nil {
 			m.Echo(e.On)
 		}
@@ -55,6 +58,7 @@ func (o *owner) carryOut(e Effect) {
 			m.SendDigits(string(rune(e.Digit)))
 		}
 	case BridgeLegs:
+		o.forgetAwaited(e.A, e.B)
 		if a, b := o.media(e.A), o.media(e.B); a != nil && b != nil {
 			a.Bridge(b)
 			o.unify(e.A, e.B)
@@ -78,6 +82,9 @@ func (o *owner) carryOut(e Effect) {
 			m.Record(nil, record.Left)
 		}
 	case Confer:
+		for _, l := range o.legs {
+			l.awaits = 0
+		}
 		o.confer(e)
 	case AnswerTransfer:
 		o.answerTransfer(e)
@@ -155,23 +162,64 @@ func reasonHeader(why string) string {
 	return why
 }
 
+// playPhrases plays prompts. Those not in memory are read on a goroutine of their
+// own, and play when they are there, unless the leg hears something else by then.
 func (o *owner) playPhrases(e PlayPhrases) {
-	m := o.media(e.Leg)
-	if m == nil {
+	l := o.leg(e.Leg)
+	if l == nil || l.media == nil {
 		return
 	}
+	clips := make([]*play.Clip, 0, len(e.Phrases))
+	for _, p := range e.Phrases {
+		c := o.house.ClipInMemory(p.Name, e.Language)
+		if c == nil {
+			l.media.StopPlay()
+			l.awaits = e.ID
+			go o.load(l, e)
+			return
+		}
+		clips = append(clips, c)
+	}
+	l.awaits = 0
+	l.media.Play(session.Play{ID: e.ID, Clips: clips, Loop: e.Loop, Offset: e.Offset})
+}
+
+// load reads the clips of e. Its own goroutine.
+func (o *owner) load(l *legHandle, e PlayPhrases) {
 	clips := make([]*play.Clip, 0, len(e.Phrases))
 	for _, p := range e.Phrases {
 		c, err := o.house.Clip(p.Name, e.Language)
 		if err != nil {
 			o.log.Warn("prompt not playable", zap.String("prompt", p.Name), zap.String("language", e.Language), zap.Error(err))
 			o.mgr.metrics.promptFaults.Inc()
-			o.then(PlayFailed{e.Leg, e.ID, err})
+			o.post(clipsRead{l, e, nil, err})
 			return
 		}
 		clips = append(clips, c)
 	}
-	m.Play(session.Play{ID: e.ID, Clips: clips, Loop: e.Loop, Offset: e.Offset})
+	o.post(clipsRead{l, e, clips, nil})
+}
+
+// clipsRead plays what load has read.
+func (o *owner) clipsRead(r clipsRead) {
+	if r.leg.awaits != r.play.ID || r.leg.media == nil || o.leg(r.play.Leg) != r.leg {
+		return // it hears something else, or has gone
+	}
+	r.leg.awaits = 0
+	if r.err != nil {
+		o.step(PlayFailed{r.play.Leg, r.play.ID, r.err})
+		return
+	}
+	r.leg.media.Play(session.Play{ID: r.play.ID, Clips: r.clips, Loop: r.play.Loop, Offset: r.play.Offset})
+}
+
+// forgetAwaited: the legs hear something else from now on.
+func (o *owner) forgetAwaited(legs ...int) {
+	for _, i := range legs {
+		if l := o.leg(i); l != nil {
+			l.awaits = 0
+		}
+	}
 }
 
 func (o *owner) startRecording(e StartRecording) {

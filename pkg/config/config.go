@@ -189,7 +189,8 @@ type Recordings struct {
 
 // Prompts configures where prompts come from.
 type Prompts struct {
-	Dir string `yaml:"dir" default:"prompts" doc:"Folder of the site's own prompts (LANGUAGE/NAME.wav), taken before the built-in ones. May be absent."`
+	Dir      string `yaml:"dir" default:"prompts" doc:"Folder of the site's own prompts (LANGUAGE/NAME.wav, or .flac, .opus, .ogg with Opus, .mp3), taken before the built-in ones. May be absent."`
+	Loudness int    `yaml:"loudness" default:"-21" min:"-40" max:"0" doc:"LUFS (EBU R 128) that prompts and music are brought to, so that none is louder than the next. 0: as they are."`
 }
 
 // Log configures logging.
