@@ -3,32 +3,12 @@ package play
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/centrala/centrala/media/codec"
-	"github.com/centrala/centrala/media/resample"
-)
-
-// MaxClip is the longest clip Load accepts.
-const MaxClip = 15 * time.Minute
-
-// maxSkipped bounds the chunks other than sound that Load reads over (cover
-// pictures and the like).
-const maxSkipped = 16 << 20
-
-// Errors that callers tell apart; all are wrapped with the clip's name.
-var (
-	// ErrFormat: not a WAV file that Load understands.
-	ErrFormat = errors.New("unsupported sound file")
-	// ErrTooLong: longer than MaxClip, or too much that is not sound.
-	ErrTooLong = errors.New("sound file too long")
-	// ErrEmpty: a well-formed file without a sample.
-	ErrEmpty = errors.New("sound file holds no sound")
 )
 
 // WAVE format tags (RFC 2361 and mmreg.h).
@@ -39,24 +19,6 @@ const (
 	tagMuLaw      = 7
 	tagExtensible = 0xFFFE
 )
-
-// rates that Load accepts, in Hz.
-var rates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 96000}
-
-// Load reads a WAV file: PCM of 8, 16, 24 or 32 bits, 32-bit float or G.711, mono
-// or stereo (mixed down), 8 to 96 kHz, and returns it as mono at 8 kHz, and at 16 kHz
-// too when the file has that much. Memory grows
-// with the sound read, never with what a header claims; at most MaxClip. A file
-// that ends early gives what is there. Errors wrap ErrFormat, ErrTooLong,
-// ErrEmpty or the reader's.
-func Load(r io.Reader, name string) (*Clip, error) {
-	c, err := readWAV(bufio.NewReaderSize(r, 1<<15))
-	if err != nil {
-		return nil, fmt.Errorf("play: %q: %w", name, err)
-	}
-	c.name = name
-	return c, nil
-}
 
 // wavFormat is what the fmt chunk says.
 type wavFormat struct {
@@ -143,8 +105,8 @@ func readFormat(r io.Reader, size int64) (*wavFormat, error) {
 		return nil, fmt.Errorf("%w: %d bits a sample with format tag %d, want one of %v", ErrFormat, bits, f.tag, want)
 	case f.channels != 1 && f.channels != 2:
 		return nil, fmt.Errorf("%w: %d channels, want 1 or 2", ErrFormat, f.channels)
-	case !slices.Contains(rates, f.rate):
-		return nil, fmt.Errorf("%w: %d Hz, want one of %v", ErrFormat, f.rate, rates)
+	case checkRate(f.rate) != nil:
+		return nil, checkRate(f.rate)
 	case align != f.channels*bits/8:
 		return nil, fmt.Errorf("%w: block of %d bytes for %d channels of %d bits", ErrFormat, align, f.channels, bits)
 	}
@@ -168,70 +130,22 @@ func readData(r *bufio.Reader, f *wavFormat, size int64) (*Clip, error) {
 	default:
 		src = io.LimitReader(r, size)
 	}
-	const maxSamples = int64(MaxClip/time.Second) * narrow
 	block := f.bytes * f.channels
-	low := newTrack(f.rate, narrow)
-	var high *track
-	if f.rate >= wide {
-		high = newTrack(f.rate, wide)
-	}
+	sound := newSound(f.rate)
 	buf, mono := make([]byte, 1<<12*block), make([]float32, 1<<12)
 	for {
 		n, err := io.ReadFull(src, buf)
 		n -= n % block
-		x := f.mix(mono, buf[:n])
-		low.push(x)
-		if high != nil {
-			high.push(x)
-		}
-		if int64(len(low.pcm)) > maxSamples {
-			return nil, fmt.Errorf("%w: more than %v", ErrTooLong, MaxClip)
+		if err := sound.push(f.mix(mono, buf[:n])); err != nil {
+			return nil, err
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			break
+			return sound.clip()
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	c := newClip("", low.finish())
-	if c.samples == 0 {
-		return nil, ErrEmpty
-	}
-	if high != nil {
-		c.widen(high.finish())
-	}
-	return c, nil
-}
-
-// track is a file's sound at one rate.
-type track struct {
-	file *resample.File // nil: at that rate already
-	pcm  []int16
-}
-
-func newTrack(from, to int) *track {
-	if from == to {
-		return new(track)
-	}
-	return &track{file: resample.NewFile(from, to)}
-}
-
-func (t *track) push(x []float32) {
-	if t.file != nil {
-		t.pcm = t.file.Push(t.pcm, x)
-		return
-	}
-	for _, s := range x {
-		t.pcm = append(t.pcm, clamp16(float64(s)))
-	}
-}
-
-func (t *track) finish() []int16 {
-	if t.file != nil {
-		t.pcm = t.file.Finish(t.pcm)
-	}
-	return t.pcm
 }
 
 // mix decodes whole blocks into dst on the scale of 16 bits, the mean of the
@@ -279,12 +193,4 @@ func g711(l codec.Law, b []byte) float32 {
 	var s [1]int16
 	codec.Decode(l, s[:], b[:1])
 	return float32(s[0])
-}
-
-// short words an early end of the file; other errors pass.
-func short(err error, where string) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("%w: ends within %s", ErrFormat, where)
-	}
-	return err
 }
