@@ -540,7 +540,12 @@ func (w *world) gone(callID string) {
 // ring decides what a phone does with an offer: by the seed, the call and how many
 // offers it had, so that luck is the same under every configuration.
 func (w *world) ring(o acd.Offer) {
-	i, who := w.byCall[o.CallID], int32(w.byName[o.Agent])
+	i, there := w.byCall[o.CallID]
+	if !there { // nobody would answer: as the dispatcher does for a call without an owner
+		w.again = append(w.again, acd.Gone{CallID: o.CallID})
+		return
+	}
+	who := int32(w.byName[o.Agent])
 	s, a, p := &w.state[i], &w.agents[who], &w.t.Scenario.Phones
 	r := fork(w.t.Seed, forOffer, uint64(i), uint64(s.offers))
 	s.offers++
