@@ -325,7 +325,7 @@ func (c *Conference) frame(now time.Time) {
 // send sends m its mix of this frame.
 func (c *Conference) send(now time.Time, m *member) {
 	l := m.l
-	if l.player.active || l.digits.Active() || l.tone.active {
+	if l.player.active || l.digits.Active() || l.tone.active || l.machine.talking {
 		return // heard instead; the leg's own tick sends it
 	}
 	if !l.canSend {

@@ -110,7 +110,8 @@ func (l *Leg) fold(t bpf.Tally) {
 func fastable(l, d *Leg, law codec.Law) bool {
 	return l.fast.flow != nil && d.rtpSocket != nil && l.guard == nil && d.guard == nil &&
 		l.peer == d && l.member == nil && l.p.Recv && d.canSend && law == d.p.Law && law.Octets() &&
-		!d.player.active && !d.digits.Active() && !d.tone.active && !d.comfort.active
+		!d.player.active && !d.digits.Active() && !d.tone.active && !d.comfort.active &&
+		l.machine.ears == nil && d.machine.voice == nil
 }
 
 // offer lets the kernel take the packets that follow p, which has just been passed on

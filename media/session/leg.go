@@ -91,6 +91,7 @@ type Leg struct {
 	member  *member // in a conference
 	rec     *record.Recording
 	channel record.Channel
+	machine machine
 
 	first    bool // FirstPacket was told
 	timedOut bool // TimedOut was told
@@ -298,7 +299,7 @@ func (l *Leg) close(now time.Time) {
 	l.reports.countLost(l)
 	w.deactivate(l)
 	l.closed = true
-	l.rec, l.player = nil, player{}
+	l.rec, l.player, l.machine = nil, player{}, machine{}
 	pair := port.Pair{Port: l.port, RTP: l.rtpSocket, RTCP: l.rtcpSocket}
 	for _, s := range []*port.Socket{l.rtpSocket, l.rtcpSocket} {
 		if s != nil {
@@ -568,7 +569,7 @@ func (l *Leg) relay(now time.Time, b []byte, p *rtp.Packet, pt uint8, dur uint32
 
 // mayRelay tells whether another leg is heard on l just now.
 func (l *Leg) mayRelay() bool {
-	return l.canSend && !l.player.active && !l.digits.Active() && !l.tone.active
+	return l.canSend && !l.player.active && !l.digits.Active() && !l.tone.active && !l.machine.talking
 }
 
 func (l *Leg) send(packet []byte) {

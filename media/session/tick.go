@@ -146,6 +146,7 @@ func (l *Leg) tick(now time.Time, frames int) {
 			l.tickTone(now)
 		case l.player.active:
 			l.tickPlay(now)
+		case l.machine.voice != nil && l.tickVoice(now):
 		case l.comfort.active:
 			l.tickComfort(now)
 		case l.seam.open:
@@ -153,7 +154,7 @@ func (l *Leg) tick(now time.Time, frames int) {
 		}
 	}
 	_, down := l.keys.Active()
-	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active && !l.seam.open {
+	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active && !l.seam.open && l.machine.voice == nil {
 		l.w.deactivate(l)
 		l.skip = 0
 	}

@@ -72,7 +72,7 @@ func meetingRate(from, to codec.ID) int {
 
 // needsSound tells whether what l receives in id must be decoded.
 func (l *Leg) needsSound(id codec.ID) bool {
-	if !id.Valid() && (l.rec != nil || l.member != nil) {
+	if !id.Valid() && (l.rec != nil || l.member != nil) || l.machine.ears != nil {
 		return true
 	}
 	return l.transcodes(id)
@@ -95,6 +95,9 @@ func (l *Leg) hear(now time.Time, id codec.ID, p *rtp.Packet, payload []byte) {
 	if l.transcodes(id) {
 		rate = meetingRate(id, l.peer.p.Law)
 	}
+	if l.machine.wide {
+		rate = id.Rate(wide)
+	}
 	e := l.ear
 	if e == nil || e.id != id || e.rate != rate {
 		dec, err := codec.NewDecoder(id, rate)
@@ -103,7 +106,11 @@ func (l *Leg) hear(now time.Time, id codec.ID, p *rtp.Packet, payload []byte) {
 			l.w.e.log.Error("sound cannot be decoded", zap.Stringer("codec", id), zap.Error(err))
 			return
 		}
-		e = &hearing{id: id, rate: rate, dec: dec}
+		at := uint32(0)
+		if e != nil {
+			at = e.at // who listens goes on where the old one was
+		}
+		e = &hearing{id: id, rate: rate, dec: dec, at: at}
 		if rate != narrow {
 			e.down = resample.NewStream(rate, narrow)
 		}
@@ -191,12 +198,16 @@ func (l *Leg) sounds(now time.Time, ssrc uint32, pcm []int16) {
 	e, w := l.ear, l.w
 	at := e.at
 	e.at += uint32(len(pcm) * narrow / e.rate)
-	if l.rec != nil && !e.id.Valid() || l.member != nil {
+	if k := &l.machine; k.ears != nil {
+		k.ears.Hear(now, k.track, k.fresh, e.rate, at, pcm)
+		k.fresh = false
+	}
+	if !e.id.Valid() && (l.rec != nil || l.member != nil) { // G.711 goes there as it is
 		low := pcm
 		if e.down != nil {
 			low = w.low[:e.down.Process(w.low[:], pcm)]
 		}
-		if l.rec != nil && !e.id.Valid() {
+		if l.rec != nil {
 			l.rec.WritePCM(l.channel, now, ssrc, at, low)
 		}
 		if l.member != nil {
