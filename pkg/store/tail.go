@@ -22,13 +22,22 @@ type tail struct {
 // begin notes what was committed before this process.
 func (t *tail) begin(last uint64) { t.last = last }
 
-// add keeps what a transaction has committed.
+// commit carries out do, which commits rows, and keeps them when it did. Who sees a
+// row in the file finds it here: newest waits meanwhile.
+func (t *tail) commit(rows []row, do func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := do(); err != nil {
+		return err
+	}
+	t.add(rows)
+	return nil
+}
+
 func (t *tail) add(rows []row) {
 	if len(rows) == 0 {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.ring == nil {
 		t.ring, t.first = make([]event.Event, tailSize), rows[0].event.Seq
 	}

@@ -135,7 +135,6 @@ func (s *Store) commit(batch []op) bool {
 			s.note(err)
 			s.metrics.events.Add(float64(len(w.rows)))
 			s.seq += uint64(len(w.rows))
-			s.tail.add(w.rows)
 			for i, o := range batch {
 				if o.done == nil {
 					continue
@@ -339,7 +338,11 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 			return nil, false, fmt.Errorf("store: savepoint: %w", err)
 		}
 	}
-	if _, err := s.conn.ExecContext(ctx, `COMMIT`); err != nil {
+	err = s.tail.commit(w.rows, func() error {
+		_, err := s.conn.ExecContext(ctx, `COMMIT`)
+		return err
+	})
+	if err != nil {
 		return nil, false, fmt.Errorf("store: commit: %w", err)
 	}
 	return results, durable, nil
