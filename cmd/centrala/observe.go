@@ -49,6 +49,8 @@ type callCmd struct {
 	Push       callPushCmd       `cmd:"" help:"Give a waiting caller to an agent, out of turn: centrala call push ID bob."`
 	Pull       callPullCmd       `cmd:"" help:"Let an agent take a waiting caller, out of turn, ready or not."`
 	Priority   callPriorityCmd   `cmd:"" help:"Change a waiting caller's priority: centrala call priority ID 5."`
+	Supervise  callSuperviseCmd  `cmd:"" help:"Listen to a live call from a supervisor's phone, whisper to the agent or barge in: centrala call supervise ID whisper --device desk9; without --device changes who listens, off ends it."`
+	Play       callPlayCmd       `cmd:"" help:"Play a prompt to one side of a live call: centrala call play ID caller legal_notice; without a prompt stops it."`
 	Hangup     callHangupCmd     `cmd:"" help:"End a live call."`
 	Transfer   callTransferCmd   `cmd:"" help:"Let the agent's partner talk to somebody else: centrala call transfer ID 202."`
 	Conference callConferenceCmd `cmd:"" help:"Ring a further party into the conversation."`
@@ -221,6 +223,18 @@ func why(records []event.Record) []string {
 			} else {
 				out = append(out, fmt.Sprintf("leg %d came over from call %s", b.Leg, b.FromCall))
 			}
+		case event.SupervisionStarted:
+			out = append(out, fmt.Sprintf("%s listened to %s from device %s as leg %d (%s) by %s", dash(b.User), dash(b.Agent), b.Device, b.Leg, b.Mode, b.By))
+		case event.SupervisionChanged:
+			out = append(out, fmt.Sprintf("%s went over from %s to %s by %s", dash(b.User), b.Was, b.Mode, b.By))
+		case event.SupervisionEnded:
+			out = append(out, fmt.Sprintf("%s stopped listening after %s: %s", dash(b.User), seconds(b.LastedMs), strings.ReplaceAll(b.Reason, "_", " ")))
+		case event.SupervisionRefused:
+			out = append(out, fmt.Sprintf("%s at device %s wanted to listen to %s (%s) by %s; refused with %d", dash(b.User), b.Device, dash(b.Agent), b.Mode, b.By, b.Code))
+		case event.AnnouncementStarted:
+			out = append(out, fmt.Sprintf("prompt %s played to leg %d (%s) by %s", b.Prompt, b.Leg, b.Side, b.By))
+		case event.AnnouncementEnded:
+			out = append(out, fmt.Sprintf("prompt %s to leg %d: %s", b.Prompt, b.Leg, b.Outcome))
 		case event.AudioAlarm:
 			out = append(out, fmt.Sprintf("nothing came from leg %d for %s (%s)", b.Leg, seconds(b.SilentMs), alarmNames[b.Alarm]))
 		case event.AudioCleared:
@@ -312,6 +326,37 @@ type callParkCmd struct {
 
 func (k callParkCmd) Run(c *cli) error {
 	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: "park", Leg: k.Leg, Target: k.Slot, By: "cli"})
+}
+
+type callSuperviseCmd struct {
+	target
+	ID     string `arg:"" help:"Call id."`
+	Mode   string `arg:"" enum:"monitor,whisper,barge,off" help:"monitor, whisper, barge or off."`
+	Device string `help:"The supervisor's phone, which is called."`
+	Leg    int    `default:"-1" help:"Whom to listen to; default the agent's side."`
+}
+
+func (k callSuperviseCmd) Run(c *cli) error {
+	to := k.Mode
+	if k.Device != "" {
+		to += " " + k.Device
+	}
+	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: "supervise", Leg: k.Leg, Target: to, By: "cli"})
+}
+
+type callPlayCmd struct {
+	target
+	ID     string `arg:"" help:"Call id."`
+	Side   string `arg:"" enum:"caller,agent,both" help:"caller, agent or both."`
+	Prompt string `arg:"" optional:"" help:"Prompt; none = stop what plays."`
+}
+
+func (k callPlayCmd) Run(c *cli) error {
+	to := k.Side
+	if k.Prompt != "" {
+		to += " " + k.Prompt
+	}
+	return k.client().CommandCall(context.Background(), k.ID, api.CallCommand{Action: "play", Leg: -1, Target: to, By: "cli"})
 }
 
 func (k callHangupCmd) Run(c *cli) error { return k.client().HangUp(context.Background(), k.ID) }

@@ -16,8 +16,9 @@ import (
 // Role is what a leg hears in a conference and who hears it. The zero value is
 // Talker's.
 type Role struct {
-	mode roleMode
-	to   *Leg
+	mode   roleMode
+	to     *Leg
+	noKeys bool
 }
 
 type roleMode uint8
@@ -36,6 +37,9 @@ func Listener() Role { return Role{mode: listener} }
 
 // Whisper hears all and is heard only by to, as long as that is in the conference.
 func Whisper(to *Leg) Role { return Role{mode: whisper, to: to} }
+
+// WithoutKeys is r for a leg whose keys are for us alone: none is passed on.
+func (r Role) WithoutKeys() Role { r.noKeys = true; return r }
 
 // Conference mixes legs: each hears all others but itself, as their roles allow.
 // Every member is sent a frame each 20 ms, also when all are silent. Its methods
@@ -238,6 +242,9 @@ func (m *member) hears(d *member) bool {
 // key passes a key that m pressed on to those who hear m: as an event of our own,
 // for each has a line and perhaps a tone instead.
 func (m *member) key(now time.Time, key byte) {
+	if m.role.noKeys {
+		return
+	}
 	for _, d := range m.c.members {
 		if m.hears(d) && d.l.digits.Push(string(rune(key))) > 0 {
 			m.c.w.activate(d.l, now)

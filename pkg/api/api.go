@@ -76,7 +76,11 @@ type Ban struct {
 	Strikes int       `json:"strikes"` // bans of this source in a row
 }
 
-// CallCommand is what a call can be asked, as an agent's phone could.
+// CallCommand is what a call can be asked, as an agent's phone could, and two things
+// more: Action "supervise" with Target "monitor", "whisper", "barge" or "off", and
+// after a space the device to be called, unless it changes who listens already; and
+// "play" with Target "caller", "agent" or "both", and after a space the prompt, unless
+// it stops.
 type CallCommand struct {
 	// Action is "transfer", "conference", "hold", "resume", "park" or "record".
 	Action string

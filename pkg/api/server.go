@@ -232,6 +232,8 @@ func (h *HTTP) routes() http.Handler {
 	get("/calls/{id}/why", func(r *http.Request) (any, error) { return h.app.Why(r.Context(), tenant(r), r.PathValue("id")) })
 	post("/calls/{id}/assign", h.assign)
 	post("/calls/{id}/priority", h.priority)
+	post("/calls/{id}/supervise", func(r *http.Request) (any, error) { return struct{}{}, h.supervise(r) }, "by")
+	post("/calls/{id}/play", func(r *http.Request) (any, error) { return struct{}{}, h.play(r) }, "by")
 	get("/queues", func(r *http.Request) (any, error) { return wrap(h.app.Queues(r.Context(), tenant(r))) })
 	get("/trunks", func(r *http.Request) (any, error) { return wrap(h.app.Trunks(r.Context(), tenant(r))) })
 	get("/devices", func(r *http.Request) (any, error) { return wrap(h.app.Devices(r.Context(), tenant(r))) })

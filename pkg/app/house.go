@@ -176,6 +176,20 @@ func (h *house) Parking() (time.Duration, int) {
 	return time.Duration(h.spec.ParkTime), h.spec.ParkSlots
 }
 
+// MaySupervise tells whether a user may listen to calls of a queue in a mode.
+func (h *house) MaySupervise(user, mode, queue string) bool {
+	u := h.users[user]
+	if u == nil {
+		return false
+	}
+	all := slices.Contains(u.Roles, "supervisor") || slices.Contains(u.Roles, "admin")
+	some := all || slices.Contains(u.Roles, "quality") || len(u.MayMonitor) > 0
+	if !some || mode != call.ModeMonitor && !all {
+		return false
+	}
+	return len(u.MayMonitor) == 0 || slices.Contains(u.MayMonitor, "*") || queue != "" && slices.Contains(u.MayMonitor, queue)
+}
+
 // InCallCodes are the codes of a conversation.
 func (h *house) InCallCodes() map[string]string { return h.spec.InCallCodes }
 

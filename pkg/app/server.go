@@ -124,7 +124,12 @@ func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallComm
 			return fmt.Errorf("%w: target %q leads nowhere", api.ErrInvalid, c.Target)
 		}
 		return fmt.Errorf("call %q: %w among the calls in progress", id, api.ErrNotFound)
+	case 486:
+		return fmt.Errorf("%w: call %q is supervised already", api.ErrConflict, id)
 	case 403:
+		if c.Action == "supervise" {
+			return fmt.Errorf("%w: who sits at that device may not listen to this call that way: see roles and may_monitor", api.ErrConflict)
+		}
 		if c.Action == "record" {
 			return fmt.Errorf("%w: call %q: its recording policy does not allow that", api.ErrConflict, id)
 		}
@@ -134,6 +139,12 @@ func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallComm
 	case 504:
 		return context.DeadlineExceeded
 	case 409:
+		if c.Action == "supervise" {
+			return fmt.Errorf("%w: call %q: nobody to listen to there now, or no supervision to change", api.ErrConflict, id)
+		}
+		if c.Action == "play" {
+			return fmt.Errorf("%w: call %q: that side is not in a conversation now, or on hold, or nothing plays there", api.ErrConflict, id)
+		}
 		if c.Action == "record" {
 			return fmt.Errorf("%w: call %q: nothing to %s: see whether it is recorded, and paused, with centrala call show", api.ErrConflict, id, c.Target)
 		}

@@ -86,6 +86,12 @@ type (
 		Legs []int
 		Kept int
 		Left bool
+		// Mixed: what all but Kept say is recorded as a sum; else each leg by itself.
+		Mixed bool
+		// Watch is a supervisor's leg beside them (0 = none), who listens in Mode and
+		// whispers to Agent.
+		Watch, Agent int
+		Mode         string
 	}
 	// StartRecording opens the file and taps the kept leg (left) and the peer
 	// (right, noLeg for nobody yet); StopRecording closes it and RecordingDone follows.
@@ -146,7 +152,8 @@ type (
 	}
 	// AskJoin looks for the call to join: "pickup" Arg an extension, "unpark" Arg
 	// a slot, "replaces" Arg a SIP Call-ID. JoinRefused or LegWanted follows.
-	AskJoin struct{ Kind, Arg string }
+	// "supervise" Arg an extension whose call is listened to in Mode.
+	AskJoin struct{ Kind, Arg, Mode string }
 	// RefuseJoin answers JoinAsked.
 	RefuseJoin struct{ Call string }
 	// ParkOther has the call that a device holds parked; Spoken or JoinRefused
@@ -222,5 +229,6 @@ const (
 	TimerMax                   // cap on the call's length
 	TimerJoin                  // bound on a leg coming over from another call
 	TimerPark                  // the parked caller goes back to who parked
+	TimerWatch                 // bound on a supervisor's phone that rings
 	TimerFlow   TimerID = 1 << 32
 )

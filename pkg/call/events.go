@@ -189,6 +189,14 @@ type (
 		On  bool
 		By  string
 	}
+	// SuperviseAsked: the API wants User to listen to Leg by Device, in Mode; with
+	// Device "" whoever listens changes to Mode, "off" ends it.
+	SuperviseAsked struct {
+		Leg                    int
+		Mode, Device, User, By string
+	}
+	// PlayAsked: Side of the conversation is to hear a prompt; "" stops it.
+	PlayAsked struct{ Side, Prompt, By string }
 	// LegWanted: another call wants a leg of this one: Leg itself, or with
 	// Partner the one that Leg talks to.
 	LegWanted struct {
@@ -216,6 +224,7 @@ type (
 		Kind   string
 		Device string
 		Leg    int
+		Watch  Watch // "supervise": Device's conversation, as whom
 	}
 	// Spoken is the slot in which the other call was parked.
 	Spoken struct{ Slot string }
@@ -270,6 +279,8 @@ func (HoldAsked) callEvent()       {}
 func (CutLeg) callEvent()          {}
 func (CutSoon) callEvent()         {}
 func (LegWanted) callEvent()       {}
+func (SuperviseAsked) callEvent()  {}
+func (PlayAsked) callEvent()       {}
 func (LegGiven) callEvent()        {}
 func (LegNotGiven) callEvent()     {}
 func (JoinAsked) callEvent()       {}

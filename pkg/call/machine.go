@@ -36,6 +36,9 @@ type Rules interface {
 	// Parking is how long a caller waits in a slot before who parked it is rung, and
 	// how many slots there are; zero takes the default.
 	Parking() (wait time.Duration, slots int)
+	// MaySupervise tells whether a user may listen to calls of a queue ("" = of
+	// none) in a mode: ModeMonitor, ModeWhisper or ModeBarge.
+	MaySupervise(user, mode, queue string) bool
 }
 
 // Bounds of one call.
@@ -146,6 +149,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.conferAsked(ev)
 	case HoldAsked:
 		m.holdAsked(ev)
+	case SuperviseAsked:
+		m.superviseAsked(ev)
+	case PlayAsked:
+		m.playAsked(ev)
 	case LegWanted:
 		m.legWanted(ev)
 	case LegGiven:
@@ -204,7 +211,7 @@ func (m *Machine) invited(ev Invited) {
 	}
 	m.journal(started)
 	m.do(SetTimer{TimerMax, s.MaxDuration})
-	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == route.FeatureConference || t.Feature == featureReplaces {
+	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == route.FeatureConference || t.Feature == featureReplaces || superviseModes[t.Feature] != "" {
 		// An agent who dials is not idle: no offer may ring this phone meanwhile.
 		m.occupy(0)
 	}
@@ -244,6 +251,10 @@ func (m *Machine) feature(t route.Target) {
 		return
 	case route.FeatureConference:
 		m.conference()
+		return
+	case route.FeatureMonitor, route.FeatureWhisper, route.FeatureBarge:
+		m.do(AskJoin{Kind: joinSupervise, Arg: t.Arg, Mode: superviseModes[t.Feature]})
+		m.do(SetTimer{TimerJoin, joinBound})
 		return
 	case route.FeaturePickUp, featureReplaces:
 		m.do(AskJoin{Kind: t.Feature, Arg: t.Arg})
@@ -297,6 +308,10 @@ func (m *Machine) lastWords(name string, r event.Result, why event.Reason) {
 }
 
 func (m *Machine) key(ev Key) {
+	if m.watching() && ev.Leg == m.S.Watch.Leg {
+		m.watchKey(ev.Digit)
+		return
+	}
 	m.inCallKey(ev)
 	switch {
 	case ev.Leg == m.S.Kept && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
@@ -314,6 +329,9 @@ func (m *Machine) key(ev Key) {
 }
 
 func (m *Machine) played(ev Played) {
+	if m.announced(ev.Leg, ev.ID, "done") {
+		return
+	}
 	if m.S.Transfer != nil && m.S.Transfer.Late && ev.Leg == m.S.Transfer.Referrer {
 		m.parkerTold()
 		return
@@ -338,6 +356,9 @@ func (m *Machine) played(ev Played) {
 }
 
 func (m *Machine) playFailed(ev PlayFailed) {
+	if m.announced(ev.Leg, ev.ID, "failed") {
+		return
+	}
 	if m.S.Transfer != nil && m.S.Transfer.Late && ev.Leg == m.S.Transfer.Referrer {
 		m.parkerTold()
 		return
@@ -356,6 +377,10 @@ func (m *Machine) playFailed(ev PlayFailed) {
 }
 
 func (m *Machine) silentLeg(ev SilentLeg) {
+	if m.watching() && ev.Leg == m.S.Watch.Leg && !m.holds(ev.Leg) && !m.ending() {
+		m.unwatch(string(event.ReasonMediaTimeout))
+		return
+	}
 	if !m.known(ev.Leg) || m.holds(ev.Leg) || m.ending() || ev.Leg != m.S.Kept && !m.talks(ev.Leg) {
 		return // on hold, or a referrer whom nobody listens to
 	}
@@ -397,6 +422,8 @@ func (m *Machine) timerFired(t TimerID) {
 		m.ringTimeout()
 	case t == TimerJoin:
 		m.joinTimeout()
+	case t == TimerWatch:
+		m.watchTimeout()
 	case t == TimerPark:
 		m.parkTimeout()
 	case t == TimerMax:

@@ -58,6 +58,10 @@ func (m *Machine) nextTarget() {
 }
 
 func (m *Machine) dialStarted(ev DialStarted) {
+	if ev.Offer == watchOffer {
+		m.watchDialled(ev)
+		return
+	}
 	for _, l := range ev.Legs {
 		n := len(m.S.Legs)
 		m.S.Legs = append(m.S.Legs, Leg{Device: l.Device, Trunk: l.Trunk, Number: l.Number, Agent: l.Agent})
@@ -105,6 +109,12 @@ func (o *Offered) note(r event.Reason) {
 }
 
 func (m *Machine) dialFailed(ev DialFailed) {
+	if ev.Offer == watchOffer {
+		if w := m.S.Watch; w != nil && w.Leg == 0 {
+			m.watchLost()
+		}
+		return
+	}
 	if !m.dialled(ev.Offer, ev.Reason) {
 		return
 	}
@@ -173,6 +183,10 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 	if l.State == LegAnswered {
 		return // a dialog answers once
 	}
+	if m.watchRings(ev.Leg) && !m.ending() {
+		m.watchPicked(ev.Leg)
+		return
+	}
 	if !m.inAttempt(ev.Leg) || m.ending() {
 		// Lost the race: CANCEL crossed this 200. Hang up at once.
 		m.endLeg(ev.Leg, "answered elsewhere")
@@ -211,6 +225,10 @@ func (m *Machine) legRefused(ev LegRefused) {
 	}
 	rung := l.State == LegRinging
 	l.State, l.Code, l.Reason = LegEnding, ev.Code, ev.Reason
+	if m.watchRings(ev.Leg) {
+		m.watchLost()
+		return
+	}
 	if !m.inAttempt(ev.Leg) {
 		return
 	}

@@ -22,6 +22,10 @@ func (m *Machine) legGone(ev LegGone) {
 	}
 	switch {
 	case m.ending():
+	case m.watching() && ev.Leg == m.S.Watch.Leg:
+		m.unwatch("left")
+	case m.watchRings(ev.Leg):
+		m.watchLost()
 	case m.S.Phase == Talking && len(m.S.Others) > 0 && m.talks(ev.Leg):
 		m.partyGone(ev.Leg)
 	case ev.Leg == m.S.Kept:
@@ -67,6 +71,8 @@ func (m *Machine) callerGone(ev LegGone, was LegState) {
 
 func (m *Machine) peerGone(ev LegGone) {
 	m.endThird()
+	m.dropWatch("party_left")
+	m.cutAnnouncements()
 	m.release(ev.Leg)
 	m.stopRecording()
 	if ev.Remote && m.S.IVR != nil {
@@ -124,6 +130,8 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 		return
 	}
 	m.endThird()
+	m.endWatch("call_ended")
+	m.cutAnnouncements()
 	m.setVerdict(r, why)
 	waiting := m.S.Phase == Waiting
 	m.S.Phase = Ending
@@ -131,6 +139,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.stopTimer(TimerMax)
 	m.stopTimer(TimerRing)
 	m.stopTimer(TimerJoin)
+	m.stopTimer(TimerWatch)
 	m.leaveSlot()
 	m.S.Joining = nil
 	if t := m.S.Transfer; t != nil {

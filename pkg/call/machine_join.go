@@ -44,6 +44,8 @@ func (m *Machine) joinAsked(ev JoinAsked) {
 	ok := !m.ending() && m.S.Joining == nil
 	switch {
 	case !ok:
+	case ev.Kind == joinSupervise:
+		ok = m.superviseJoin(&ev)
 	case ev.Kind == joinUnpark:
 		ok = m.S.Phase == Parked
 	case ev.Kind == joinPickUp:
@@ -57,7 +59,7 @@ func (m *Machine) joinAsked(ev JoinAsked) {
 		m.do(RefuseJoin{ev.Call})
 		return
 	}
-	m.S.Joining = &Joining{Kind: ev.Kind, Call: ev.Call, Leg: ev.Leg}
+	m.S.Joining = &Joining{Kind: ev.Kind, Call: ev.Call, Leg: ev.Leg, Watch: ev.Watch}
 	m.do(WantLeg{Call: ev.Call})
 	m.do(SetTimer{TimerJoin, joinBound})
 }
@@ -119,6 +121,7 @@ func (m *Machine) legWanted(ev LegWanted) {
 		return
 	}
 	if ev.Partner {
+		m.unwatch("transferred")
 		m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
 	}
 	if ev.Partner && m.wentAway(200) {
@@ -167,6 +170,8 @@ func (m *Machine) legGiven(ev LegGiven) {
 		m.connect(n)
 	case j.Kind == joinConference && (m.talks(j.Leg) || m.alone(j.Leg)):
 		m.thirdJoins(n)
+	case j.Kind == joinSupervise && m.talks(j.Leg) && m.S.Watch == nil:
+		m.watchJoins(n, j.Watch)
 	case j.Kind == featureReplaces && m.talks(j.Leg):
 		m.replace(j.Leg, n)
 	case (j.Kind == joinPickUp || j.Kind == featureReplaces) && m.S.Attempt != nil && m.S.Phase != Talking:
@@ -184,6 +189,7 @@ func (m *Machine) legGiven(ev LegGiven) {
 
 // replace puts leg n in the place of one that talks.
 func (m *Machine) replace(old, n int) {
+	m.unwatch("transferred")
 	m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
 	m.do(UntapLeg{old})
 	if old == m.S.Kept {

@@ -77,13 +77,31 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		for range n {
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "ms")) * time.Millisecond)
 			leg := rapid.IntRange(-1, 4).Draw(rt, "leg")
-			switch rapid.IntRange(0, 26).Draw(rt, "kind") {
+			switch rapid.IntRange(0, 29).Draw(rt, "kind") {
+			case 27:
+				if m.S.Phase != Ended {
+					asked++
+				}
+				mode := rapid.SampledFrom([]string{ModeMonitor, ModeWhisper, ModeBarge, "off"}).Draw(rt, "mode")
+				device := rapid.SampledFrom([]string{"", "209"}).Draw(rt, "device")
+				step(SuperviseAsked{Leg: leg, Mode: mode, Device: device, User: "eve"})
+			case 28:
+				step(JoinAsked{Call: "c2", Kind: joinSupervise, Device: "201", Leg: -1, Watch: Watch{Mode: ModeBarge, User: "eve", Device: "204"}})
+			case 29:
+				if m.S.Phase != Ended {
+					asked++
+				}
+				step(PlayAsked{Side: rapid.SampledFrom([]string{SideCaller, SideAgent, SideBoth}).Draw(rt, "side"), Prompt: rapid.SampledFrom([]string{"", "x"}).Draw(rt, "prompt")})
 			case 0, 1:
 				if len(dials) > 0 { // the owner answers each dial once, in order
 					offer := dials[0]
 					dials = dials[1:]
 					if rapid.Bool().Draw(rt, "reachable") {
-						step(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}, Offer: offer})
+						who := LegInfo{Device: "201", Agent: "bob"}
+						if offer == watchOffer {
+							who = LegInfo{Device: "209", Agent: "eve"}
+						}
+						step(DialStarted{Legs: []LegInfo{who}, Offer: offer})
 					} else {
 						step(DialFailed{Reason: event.ReasonUnreachable, Offer: offer})
 					}
@@ -176,7 +194,7 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 			case 26:
 				step(Spoken{"07"})
 			case 25:
-				step(TimerFired{rapid.SampledFrom([]TimerID{TimerJoin, TimerPark}).Draw(rt, "bound")})
+				step(TimerFired{rapid.SampledFrom([]TimerID{TimerJoin, TimerPark, TimerWatch}).Draw(rt, "bound")})
 			}
 			if m.S.Phase == Talking && (m.S.Legs[m.S.Kept].State != LegAnswered || m.S.Legs[m.S.Peer].State != LegAnswered || m.S.Kept == m.S.Peer) {
 				rt.Fatalf("talks with somebody who is not there: %+v", m.S)

@@ -117,6 +117,8 @@ var recordActions = map[string]func(m *Machine, ev RecordAsked) int{
 		if len(m.S.Others) > 0 {
 			m.do(UntapLeg{m.S.Peer}) // its channel gets the mix of all but the kept leg
 			m.confer(slices.DeleteFunc(m.talkers(), m.holds))
+		} else if m.watching() {
+			m.remix()
 		}
 		return 202
 	},

@@ -48,10 +48,11 @@ func (m *Machine) connect(leg int) {
 // converse joins the sound of the parties as their holds ask, at the beginning
 // of a conversation or after a change of who takes part.
 func (m *Machine) converse() {
+	m.cutAnnouncements()
 	hearing := slices.DeleteFunc(m.talkers(), m.holds)
 	all := 2 + len(m.S.Others)
 	switch {
-	case all > 2:
+	case all > 2 || m.watching():
 		m.confer(hearing)
 	case len(hearing) == 2:
 		m.do(BridgeLegs{m.S.Kept, m.S.Peer})
@@ -69,13 +70,31 @@ func (m *Machine) converse() {
 func (m *Machine) confer(hearing []int) {
 	if len(hearing) < 2 {
 		m.do(Confer{})
+		m.tapWatched(false)
+		if m.watching() {
+			hearing = append(hearing, m.S.Watch.Leg)
+		}
 		m.holdMusic(hearing)
 		return
 	}
 	for _, l := range hearing {
 		m.do(StopPlay{l})
 	}
-	m.do(Confer{Legs: hearing, Kept: m.S.Kept, Left: m.S.KeptRight})
+	c := Confer{Legs: hearing, Kept: m.S.Kept, Left: m.S.KeptRight, Mixed: true}
+	if w := m.S.Watch; m.watching() {
+		m.do(StopPlay{w.Leg})
+		c.Watch, c.Agent, c.Mode = w.Leg, w.Agent, w.Mode
+		if m.holds(w.Leg) {
+			c.Mode = ModeMonitor // what its phone plays meanwhile is for nobody
+		}
+		if len(m.S.Others) == 0 {
+			c.Kept, c.Left, c.Mixed = m.S.Kept+m.S.Peer-w.Agent, m.onLeft(w.Agent), c.Mode == ModeBarge
+			m.tapWatched(c.Mixed)
+		} else if m.S.Recording != "" {
+			m.do(TapLeg{Leg: m.S.Kept, Left: !m.S.KeptRight}) // it may have been in a sum of two
+		}
+	}
+	m.do(c)
 }
 
 // holdMusic: who waits hears music; who holds hears nothing.
@@ -122,11 +141,16 @@ func (m *Machine) holdAsked(ev HoldAsked) {
 
 // rehold follows a change of one leg's hold in the conversation.
 func (m *Machine) rehold(leg int, before bool) {
+	if m.watching() && leg == m.S.Watch.Leg {
+		m.remix()
+		return
+	}
 	if !m.talks(leg) || m.holds(leg) == before {
 		return
 	}
+	m.cutAnnouncements()
 	hearing := slices.DeleteFunc(m.talkers(), m.holds)
-	if len(m.S.Others) > 0 {
+	if len(m.S.Others) > 0 || m.watching() {
 		m.do(StopPlay{leg})
 		m.confer(hearing)
 	} else if len(hearing) == 2 {
@@ -251,6 +275,9 @@ func (m *Machine) endThird() {
 
 // partyGone: one of three or more has left; the others go on.
 func (m *Machine) partyGone(leg int) {
+	if m.S.Watch != nil && m.S.Watch.Agent == leg {
+		m.endWatch("agent_left")
+	}
 	m.release(leg)
 	m.do(UntapLeg{leg})
 	left := slices.DeleteFunc(m.talkers(), func(l int) bool { return l == leg })

@@ -34,6 +34,9 @@ func (r rules) AgentOf(d string) string              { return r.agents[d] }
 func (r rules) InCallCodes() map[string]string       { return r.inCall }
 func (r rules) Parking() (time.Duration, int)        { return r.parkTime, 0 }
 func (r rules) DefaultTarget() string                { return r.defaultTarget }
+func (r rules) MaySupervise(user, mode, queue string) bool {
+	return user == "eve" || user == "quinn" && mode == ModeMonitor && queue == "sales"
+}
 
 var house = rules{
 	record: map[string]resource.Record{"sales": resource.RecordAlways},

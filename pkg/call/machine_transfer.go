@@ -94,6 +94,8 @@ func (m *Machine) beginTransfer(kind string, leg int, to, by, other string, refe
 	}
 	t := &Transfer{Kind: kind, By: by, To: to, Referrer: leg, Device: asked.Device, Queue: m.S.Queue, Refer: refer}
 	m.S.Transfer = t
+	m.unwatch("transferred")
+	m.cutAnnouncements()
 	m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
 	m.do(StopPlay{leg})
 	m.do(UntapLeg{leg})

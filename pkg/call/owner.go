@@ -80,6 +80,7 @@ type legHandle struct {
 	device    string          // counted as in use
 	agent     string          // who sits there
 	gone      bool
+	mixed     bool // in a conference: what its partners say is recorded as a sum
 
 	awaits uint64 // the Play whose clips are being read; 0: none
 

@@ -261,9 +261,7 @@ func (o *owner) stopRecording() {
 	}
 	rec := o.rec
 	o.rec = nil
-	if m := o.media(o.m.S.Kept); o.conf != nil && m != nil {
-		o.conf.Record(m, nil, record.Left)
-	}
+	o.unmix(nil)
 	for i := range o.legs {
 		if m := o.media(i); m != nil {
 			m.Record(nil, record.Left)

@@ -48,6 +48,7 @@ type (
 		kind   string
 		device string
 		asker  string // device of who wants in
+		watch  Watch  // as which supervisor
 		leg    *legHandle
 		next   []*owner
 	}
@@ -177,6 +178,7 @@ func (o *owner) confer(e Confer) {
 		if o.conf != nil {
 			o.conf.Close()
 			o.conf = nil
+			o.unmix(nil)
 		}
 		return
 	}
@@ -190,18 +192,51 @@ func (o *owner) confer(e Confer) {
 			o.conf.Add(m, session.Talker())
 		}
 	}
+	if m := o.media(e.Watch); m != nil && e.Watch != 0 {
+		in[e.Watch] = true
+		o.conf.Add(m, o.watchRole(e))
+	}
 	for i := range o.legs {
 		if m := o.media(i); m != nil && !in[i] {
 			o.conf.Remove(m)
 		}
 	}
-	if m := o.media(e.Kept); m != nil && o.rec != nil {
+	if m := o.media(e.Kept); m != nil && o.rec != nil && e.Mixed {
 		ch := record.Right
 		if e.Left {
 			ch = record.Left
 		}
+		o.unmix(o.legs[e.Kept])
+		o.legs[e.Kept].mixed = true
 		o.conf.Record(m, o.rec, ch)
+	} else {
+		o.unmix(nil)
 	}
+}
+
+// unmix ends the recording of sums, but for one leg's partners.
+func (o *owner) unmix(but *legHandle) {
+	for _, l := range o.legs {
+		if l != but && l.mixed {
+			l.mixed = false
+			if o.conf != nil && l.media != nil {
+				o.conf.Record(l.media, nil, record.Left)
+			}
+		}
+	}
+}
+
+// watchRole is a supervisor's place in the mix. The keys that change it are for
+// nobody's ear.
+func (o *owner) watchRole(e Confer) session.Role {
+	role := session.Listener()
+	switch agent := o.media(e.Agent); {
+	case e.Mode == ModeWhisper && agent != nil:
+		role = session.Whisper(agent)
+	case e.Mode == ModeBarge:
+		role = session.Talker()
+	}
+	return role.WithoutKeys()
 }
 
 // wantLeg asks the owner of another call for a leg.
@@ -323,6 +358,14 @@ func (o *owner) askJoin(e AskJoin) {
 		if p := o.mgr.parked(o.tenant, e.Arg); p != nil {
 			r.next = []*owner{p}
 		}
+	case joinSupervise:
+		asker := o.m.S.Legs[0]
+		r.watch = Watch{Mode: e.Mode, User: asker.Agent, Device: asker.Device, By: "phone"}
+		t, err := o.house.FromDevice(time.Now(), asker.Device, e.Arg)
+		if err == nil && t.Kind == route.Device {
+			r.device = t.Name
+			r.next = o.mgr.callsAt(o.tenant, t.Name, o)
+		}
 	case joinPickUp:
 		t, err := o.house.FromDevice(time.Now(), o.m.S.Legs[0].Device, e.Arg)
 		if err == nil && t.Kind == route.Device {
@@ -353,7 +396,7 @@ func (o *owner) refuseRequest(r joinRequest) { o.askNext(r) }
 
 // joinRequested: another call's caller wants to be a party of ours.
 func (o *owner) joinRequested(r joinRequest) {
-	ev := JoinAsked{Call: r.by.id, Kind: r.kind, Device: r.device, Leg: -1}
+	ev := JoinAsked{Call: r.by.id, Kind: r.kind, Device: r.device, Leg: -1, Watch: r.watch}
 	if r.leg != nil {
 		// A call that rings may be taken by any phone of the house; the place in
 		// a conversation only by its own person (RFC 3891 4).
@@ -384,6 +427,9 @@ type command struct {
 }
 
 func (o *owner) command(c command) {
+	if c.kind == "play" { // of the conversation
+		c.leg = o.m.S.Kept
+	}
 	if c.leg < 0 {
 		c.leg = o.agentSide()
 	}
@@ -398,6 +444,21 @@ func (o *owner) command(c command) {
 	switch c.kind {
 	case "hold", "resume":
 		o.step(HoldAsked{Leg: c.leg, On: c.kind == "hold", By: c.by})
+	case "supervise":
+		mode, device, _ := strings.Cut(c.target, " ")
+		ev := SuperviseAsked{Leg: c.leg, Mode: mode, Device: device, By: c.by}
+		if device != "" {
+			if _, code := o.house.Named("device", device); code != 0 {
+				c.reply <- code
+				o.verdict = nil
+				return
+			}
+			ev.User = o.house.AgentOf(device)
+		}
+		o.step(ev)
+	case "play":
+		side, name, _ := strings.Cut(c.target, " ")
+		o.step(PlayAsked{Side: side, Prompt: name, By: c.by})
 	case "record":
 		o.step(RecordAsked{Action: c.target, By: c.by})
 	case "park":
@@ -521,8 +582,10 @@ func (o *owner) commandTarget(c command) (route.Target, int) {
 }
 
 // Command asks something of a live call of a tenant: kind "transfer", "hold",
-// "resume", "conference", "park" or "record" (target start, stop, pause, resume;
-// 403 when the policy says never). leg -1 means the agent's side. It returns a
+// "resume", "conference", "park", "record" (target start, stop, pause, resume;
+// 403 when the policy says never), "supervise" (target "MODE" or "MODE DEVICE", mode
+// "off" ends; 403 when the user there may not, 486 when another listens already) or
+// "play" (target "SIDE PROMPT", or "SIDE" to stop). leg -1 means the agent's side. It returns a
 // SIP status, 202 when the call has taken it on; 404 when there is no such call.
 func (m *Manager) Command(done <-chan struct{}, tenant, id, kind string, leg int, target, by string) int {
 	o := m.owner(id)

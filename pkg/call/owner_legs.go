@@ -137,7 +137,7 @@ func (o *owner) dialDevice(e DialDevice) {
 		return
 	}
 	headers := []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}
-	if e.Offer != "" {
+	if e.Offer != "" && e.Offer != watchOffer {
 		headers = append(headers, answerHeaders(d.AutoAnswer)...)
 	}
 	var infos []LegInfo

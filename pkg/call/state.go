@@ -94,9 +94,10 @@ type Transfer struct {
 
 // Joining is a leg of another call on its way to this one.
 type Joining struct {
-	Kind string // "attended", "pickup", "unpark", "replaces"
-	Call string // the call that gives it
-	Leg  int    // "replaces": the leg of ours whose place it takes
+	Kind  string // "attended", "pickup", "unpark", "replaces"
+	Call  string // the call that gives it
+	Leg   int    // "replaces": the leg of ours whose place it takes
+	Watch Watch  // "supervise": as which supervisor
 }
 
 // Attempt is one try to reach somebody: the contacts of one device rung
@@ -162,7 +163,10 @@ type State struct {
 	AwayRefer  bool
 	Transfer   *Transfer
 	Joining    *Joining
-	Slot       string // parked in it
+	Watch      *Watch // a supervisor
+	// Announcements play to parties of the conversation.
+	Announcements []Announcement
+	Slot          string // parked in it
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string
 	ParkerLeg int

@@ -209,7 +209,7 @@ func inCallCode(s string) bool {
 }
 
 // Features lists the actions that a feature code may stand for.
-var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park", "pickup", "conference", "dnd_on", "dnd_off"}
+var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park", "pickup", "conference", "dnd_on", "dnd_off", "monitor", "whisper", "barge"}
 
 // Roles lists what a user may be.
 var Roles = []string{"agent", "supervisor", "quality", "admin", "ops"}
@@ -288,6 +288,11 @@ func (c *checker) rates(r ref, list []RateSpec) {
 func (c *checker) user(k Key, u *UserSpec) {
 	r := ref{KindUser, k}
 	c.words(r, "roles", u.Roles, Roles)
+	for i, q := range u.MayMonitor {
+		if q != "*" {
+			exists(c, r, fmt.Sprintf("may_monitor[%d]", i), KindQueue, c.s.Queues, q)
+		}
+	}
 	if u.Device != "" {
 		exists(c, r, "device", KindDevice, c.s.Devices, u.Device)
 	}

@@ -58,6 +58,7 @@ type TenantSpec struct {
 	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
 	// "*9" echo, "*70" park (as a transfer's target, or dialled while a call is on hold; *7001 fetches who is parked in slot 01),
 	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off,
+	// "*90" monitor (*90201 listens to the conversation at extension 201), "*91" whisper, "*92" barge, for who may (see roles),
 	// "*71" conference (set it as the phone's conference address: the phone joins its calls there by REFER).
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
 	// Region is the country whose numbers are dialled without a country code, ISO
@@ -132,10 +133,16 @@ type RateSpec struct {
 
 // UserSpec: a person.
 type UserSpec struct {
-	DisplayName string         `yaml:"display_name,omitempty"`
-	Roles       []string       `yaml:"roles,omitempty"`  // agent, supervisor, quality, admin, ops
-	Device      string         `yaml:"device,omitempty"` // the device on which an agent takes calls
-	Skills      map[string]int `yaml:"skills,omitempty"` // skill -> level 0..10
+	DisplayName string `yaml:"display_name,omitempty"`
+	// Roles: agent, supervisor, quality, admin, ops. Supervisor and admin may listen to
+	// calls, whisper and barge in; quality may listen.
+	Roles []string `yaml:"roles,omitempty"`
+	// MayMonitor names the queues ("*" = every call, also those of no queue) whose calls
+	// the user may listen to. It bounds what the roles allow; without such a role it
+	// gives the right to listen.
+	MayMonitor []string       `yaml:"may_monitor,omitempty"`
+	Device     string         `yaml:"device,omitempty"` // the device on which an agent takes calls
+	Skills     map[string]int `yaml:"skills,omitempty"` // skill -> level 0..10
 	// AlwaysReady: a static agent: logged in and ready from start, as the bench configuration has them.
 	AlwaysReady bool `yaml:"always_ready,omitempty"`
 	// Outside: may call outside numbers through a trunk; prefixes of the dialled number ("" list = none; "*" = all).

@@ -24,10 +24,13 @@ var DefaultFeatureCodes = map[string]string{
 	"*71": FeatureConference,
 	"*78": FeatureDNDOn,
 	"*79": FeatureDNDOff,
+	"*90": FeatureMonitor,
+	"*91": FeatureWhisper,
+	"*92": FeatureBarge,
 }
 
 var features = []string{FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
-	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff}
+	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff, FeatureMonitor, FeatureWhisper, FeatureBarge}
 
 // defaultTrunkRing bounds a call out whose trunk says nothing.
 const defaultTrunkRing = 60 * time.Second
@@ -416,8 +419,12 @@ func (tn *tenant) extension(name string, from *device) Target {
 	return tg
 }
 
+// takesDigits: features whose code is followed by digits.
+var takesDigits = map[string]bool{FeaturePark: true, FeaturePickUp: true, FeatureMonitor: true, FeatureWhisper: true, FeatureBarge: true}
+
 // feature matches a code, the not_ready code with a reason (*44*1), and the
-// codes that take digits right behind them: *7001 a slot, *8201 an extension.
+// codes that take digits right behind them: *7001 a slot, *8201
+// and *90201 an extension.
 func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	if d.International {
 		return Target{}, false
@@ -429,7 +436,7 @@ func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	}
 	for n := len(d.Number) - 1; n > 0; n-- { // the longest code first
 		arg := strings.TrimPrefix(d.Number[n:], "*")
-		if f := tn.codes[d.Number[:n]]; (f == FeaturePark || f == FeaturePickUp) && plain(arg) {
+		if f := tn.codes[d.Number[:n]]; takesDigits[f] && plain(arg) {
 			tg.Feature, tg.Arg = f, arg
 			return tg, true
 		}

@@ -69,6 +69,10 @@ const (
 	FeatureConference = "conference"
 	FeatureDNDOn      = "dnd_on"  // the device takes no calls
 	FeatureDNDOff     = "dnd_off" // it does again
+	// Arg: the extension whose conversation is listened to, by who may.
+	FeatureMonitor = "monitor"
+	FeatureWhisper = "whisper"
+	FeatureBarge   = "barge"
 )
 
 // Target is where a call goes.

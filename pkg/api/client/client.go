@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/centrala/centrala/pkg/api"
@@ -161,6 +162,19 @@ func (c *Client) CommandCall(ctx context.Context, id string, cmd api.CallCommand
 		in["target"] = cmd.Target
 	case "record":
 		path, in["action"] = "recording", cmd.Target
+	case "supervise":
+		mode, device, _ := strings.Cut(cmd.Target, " ")
+		if in["mode"] = mode; device != "" {
+			in["device"] = device
+		}
+	case "play":
+		side, prompt, ok := strings.Cut(cmd.Target, " ")
+		in["side"] = side
+		if ok {
+			in["prompt"] = prompt
+		} else {
+			in["stop"] = true
+		}
 	}
 	if cmd.Leg >= 0 {
 		in["leg"] = cmd.Leg
