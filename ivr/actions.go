@@ -3,6 +3,7 @@ package ivr
 import (
 	"time"
 
+	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/ivr/prompt"
 )
 
@@ -93,6 +94,18 @@ type Echo struct{}
 // StopEcho ends Echo.
 type StopEcho struct{}
 
+// Stream sends the caller's sound to a machine as Spec says, and lets the machine be
+// heard. The call reports StreamDone{ID} when it is over, unless Spec.Wait is false.
+// It is the last action of its step's.
+type Stream struct {
+	ID       uint64
+	Spec     *flow.Stream
+	Language string
+}
+
+// StopStream ends a Stream. No StreamDone is awaited after it.
+type StopStream struct{ ID uint64 }
+
 // Hangup ends the call. Cause is one of flow.Causes; before the answer the call
 // maps it to a final SIP status (normal 603, busy 486, rejected 603,
 // unavailable 480, not_found 404, congestion 503).
@@ -141,6 +154,8 @@ func (Tone) action()       {}
 func (Ring) action()       {}
 func (Echo) action()       {}
 func (StopEcho) action()   {}
+func (Stream) action()     {}
+func (StopStream) action() {}
 func (Hangup) action()     {}
 func (CallFlow) action()   {}
 func (EnterStep) action()  {}
@@ -184,6 +199,14 @@ type DialDone struct {
 	Outcome string
 }
 
+// StreamDone: a Stream is over. Outcome is "ended" when the machine was through, with
+// its Result, else "failed": not reached, lost, or it broke the protocol.
+type StreamDone struct {
+	ID      uint64
+	Outcome string
+	Result  string
+}
+
 // Failed: an action could not be carried out (a prompt could not be opened, a
 // target does not exist). ID is the action's, 0 = whatever runs now.
 type Failed struct {
@@ -197,4 +220,5 @@ func (TimerFired) event() string { return "timer_fired" }
 func (Connected) event() string  { return "connected" }
 func (QueueLeft) event() string  { return "queue_left" }
 func (DialDone) event() string   { return "dial_done" }
+func (StreamDone) event() string { return "stream_done" }
 func (Failed) event() string     { return "failed" }

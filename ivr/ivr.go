@@ -37,6 +37,7 @@ const (
 	PhaseListening Phase = "listening" // a key, or the timer
 	PhaseTimed     Phase = "timed"     // the timer alone: ring, tone, pause
 	PhaseEcho      Phase = "echo"      // the end key, or the timer
+	PhaseStreaming Phase = "streaming" // the machine, the end key, or the timer
 	PhaseQueued    Phase = "queued"    // an agent; keys and a timer may end it
 	PhaseLeaving   Phase = "leaving"   // LeaveQueue was said, QueueLeft is awaited
 	PhaseDialling  Phase = "dialling"  // a called party

@@ -26,6 +26,7 @@ type score struct {
 	schedules map[string]*schedule.Schedule
 	timers    map[uint64]time.Time
 	play      uint64 // the last Play
+	stream    uint64 // the last Stream
 	got       []string
 	journal   []Action // EnterStep, Keyed, Fail, Ignored
 	every     []Action
@@ -106,6 +107,14 @@ func (x *score) take(actions []Action) {
 			x.got = append(x.got, "ring")
 		case Echo:
 			x.got = append(x.got, "echo")
+		case Stream:
+			x.stream = a.ID
+			x.got = append(x.got, fmt.Sprintf("stream %s %v", a.Spec.URL, a.Spec.Wait))
+		case StopStream:
+			if a.ID != x.stream {
+				x.t.Fatalf("stream %d stopped, %d runs", a.ID, x.stream)
+			}
+			x.got = append(x.got, "stop stream")
 		case StopEcho:
 			x.got = append(x.got, "stop echo")
 		case GoDefault:
@@ -575,6 +584,79 @@ steps:
 	x.after(2*time.Second, "stop", "flow other")
 	x.do(TimerFired{1})
 	x.want()
+}
+
+func TestStream(t *testing.T) {
+	const doc = `
+start: listen
+steps:
+  listen: {stream: {url: "wss://text.example.com/in", direction: listen, tracks: [caller, agent], wait: false}, next: robot}
+  robot: {stream: {url: "wss://robot.example.com/talk", for: 2m, end: "0", into: wish, rate: 16000}, next: sort, on: {failed: people, timeout: late}}
+  sort: {branch: [{var: wish, eq: bill, next: bills}], next: bye}
+  bills: {play: [done], next: bye}
+  people: {queue: {name: sales}, next: bye}
+  late: {play: [please_wait], next: people}
+  bye: {hangup: normal}
+`
+	start := func() *score {
+		x := begin(t, doc, caller)
+		x.want("answer", "stream wss://text.example.com/in false", "stream wss://robot.example.com/talk true")
+		return x
+	}
+	x := start()
+	x.press("12") // the robot's
+	x.do(StreamDone{ID: x.stream + 7, Outcome: "ended", Result: "bill"})
+	x.want() // another's
+	x.do(StreamDone{ID: x.stream, Outcome: "ended", Result: "bill"})
+	x.want("play done")
+	x.do(StreamDone{ID: x.stream, Outcome: "ended"})
+	x.want() // told twice
+
+	x = start()
+	x.do(StreamDone{ID: x.stream, Outcome: "ended", Result: "something else"})
+	x.want("hangup normal", "done")
+
+	x = start() // not reached, lost, or it broke the rules
+	x.do(StreamDone{ID: x.stream, Outcome: "failed"})
+	x.want("queue sales 0 map[]")
+
+	x = start() // it never ends
+	x.after(2*time.Minute - time.Millisecond)
+	x.after(time.Millisecond, "stop stream", "play please_wait")
+	x.do(StreamDone{ID: x.stream, Outcome: "ended"})
+	x.want()
+
+	x = start() // the caller has had enough of it
+	x.press("0", "stop stream", "hangup normal", "done")
+
+	// A robot that fails at once and is tried again: bounded.
+	x = begin(t, strings.Replace(doc, "failed: people", "failed: robot", 1), caller)
+	for i := 0; x.s.Phase == PhaseStreaming; i++ {
+		if i > maxSteps {
+			t.Fatal("for ever")
+		}
+		x.do(StreamDone{ID: x.stream, Outcome: "failed"})
+	}
+	x.want("fail robot", "play sorry")
+
+	for spec, want := range map[string]string{
+		`{}`:                             "missing",
+		`{url: "http://x/"}`:             "want ws://",
+		`{url: "ws://${from}/"}`:         "without variables",
+		`{url: "wss://a:b@x/"}`:          "user or password",
+		`{url: "wss://x/", rate: 11025}`: "8000 or 16000",
+		`{url: "wss://x/", rate: 16000, format: pcma}`: "pcma has 8000",
+		`{url: "wss://x/", protocol: audiosocket}`:     "by tcp or tls",
+		`{url: "wss://x/", tracks: [mixed, caller]}`:   "both already",
+		`{url: "wss://x/", tracks: [robot]}`:           "unknown",
+		`{url: "wss://x/", wait: false, into: a}`:      "no result",
+		`{url: "wss://x/", loud: true}`:                "unknown",
+	} {
+		_, err := flow.ParseYAML("x", []byte("start: a\nsteps:\n  a: {stream: "+spec+", next: b}\n  b: {hangup: {}}\n"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", spec, err, want)
+		}
+	}
 }
 
 func TestSchedule(t *testing.T) {

@@ -141,6 +141,16 @@ func (m *machine) enter(step *flow.Step) (next string) {
 		m.s.Typed = ""
 		m.do(Echo{})
 		m.wait(PhaseEcho, b.For)
+	case *flow.Stream:
+		m.answer()
+		if !b.Wait {
+			m.do(Stream{m.id(), b, m.s.Language})
+			return step.Next
+		}
+		m.s.Typed = ""
+		m.s.Wait = m.id()
+		m.wait(PhaseStreaming, b.For)
+		m.do(Stream{m.s.Wait, b, m.s.Language})
 	case *flow.Goto:
 		m.do(CallFlow{b.Flow})
 		m.s.Phase = PhaseDone
@@ -222,6 +232,8 @@ func (m *machine) leave() {
 		}
 	case PhaseEcho:
 		m.do(StopEcho{})
+	case PhaseStreaming:
+		m.do(StopStream{m.s.Wait})
 	}
 	m.s.Wait = 0
 	m.s.Phase = ""
@@ -311,9 +323,31 @@ func (m *machine) handle(ev Event) {
 			return
 		}
 		m.run(m.dialDone(b, ev.Outcome))
+	case StreamDone:
+		b, ok := m.body().(*flow.Stream)
+		if !ok || m.s.Phase != PhaseStreaming || ev.ID != m.s.Wait {
+			m.ignore(ev, "not the stream that is awaited")
+			return
+		}
+		m.run(m.streamDone(b, ev))
 	case Failed:
 		m.failed(ev)
 	}
+}
+
+// streamDone goes on after a machine.
+func (m *machine) streamDone(b *flow.Stream, ev StreamDone) string {
+	m.stopTimer()
+	m.s.Wait, m.s.Phase = 0, ""
+	if b.Into != "" {
+		m.s.Vars[b.Into] = ev.Result[:min(len(ev.Result), maxValue)]
+		delete(m.s.Secrets, b.Into)
+	}
+	step := m.f.Steps[m.s.Step]
+	if to := step.On["failed"]; ev.Outcome != "ended" && to != "" {
+		return to
+	}
+	return step.Next
 }
 
 func (m *machine) awaited(id uint64) bool { return id == 0 || id == m.s.Wait }
@@ -379,6 +413,11 @@ func (m *machine) elapsed() string {
 		return ""
 	case *flow.Ring, *flow.Tone, *flow.Pause, *flow.Echo:
 		m.leave()
+	case *flow.Stream:
+		m.leave()
+		if to := step.On["timeout"]; to != "" {
+			return to
+		}
 	}
 	return step.Next
 }
@@ -412,6 +451,17 @@ func (m *machine) digit(ev Digit) {
 		b, ok := m.body().(*flow.Echo)
 		if !ok || ev.Digit != b.End {
 			m.ignore(ev, "not the key that ends the echo")
+			return
+		}
+		m.do(Keyed{Digit: ev.Digit})
+		m.s.Hops = 0
+		m.leave()
+		m.run(m.f.Steps[m.s.Step].Next)
+		return
+	case PhaseStreaming:
+		b, ok := m.body().(*flow.Stream)
+		if !ok || b.End == 0 || ev.Digit != b.End {
+			m.ignore(ev, "the machine's key") // which the call has told it
 			return
 		}
 		m.do(Keyed{Digit: ev.Digit})

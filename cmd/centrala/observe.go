@@ -55,6 +55,7 @@ type callCmd struct {
 	Transfer   callTransferCmd   `cmd:"" help:"Let the agent's partner talk to somebody else: centrala call transfer ID 202."`
 	Conference callConferenceCmd `cmd:"" help:"Ring a further party into the conversation."`
 	Hold       callHoldCmd       `cmd:"" help:"Put the agent's partner on hold with music, or take it back (--off)."`
+	Stream     callStreamCmd     `cmd:"" help:"The call's sound to a machine: centrala call stream ID wss://HOST/PATH, or --stop."`
 	Park       callParkCmd       `cmd:"" help:"Park the agent's partner in a slot; *70SLOT fetches it."`
 }
 
@@ -239,6 +240,10 @@ func why(records []event.Record) []string {
 			out = append(out, fmt.Sprintf("nothing came from leg %d for %s (%s)", b.Leg, seconds(b.SilentMs), alarmNames[b.Alarm]))
 		case event.AudioCleared:
 			out = append(out, fmt.Sprintf("leg %d: that silence ended after %s", b.Leg, seconds(b.LastedMs)))
+		case event.StreamStarted:
+			out = append(out, fmt.Sprintf("stream to %s, by %s", b.URL, b.By))
+		case event.StreamEnded:
+			out = append(out, fmt.Sprintf("stream %s after %s, heard %s of the machine, %d frames sent, %d lost %s", b.Outcome, seconds(b.DurationMs), seconds(b.PlayedMs), b.FramesSent, b.FramesDropped, b.Detail))
 		case event.RecordingPaused:
 			out = append(out, fmt.Sprintf("recording paused at %s by %s", seconds(b.AtMs), b.By))
 		case event.RecordingResumed:

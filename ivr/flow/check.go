@@ -14,6 +14,9 @@ func (s *Step) waits() bool {
 	switch s.Kind {
 	case KindMenu, KindCollect, KindQueue, KindDial, KindEcho, KindRing, KindTone, KindPause:
 		return true
+	case KindStream:
+		b, ok := s.Body.(*Stream)
+		return ok && b.Wait
 	}
 	return false
 }

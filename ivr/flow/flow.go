@@ -29,13 +29,14 @@ const (
 	KindTone     Kind = "tone"     // a tone for a while
 	KindPause    Kind = "pause"    // silence for a moment
 	KindEcho     Kind = "echo"     // the caller's own audio back
+	KindStream   Kind = "stream"   // the call's sound to a machine and back
 	KindGoto     Kind = "goto"     // another flow
 	KindHangup   Kind = "hangup"   // end of the call
 )
 
 // Kinds lists every kind in the order of the documentation.
 var Kinds = []Kind{KindAnswer, KindRing, KindPlay, KindSay, KindMenu, KindCollect, KindSchedule, KindBranch,
-	KindSet, KindLanguage, KindQueue, KindDial, KindTone, KindPause, KindEcho, KindGoto, KindHangup}
+	KindSet, KindLanguage, KindQueue, KindDial, KindTone, KindPause, KindEcho, KindStream, KindGoto, KindHangup}
 
 // Causes are the causes a hangup step may have.
 var Causes = []string{"normal", "busy", "rejected", "unavailable", "not_found", "congestion"}
@@ -207,6 +208,23 @@ type Echo struct {
 	End byte
 }
 
+// Stream hands the caller to a machine: a voice robot, a transcriber.
+type Stream struct {
+	URL       string // ws, wss, tcp or tls
+	Protocol  string // "", "centrala", "audiosocket"
+	Direction string // "both", "listen", "speak": what the machine does
+	Tracks    []string
+	Format    string
+	Rate      int           // Hz
+	Connect   time.Duration // to reach it; 0 = the node's
+	For       time.Duration // the longest it may take
+	End       byte          // the key that ends it; 0 = none
+	Into      string        // variable that takes the machine's result
+	// Wait: the flow goes on when the machine is through; else at once, and the
+	// machine stays until the call ends.
+	Wait bool
+}
+
 // Goto goes on with another flow.
 type Goto struct{ Flow string }
 
@@ -228,6 +246,7 @@ func (*Dial) body()     {}
 func (*Tone) body()     {}
 func (*Pause) body()    {}
 func (*Echo) body()     {}
+func (*Stream) body()   {}
 func (*Goto) body()     {}
 func (*Hangup) body()   {}
 

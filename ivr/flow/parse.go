@@ -56,6 +56,7 @@ var leaving = map[Kind]ways{
 	KindTone:     {next: true},
 	KindPause:    {next: true},
 	KindEcho:     {next: true},
+	KindStream:   {next: true, free: []string{"failed", "timeout"}},
 	KindGoto:     {},
 	KindHangup:   {},
 }
@@ -291,6 +292,8 @@ func (p *parser) body(kind Kind, path string, v any) Body {
 		b := &Echo{o.duration("for", time.Minute, time.Second, time.Hour), o.key("end", '#')}
 		o.end()
 		return b
+	case KindStream:
+		return p.stream(path, v)
 	case KindGoto:
 		name, _ := p.text(path, v)
 		if name == "" {

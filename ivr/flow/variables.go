@@ -79,6 +79,9 @@ func (p *parser) variables(f *Flow) {
 			if b.Pattern == nil {
 				free[b.Into] = name
 			}
+		case *Stream:
+			known[b.Into] = true
+			free[b.Into] = name // it may repeat what the caller said
 		case *Set:
 			for _, a := range b.Assign {
 				known[a.Var] = true

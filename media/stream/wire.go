@@ -28,6 +28,16 @@ func (t Track) String() string {
 	return "unknown"
 }
 
+// TrackByName is the reverse of String.
+func TrackByName(name string) (Track, bool) {
+	for i, n := range trackNames {
+		if n == name {
+			return Track(i), true
+		}
+	}
+	return 0, false
+}
+
 const (
 	// HeaderSize is what stands before the sound of a binary frame, in bytes.
 	HeaderSize = 8

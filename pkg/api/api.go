@@ -82,7 +82,8 @@ type Ban struct {
 // "play" with Target "caller", "agent" or "both", and after a space the prompt, unless
 // it stops.
 type CallCommand struct {
-	// Action is "transfer", "conference", "hold", "resume", "park" or "record".
+	// Action is "transfer", "conference", "hold", "resume", "park", "record", "stream"
+	// (with Stream) or "stream_stop".
 	Action string
 	// Leg is who asks, a leg of the call as its events number them; -1 = the
 	// agent's side. Its partner is transferred, held or parked.
@@ -94,6 +95,19 @@ type CallCommand struct {
 	Target string
 	// By is who asked, for the journal.
 	By string
+	// Stream is what is wanted of "stream".
+	Stream *StreamRequest
+}
+
+// StreamRequest is the body of POST /calls/{id}/stream: the call's sound to a machine
+// (docs/streams.md). All but URL may be left out.
+type StreamRequest struct {
+	URL       string   `json:"url"`                 // ws, wss, tcp or tls
+	Protocol  string   `json:"protocol,omitempty"`  // centrala, audiosocket
+	Direction string   `json:"direction,omitempty"` // both, listen, speak: what the machine does
+	Tracks    []string `json:"tracks,omitempty"`    // caller, agent, or mixed
+	Format    string   `json:"format,omitempty"`    // pcm16, pcmu, pcma
+	Rate      int      `json:"rate,omitempty"`      // 8000, 16000
 }
 
 // Status of the node.

@@ -55,7 +55,10 @@ func (f *fake) HangUp(_ context.Context, tenant, id string) error {
 	return f.note("hangup %s %q", tenant, id)
 }
 func (f *fake) CommandCall(_ context.Context, tenant, id string, c api.CallCommand) error {
-	return f.note("command %s %q %+v", tenant, id, c)
+	if s := c.Stream; s != nil {
+		return f.note("stream %s %q %+v by %s", tenant, id, *s, c.By)
+	}
+	return f.note("command %s %q %s", tenant, id, strings.Replace(fmt.Sprintf("%+v", c), " Stream:<nil>", "", 1))
 }
 func (f *fake) Agents(_ context.Context, tenant string) ([]api.Agent, error) {
 	return nil, f.note("agents %s", tenant)
@@ -520,6 +523,8 @@ func TestCallCommands(t *testing.T) {
 		{"park", `{"slot":"07"}`, `command default "c1" {Action:park Leg:-1 Target:07 By:api}`},
 		{"recording?by=cli", `{"action":"pause"}`, `command default "c1" {Action:record Leg:-1 Target:pause By:cli}`},
 		{"recording", `{"action":"start"}`, `command default "c1" {Action:record Leg:-1 Target:start By:api}`},
+		{"stream?by=cli", `{"url":"wss://x/","tracks":["mixed"]}`, `stream default "c1" {URL:wss://x/ Protocol: Direction: Tracks:[mixed] Format: Rate:0} by cli`},
+		{"stream", `{"url":"wss://x/","secret":"y"}`, ""},
 		{"recording", `{"action":"dance"}`, ""},
 		{"recording", `{}`, ""},
 		{"recording", `{"action":"stop","leg":1}`, ""},

@@ -226,6 +226,16 @@ func (h *HTTP) routes() http.Handler {
 	post("/calls/{id}/conference", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "conference") }, "by")
 	post("/calls/{id}/hold", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "hold") }, "by")
 	post("/calls/{id}/recording", func(r *http.Request) (any, error) { return struct{}{}, h.record(r) }, "by")
+	post("/calls/{id}/stream", func(r *http.Request) (any, error) {
+		var in StreamRequest
+		if err := decode(r, &in); err != nil {
+			return nil, err
+		}
+		return struct{}{}, h.stream(r, "stream", &in)
+	}, "by")
+	route(http.MethodDelete, "/calls/{id}/stream", h.handle(maxBody, func(r *http.Request) (any, error) {
+		return struct{}{}, h.stream(r, "stream_stop", nil)
+	}), "by")
 	post("/calls/{id}/park", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "park") }, "by")
 	get("/agents", func(r *http.Request) (any, error) { return wrap(h.app.Agents(r.Context(), tenant(r))) })
 	post("/agents/{name}/state", h.agentState)
@@ -416,6 +426,11 @@ func (h *HTTP) record(r *http.Request) error {
 		return fmt.Errorf("%w: action %q: want one of %s", ErrInvalid, in.Action, strings.Join(actions, ", "))
 	}
 	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: "record", Leg: -1, Target: in.Action, By: by(r.URL.Query().Get("by"))})
+}
+
+// stream begins or ends a call's stream to a machine.
+func (h *HTTP) stream(r *http.Request, action string, in *StreamRequest) error {
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: action, Leg: -1, Stream: in, By: by(r.URL.Query().Get("by"))})
 }
 
 // decode reads one JSON object strictly.

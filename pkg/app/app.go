@@ -23,6 +23,7 @@ import (
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/acd/dispatch"
 	"github.com/centrala/centrala/pkg/api"
@@ -63,6 +64,7 @@ type App struct {
 	store    *store.Store
 	media    *session.Engine
 	recorder *record.Writer
+	streams  *stream.Client
 	library  *play.Library
 	routes   *routes // nil when the advertised address is configured
 	sip      *sip.Stack
@@ -136,6 +138,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"reports", a.startReports},
 		{"recorder", a.startRecorder},
 		{"media", a.startMedia},
+		{"streams", a.startStreams},
 		{"resources", a.startResources},
 		{"outside calls", a.loadOutside},
 		{"calls", a.startCalls},
@@ -257,7 +260,7 @@ func (a *App) startCalls(context.Context) error {
 			webAddrs = append(webAddrs, ip)
 		}
 	}
-	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
+	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
 		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	return nil

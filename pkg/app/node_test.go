@@ -155,7 +155,7 @@ sip:
   listeners:
     - {transport: udp, address: %q}
     - {transport: tcp, address: %q}
-media: {bind: 127.0.0.1, port_min: %d, port_max: %d}
+media: {bind: 127.0.0.1, port_min: %d, port_max: %d, stream: {allow: [127.0.0.1]}}
 store: {flush_every: 1ms}
 http: {listen: ""}
 resources: [resources.yaml]

@@ -116,7 +116,18 @@ func (a *App) HangUp(_ context.Context, tenant, id string) error {
 
 // CommandCall implements api.Server.
 func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallCommand) error {
-	switch code := a.calls.Command(ctx.Done(), tenant, id, c.Action, c.Leg, c.Target, c.By); code {
+	var code int
+	switch c.Action {
+	case "stream", "stream_stop":
+		o, err := streamOptions(c.Stream)
+		if err != nil {
+			return err
+		}
+		code = a.calls.Stream(ctx.Done(), tenant, id, o, c.By)
+	default:
+		code = a.calls.Command(ctx.Done(), tenant, id, c.Action, c.Leg, c.Target, c.By)
+	}
+	switch code {
 	case 202:
 		return nil
 	case 404:
@@ -147,6 +158,12 @@ func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallComm
 		}
 		if c.Action == "record" {
 			return fmt.Errorf("%w: call %q: nothing to %s: see whether it is recorded, and paused, with centrala call show", api.ErrConflict, id, c.Target)
+		}
+		if c.Stream != nil {
+			return fmt.Errorf("%w: call %q has a stream already, or nobody has answered", api.ErrConflict, id)
+		}
+		if c.Action == "stream_stop" {
+			return fmt.Errorf("%w: call %q has no stream", api.ErrConflict, id)
 		}
 		fallthrough
 	default:

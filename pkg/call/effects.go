@@ -5,6 +5,7 @@ import (
 
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/media/play"
+	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
 )
@@ -111,6 +112,11 @@ type (
 		On bool
 		By string
 	}
+	// StartStream opens a stream to a machine for the kept leg and its partner;
+	// StreamOver follows in any case. StopStream ends it, StreamKey tells it of a key.
+	StartStream struct{ Options stream.Options }
+	StopStream  struct{ Reason string }
+	StreamKey   struct{ Digit byte }
 	// AnswerTransfer is the verdict on a TransferAsked, AttendedAsked, ThirdAsked
 	// or HoldAsked: 202, or the SIP status of the refusal. Refer: it answers a REFER.
 	AnswerTransfer struct {
@@ -198,6 +204,9 @@ func (StartRecording) effect() {}
 func (TapLeg) effect()         {}
 func (PauseRecording) effect() {}
 func (StopRecording) effect()  {}
+func (StartStream) effect()    {}
+func (StopStream) effect()     {}
+func (StreamKey) effect()      {}
 func (SetTimer) effect()       {}
 func (StopTimer) effect()      {}
 func (TellACD) effect()        {}

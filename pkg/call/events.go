@@ -3,6 +3,7 @@ package call
 import (
 	"time"
 
+	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/route"
@@ -130,6 +131,16 @@ type (
 		Paused    bool
 		AtMs      int64
 		By        string
+	}
+	// StreamOver: the stream of that id has ended.
+	StreamOver struct {
+		ID     string
+		Result stream.Result
+	}
+	// StreamAsked: a stream is wanted by API, or (Options nil) its end.
+	StreamAsked struct {
+		Options *stream.Options
+		By      string
 	}
 	// TimerFired is the end of a SetTimer.
 	TimerFired struct{ Timer TimerID }
@@ -270,6 +281,8 @@ func (RecordingDone) callEvent()   {}
 func (RecordingFailed) callEvent() {}
 func (RecordAsked) callEvent()     {}
 func (RecordingMarked) callEvent() {}
+func (StreamOver) callEvent()      {}
+func (StreamAsked) callEvent()     {}
 func (TimerFired) callEvent()      {}
 func (TransferAsked) callEvent()   {}
 func (AttendedAsked) callEvent()   {}

@@ -133,6 +133,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.recordAsked(ev)
 	case RecordingMarked:
 		m.recordingMarked(ev)
+	case StreamOver:
+		m.streamOver(ev)
+	case StreamAsked:
+		m.streamAsked(ev)
 	case TimerFired:
 		m.timerFired(ev.Timer)
 	case TransferAsked:
@@ -313,6 +317,7 @@ func (m *Machine) key(ev Key) {
 		return
 	}
 	m.inCallKey(ev)
+	m.streamKey(ev)
 	switch {
 	case ev.Leg == m.S.Kept && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
 		m.S.KeyVia = ev.Via

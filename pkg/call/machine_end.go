@@ -162,6 +162,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 		m.release(i)
 	}
 	m.stopRecording()
+	m.stopStream("call over")
 	if m.caller().State < LegAnswered {
 		code := m.S.Verdict.Code
 		if code < 400 {
@@ -223,7 +224,7 @@ func (m *Machine) otherLegOf(leg int) int {
 }
 
 func (m *Machine) maybeFinish() {
-	if m.S.Phase != Ending || m.S.AwaitQueue || m.S.AwaitRecording {
+	if m.S.Phase != Ending || m.S.AwaitQueue || m.S.AwaitRecording || m.S.AwaitStreams > 0 {
 		return
 	}
 	for i := range m.S.Legs {

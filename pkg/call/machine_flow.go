@@ -140,6 +140,10 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.do(EchoLeg{m.S.Kept, true})
 		case ivr.StopEcho:
 			m.do(EchoLeg{m.S.Kept, false})
+		case ivr.Stream:
+			m.streamStep(a)
+		case ivr.StopStream:
+			m.stopStream("flow")
 		case ivr.CallFlow:
 			m.startFlow(a.Name)
 		case ivr.Fail:

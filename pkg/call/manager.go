@@ -17,6 +17,7 @@ import (
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
@@ -45,6 +46,8 @@ type Deps struct {
 	// Codecs are those that legs without a list of their own may speak, best first;
 	// nil = DefaultCodecs.
 	Codecs []codec.ID
+	// Streams opens streams to machines; nil = there are none.
+	Streams *stream.Client
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.

@@ -44,13 +44,15 @@ type owner struct {
 	rec     *record.Recording
 	recID   string
 	inACD   bool
-	inWant  *owner              // who asked for the leg under consideration
-	conf    *session.Conference // of three or more
-	request *joinRequest        // under consideration
-	verdict chan<- int          // where the answer to an API command goes
-	over    bool
-	clock   *time.Timer
-	armed   time.Time // when clock fires; zero: not running
+	// streaming is the stream to a machine.
+	streaming streaming
+	inWant    *owner              // who asked for the leg under consideration
+	conf      *session.Conference // of three or more
+	request   *joinRequest        // under consideration
+	verdict   chan<- int          // where the answer to an API command goes
+	over      bool
+	clock     *time.Timer
+	armed     time.Time // when clock fires; zero: not running
 }
 
 // legHandle is one leg's dialog, stream and what was agreed.
@@ -262,6 +264,8 @@ func (o *owner) handle(v any) {
 		o.fireTimers(time.Now())
 	case acd.Effect:
 		o.step(FromACD{v})
+	case streamDigits:
+		o.sendStreamDigits(v)
 	case snapshotRequest:
 		v.reply <- o.m.S
 	case Event:
@@ -280,6 +284,10 @@ func (o *owner) step(ev Event) {
 			o.carryOut(e)
 		}
 	}
+	if o.streaming.stream != nil && o.m.S.Stream == "" {
+		o.dropStream() // it has ended by itself
+	}
+	o.aimStream()
 	o.pending = nil
 }
 

@@ -120,6 +120,14 @@ func (o *owner) carryOut(e Effect) {
 		o.pauseRecording(e)
 	case StopRecording:
 		o.stopRecording()
+	case StartStream:
+		o.startStream(e)
+	case StopStream:
+		o.stopStream(e.Reason)
+	case StreamKey:
+		if s := o.streaming.stream; s != nil {
+			s.Key(e.Digit)
+		}
 	case SetTimer:
 		o.setTimer(e.Timer, time.Now().Add(e.After))
 	case StopTimer:
@@ -341,6 +349,7 @@ func (o *owner) setDND(e DoFeature) {
 // finish is the end of the owner: streams closed; its name is freed once the
 // verdict is on disk.
 func (o *owner) finish() {
+	o.stopStream("call over")
 	for _, l := range o.legs {
 		o.closeMedia(l, nil)
 		o.mgr.release(o.m.S.Tenant, l)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/route"
 	"github.com/centrala/centrala/pkg/sip"
@@ -291,6 +292,7 @@ func (o *owner) giveLeg(e GiveLeg) {
 	o.legs[e.Leg].owner.Store(o)
 	if l.media != nil {
 		l.media.Record(nil, record.Left)
+		o.unhear(l.media)
 		l.media.Move(to.group)
 	}
 	h := handedLeg{call: o.id, leg: l, held: d.Held, info: LegInfo{Device: d.Device, Trunk: d.Trunk, Number: d.Number, Agent: d.Agent, SIPCallID: l.dialog.SIPCallID(), Inbound: d.Inbound || e.Leg == 0}}
@@ -424,6 +426,7 @@ type command struct {
 	target string
 	by     string
 	reply  chan<- int
+	stream *stream.Options // of "stream"; nil = its end
 }
 
 func (o *owner) command(c command) {
@@ -433,7 +436,7 @@ func (o *owner) command(c command) {
 	if c.leg < 0 {
 		c.leg = o.agentSide()
 	}
-	if c.kind == "record" { // of the whole call
+	if c.kind == "record" || c.kind == "stream" { // of the whole call
 		c.leg = 0
 	}
 	if c.leg < 0 || c.leg >= len(o.legs) {
@@ -461,6 +464,8 @@ func (o *owner) command(c command) {
 		o.step(PlayAsked{Side: side, Prompt: name, By: c.by})
 	case "record":
 		o.step(RecordAsked{Action: c.target, By: c.by})
+	case "stream":
+		o.step(StreamAsked{Options: c.stream, By: c.by})
 	case "park":
 		o.step(TransferAsked{Leg: c.leg, To: c.target, By: c.by, Target: route.Target{Kind: route.Feature, Feature: route.FeaturePark, Arg: c.target}})
 	case "conference":
@@ -588,12 +593,17 @@ func (o *owner) commandTarget(c command) (route.Target, int) {
 // "play" (target "SIDE PROMPT", or "SIDE" to stop). leg -1 means the agent's side. It returns a
 // SIP status, 202 when the call has taken it on; 404 when there is no such call.
 func (m *Manager) Command(done <-chan struct{}, tenant, id, kind string, leg int, target, by string) int {
+	return m.ask(done, tenant, id, command{kind: kind, leg: leg, target: target, by: by})
+}
+
+func (m *Manager) ask(done <-chan struct{}, tenant, id string, c command) int {
 	o := m.owner(id)
 	if o == nil || o.tenant != tenant {
 		return 404
 	}
 	reply := make(chan int, 2)
-	if o.post(command{kind, leg, target, by, reply}) != boxTaken {
+	c.reply = reply
+	if o.post(c) != boxTaken {
 		return 481
 	}
 	select {

@@ -194,6 +194,9 @@ type State struct {
 	RecAsked   bool   // somebody in the call asked for it, not the policy
 	KeptRight  bool   // the kept leg is the recording's right channel
 	Recordings int    // opened so far
+	Stream     string // id of the stream to a machine, "" none
+	StreamStep uint64 // the flow's action that waits for its end, 0 none
+	Streams    int    // opened so far
 	Music      string // prompt name of the music that plays, "" when none
 	MusicAt    time.Duration
 	MusicFrom  time.Time
@@ -207,6 +210,7 @@ type State struct {
 	// What must still come before the call may end.
 	AwaitQueue     bool
 	AwaitRecording bool
+	AwaitStreams   int
 }
 
 // dialFor says who asked for the dialling, and so who is told how it went.

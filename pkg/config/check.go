@@ -65,6 +65,7 @@ func (c *Config) check() Faults {
 	warn := func(path, format string, args ...any) { add(true, path, format, args...) }
 	c.checkHTTP(fault, warn)
 	c.checkWebRTC(fault, warn)
+	c.checkStream(fault)
 	for i, r := range c.Resources {
 		if r == "" {
 			fault(fmt.Sprintf("resources[%d]", i), "empty; want a folder or file")
@@ -252,6 +253,16 @@ func (c *Config) checkMedia(fault told) {
 	// 4: the two legs of one call, two ports each.
 	if m.PortMax-m.PortMin+1 < 4 {
 		fault("media.port_max", "%d; %d-%d has no room for one call, want at least 4 ports", m.PortMax, m.PortMin, m.PortMax)
+	}
+}
+
+func (c *Config) checkStream(fault told) {
+	for i, s := range c.Media.Stream.Allow {
+		_, err := netip.ParsePrefix(s)
+		_, err2 := netip.ParseAddr(s)
+		if err != nil && err2 != nil && (s == "" || strings.ContainsAny(s, "/: *@")) {
+			fault(fmt.Sprintf("media.stream.allow[%d]", i), "%s; want a host name, an IP address or a network such as 10.0.0.0/8", strict.Quote(s))
+		}
 	}
 }
 

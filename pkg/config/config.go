@@ -158,6 +158,15 @@ type Media struct {
 	RTPTimeout  Duration `yaml:"rtp_timeout" default:"30s" min:"0s" max:"24h" doc:"A leg that should send and sends nothing for so long has vanished. 0: never."`
 	HoldTimeout Duration `yaml:"hold_timeout" default:"1h" min:"0s" max:"24h" doc:"The same for a leg on hold. 0: never."`
 	WebRTC      WebRTC   `yaml:"webrtc" doc:"Sound of browsers: ICE (the lite side) and DTLS-SRTP on one port."`
+	Stream      Stream   `yaml:"stream" doc:"Sound of calls to machines and back: voice robots, transcription (docs/streams.md)."`
+}
+
+// Stream configures streams to machines.
+type Stream struct {
+	Allow      []string `yaml:"allow" doc:"Host names, IP addresses and networks such as 10.0.0.0/8 that streams may go to although the address is private or the way is not TLS (ws, tcp). Empty: public addresses by wss and tls alone."`
+	Max        int      `yaml:"max" default:"100" min:"1" max:"10000" doc:"Most streams at once; a flow's further one takes its way for failed."`
+	Connect    Duration `yaml:"connect" default:"5s" min:"100ms" max:"1m" doc:"How long a machine may take to accept a stream, where the stream itself does not say."`
+	SecretFile string   `yaml:"secret_file" default:"" doc:"File with the secret, 16 bytes or more, that signs each stream's request (HMAC-SHA256), so that the machine knows who calls. Empty: unsigned. Relative to the node file."`
 }
 
 // WebRTC configures the port of browsers.

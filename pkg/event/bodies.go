@@ -375,6 +375,32 @@ type RecordingResumed struct {
 	By        string `json:"by"`
 }
 
+// StreamStarted: the call's sound is to go to a machine, or a machine is to be heard.
+// URL has no query, where secrets are. By is "flow", "api" or who else asked.
+type StreamStarted struct {
+	Stream    string   `json:"stream"`
+	URL       string   `json:"url"`
+	Protocol  string   `json:"protocol"`
+	Direction string   `json:"direction"`
+	Tracks    []string `json:"tracks"`
+	Format    string   `json:"format"`
+	Rate      int      `json:"rate"`
+	By        string   `json:"by"`
+}
+
+// StreamEnded closes a stream. Outcome is "ended" (by the machine), "stopped" (by us),
+// "refused" (never reached), "lost" or "fault" (it broke the protocol); Detail says more.
+type StreamEnded struct {
+	Stream        string `json:"stream"`
+	Outcome       string `json:"outcome"`
+	Detail        string `json:"detail,omitempty"`
+	DurationMs    int64  `json:"duration_ms"`
+	FramesSent    uint64 `json:"frames_sent"`    // of 20 ms, to the machine
+	FramesDropped uint64 `json:"frames_dropped"` // it was too slow for
+	PlayedMs      int64  `json:"played_ms"`      // of its sound was heard
+	OverflowMs    int64  `json:"overflow_ms"`    // had no room
+}
+
 // TransferAsked: a party wants its partner to talk to somebody else. Code is 202
 // when it was taken on, else the SIP status of the refusal.
 type TransferAsked struct {
@@ -477,6 +503,8 @@ func (RecordingStored) Kind() string   { return "recording.stored" }
 func (RecordingEnded) Kind() string    { return "recording.ended" }
 func (RecordingPaused) Kind() string   { return "recording.paused" }
 func (RecordingResumed) Kind() string  { return "recording.resumed" }
+func (StreamStarted) Kind() string     { return "stream.started" }
+func (StreamEnded) Kind() string       { return "stream.ended" }
 func (ResourcesApplied) Kind() string  { return "resources.applied" }
 func (TransferAsked) Kind() string     { return "transfer.asked" }
 func (TransferEnded) Kind() string     { return "transfer.ended" }
@@ -511,6 +539,8 @@ func (RecordingEnded) body()    {}
 func (RecordingStored) body()   {}
 func (RecordingPaused) body()   {}
 func (RecordingResumed) body()  {}
+func (StreamStarted) body()     {}
+func (StreamEnded) body()       {}
 func (ResourcesApplied) body()  {}
 func (TransferAsked) body()     {}
 func (TransferEnded) body()     {}
@@ -557,6 +587,8 @@ func init() {
 	register[RecordingStored]()
 	register[RecordingPaused]()
 	register[RecordingResumed]()
+	register[StreamStarted]()
+	register[StreamEnded]()
 	register[ResourcesApplied]()
 	register[TransferAsked]()
 	register[TransferEnded]()

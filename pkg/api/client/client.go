@@ -179,7 +179,14 @@ func (c *Client) CommandCall(ctx context.Context, id string, cmd api.CallCommand
 	if cmd.Leg >= 0 {
 		in["leg"] = cmd.Leg
 	}
-	body, err := json.Marshal(in)
+	method, content := http.MethodPost, any(in)
+	switch cmd.Action {
+	case "stream":
+		content = cmd.Stream
+	case "stream_stop":
+		method, path = http.MethodDelete, "stream"
+	}
+	body, err := json.Marshal(content)
 	if err != nil {
 		return err
 	}
@@ -187,7 +194,7 @@ func (c *Client) CommandCall(ctx context.Context, id string, cmd api.CallCommand
 	if cmd.By != "" {
 		q = url.Values{"by": {cmd.By}}
 	}
-	return c.do(ctx, http.MethodPost, "/calls/"+url.PathEscape(id)+"/"+path, q, bytes.NewReader(body), nil)
+	return c.do(ctx, method, "/calls/"+url.PathEscape(id)+"/"+path, q, bytes.NewReader(body), nil)
 }
 
 // Agents lists the agents and their states.
