@@ -116,7 +116,9 @@ func (c *Control) turn(now time.Time) {
 	falling := c.shortest < c.before*8/10 // what is done already helps
 	if over > 0 {
 		c.bad++
-		c.kinds[Call].turn(past, true, falling)
+		// Once is what a busy machine's scheduler does to a node that has room; a
+		// queue that stands for a second interval, or is long at once, is ours.
+		c.kinds[Call].turn(past, c.bad > 1 || c.kinds[Call].on || c.shortest > 4*c.cfg.Target, falling)
 		c.kinds[Register].turn(past, c.bad > patience, falling)
 	} else {
 		c.bad = 0
