@@ -183,7 +183,7 @@ type TimerFired struct{ ID uint64 }
 type Connected struct{ ID uint64 }
 
 // QueueLeft: the caller is out of the queue. Outcome is "timeout", "empty",
-// "full", "key", "error", or "answered" when the conversation with an agent is
+// "full", "key", "error", "overflow", or "answered" when the conversation with an agent is
 // over and the caller is still there. ID is that of the Queue action, 0 = the
 // current one.
 type QueueLeft struct {

@@ -741,6 +741,9 @@ func (m *machine) queueLeft(b *flow.Queue, outcome string) string {
 		}
 		outcome = "error" // nobody pressed a key of ours
 	}
+	if outcome == "overflow" && step.On[outcome] == "" {
+		outcome = "full"
+	}
 	return m.outcome(step, outcome)
 }
 

@@ -51,7 +51,7 @@ var leaving = map[Kind]ways{
 	KindBranch:   {next: true},
 	KindSet:      {next: true},
 	KindLanguage: {next: true},
-	KindQueue:    {next: true, defaulted: true, on: []string{"timeout", "empty", "full", "error"}, free: []string{"answered"}},
+	KindQueue:    {next: true, defaulted: true, on: []string{"timeout", "empty", "full", "error"}, free: []string{"answered", "overflow"}},
 	KindDial:     {next: true, defaulted: true, on: []string{"no_answer", "busy", "failed"}, free: []string{"answered"}},
 	KindTone:     {next: true},
 	KindPause:    {next: true},

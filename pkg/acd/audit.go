@@ -171,6 +171,7 @@ func (au *auditor) caller(c *caller) {
 	au.check(c.q.byNeed[c.fam.key] == c.fam, "one_place", "caller %q is in a family that was dropped", id)
 	au.check(c.class == au.e.stageOf(c), "stage", "caller %q is at stage %d", id, c.class.stage)
 	au.check((c.limit.pos >= 0) == (c.q.MaxWait > 0) || len(c.offers) > 0, "deadline", "caller %q: max wait %s, timer %v", id, c.q.MaxWait, c.limit.pos >= 0)
+	au.check(len(c.offers) > 0 && c.look.pos < 0 || len(c.offers) == 0 && (c.look.pos >= 0) == (!c.stays && len(c.q.Overflow) > 0), "deadline", "caller %q: the rules of overflow are looked at %v", id, c.look.pos >= 0)
 	passing := c.sticky != nil || c.class != c.fam.last()
 	au.check(passing == (c.widen.pos >= 0), "deadline", "caller %q: stage or patience should pass %v, has a deadline %v", id, passing, c.widen.pos >= 0)
 	au.check(len(c.offers) == 0 || c.announce.pos < 0, "announce_in_offer", "caller %q", id)

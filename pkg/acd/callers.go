@@ -23,7 +23,8 @@ func (e *Engine) enter(ev Enter) {
 		return
 	}
 	fam := e.familyOf(q, ev.Skills, ev.Need)
-	c := &caller{callID: ev.CallID, from: ev.From, q: q, fam: fam, priority: min(max(ev.Priority, -maxPriority), maxPriority), joined: e.now, arrived: e.now, due: -1}
+	c := &caller{callID: ev.CallID, from: ev.From, q: q, fam: fam, priority: min(max(ev.Priority, -maxPriority), maxPriority), joined: e.now, arrived: e.now, due: -1,
+		returns: ev.Returns, stays: ev.Stays, told: -1}
 	e.prefer(c, ev)
 	if q.LeaveWhenEmpty && fam.last().loggedIn() == 0 && (c.sticky == nil || !e.canCome(c)) {
 		e.emit(Refused{ev.CallID, q.Name, LeftEmpty})
@@ -34,14 +35,21 @@ func (e *Engine) enter(ev Enter) {
 	if !ev.ArrivedAt.IsZero() {
 		c.arrived = min(e.now, int64(ev.ArrivedAt.Sub(e.epoch)))
 	}
+	before, waited := e.oldPlace(c)
 	e.setKey(c)
 	e.addCaller(c)
 	if q.AnnounceFirst >= 0 {
 		c.due = c.joined + int64(q.AnnounceFirst)
 	}
+	c.class = e.stageOf(c)
+	if d, known := e.estimate(c); known {
+		c.told = d
+	}
 	e.emit(Joined{CallID: c.callID, Queue: q.Name, Position: q.line.position(c), Priority: c.priority + q.Priority,
-		QueuePriority: q.Priority, Need: fam.text(), Agent: ev.Agent})
-	e.wait(c, "")
+		QueuePriority: q.Priority, Need: fam.text(), Agent: ev.Agent, Before: before, Waited: waited, Estimate: c.told})
+	if !e.flows(c) {
+		e.wait(c, "")
+	}
 }
 
 // addCaller puts c into the queue's lines, not yet among those who wait.
@@ -51,6 +59,7 @@ func (e *Engine) addCaller(c *caller) {
 	c.announce = timer{pos: -1, kind: timerAnnounce, c: c}
 	c.widen = timer{pos: -1, kind: timerWiden, c: c}
 	c.another = timer{pos: -1, kind: timerMore, c: c}
+	c.look = timer{pos: -1, kind: timerLook, c: c}
 	e.callers[c.callID] = c
 	c.fam.users++
 	q.line.insert(c)
@@ -91,6 +100,7 @@ func (e *Engine) wait(c *caller, trigger string) {
 		c.file(&c.class.waiting)
 	}
 	e.armWiden(c)
+	e.armLook(c)
 	if c.due >= 0 && c.announce.pos < 0 {
 		e.arm(&c.announce, c.due)
 	}
@@ -99,6 +109,7 @@ func (e *Engine) wait(c *caller, trigger string) {
 	case c.sticky != nil && c.sticky.free, c.sticky == nil && c.class.pools.len() > 0:
 		e.makeOffer(c, trigger)
 	default:
+		e.held(c)
 		d := e.decision(c, trigger)
 		e.nameExcluded(c, &d)
 		e.emit(Decided{d, c.callID})
@@ -189,6 +200,7 @@ func (e *Engine) requeue(c *caller, trigger string) {
 		e.leave(c, LeftTimeout, "")
 	case !e.hold && q.LeaveWhenEmpty && c.sticky == nil && c.fam.last().loggedIn() == 0:
 		e.leave(c, LeftEmpty, "")
+	case !e.hold && e.flows(c):
 	default:
 		e.wait(c, trigger)
 	}
@@ -198,8 +210,10 @@ func (e *Engine) requeue(c *caller, trigger string) {
 func (e *Engine) leave(c *caller, outcome, agentName string) {
 	q := c.q
 	c.file(nil)
+	e.unheld(c, outcome == LeftAnswered && agentName != "")
+	e.keepPlace(c, outcome)
 	c.fam.users--
-	for _, t := range []*timer{&c.limit, &c.announce, &c.widen, &c.another} {
+	for _, t := range []*timer{&c.limit, &c.announce, &c.widen, &c.another, &c.look} {
 		e.disarm(t)
 	}
 	q.line.remove(c)
@@ -222,7 +236,9 @@ func (e *Engine) leave(c *caller, outcome, agentName string) {
 	if outcome == LeftAnswered && agentName != "" {
 		e.memory.put(c.from, agentName, e.now)
 	}
-	e.emit(LeftQueue{c.callID, q.Name, outcome, duration(e.now - c.joined), agentName})
+	wait := duration(e.now - c.joined)
+	q.counts(e.now, outcome, wait)
+	e.emit(LeftQueue{CallID: c.callID, Queue: q.Name, Outcome: outcome, Wait: wait, Agent: agentName, To: c.to, Why: c.why, Estimate: c.told})
 }
 
 func (e *Engine) leaveEvent(ev Leave) {

@@ -135,6 +135,11 @@ type Queue struct {
 	MaxWait time.Duration
 	// MaxLength counts callers waiting and being offered; 0 = no limit.
 	MaxLength int
+	// Overflow sends callers on; the first rule that holds counts. At most 16.
+	Overflow []Overflow
+	// KeepPlace: who is cut off and calls again within this time gets the old
+	// place. 0 = DefaultKeepPlace; negative = never.
+	KeepPlace time.Duration
 	// LeaveWhenEmpty: nobody joins or stays while no agent is logged in who fits,
 	// now or once the need has relaxed.
 	LeaveWhenEmpty bool

@@ -116,7 +116,7 @@ func (e *Engine) configureQueues(list []Queue) {
 			q = &queue{byNeed: map[string]*family{}}
 			e.byQueue[cfg.Name] = q
 		}
-		maxWait := q.MaxWait
+		maxWait, rules := q.MaxWait, q.Overflow
 		anew := fresh || cfg.Need != q.Need || levelsKey(cfg.Skills) != levelsKey(q.Queue.Skills) || !slices.Equal(cfg.Tiers, q.Tiers) ||
 			strategies[cfg.Strategy].skill != q.s.skill
 		q.Queue, q.need, q.s = cfg, need, strategies[cfg.Strategy]
@@ -134,6 +134,11 @@ func (e *Engine) configureQueues(list []Queue) {
 				if cfg.MaxWait > 0 {
 					e.arm(&c.limit, c.joined+int64(cfg.MaxWait))
 				}
+			}
+		}
+		if !slices.Equal(cfg.Overflow, rules) {
+			for c := q.oldest; c != nil; c = c.younger {
+				e.armLook(c)
 			}
 		}
 		e.queues = append(e.queues, q)
@@ -165,6 +170,16 @@ func (e *Engine) bound(cfg *Queue) {
 	if cfg.AnnounceEvery > 0 {
 		cfg.AnnounceEvery = max(cfg.AnnounceEvery, time.Second)
 	}
+	cfg.KeepPlace = min(cfg.KeepPlace, maxDuration)
+	cfg.Overflow = slices.Clone(cfg.Overflow)
+	if len(cfg.Overflow) > maxOverflow {
+		e.fault(FaultBadConfig, fmt.Sprintf("queue %q: %d rules of overflow, want %d at most", cfg.Name, len(cfg.Overflow), maxOverflow))
+		cfg.Overflow = cfg.Overflow[:maxOverflow]
+	}
+	for i := range cfg.Overflow {
+		o := &cfg.Overflow[i]
+		o.After, o.Estimate = min(max(o.After, 0), maxDuration), min(max(o.Estimate, 0), maxDuration)
+	}
 	cfg.Tiers = slices.Clone(cfg.Tiers)
 	for i := range cfg.Tiers {
 		cfg.Tiers[i].After = min(max(cfg.Tiers[i].After, 0), maxDuration)
@@ -190,12 +205,20 @@ func (e *Engine) newFamilies(q *queue) {
 			renewed[f] = g
 		}
 	}
+	for f, g := range renewed {
+		e.pass(f)
+		g.pace = f.pace
+		g.pace.held = 0
+	}
 	for c := q.oldest; c != nil; c = c.younger {
 		more := c.in == &c.class.more
 		waits := c.in == &c.class.waiting
 		c.file(nil)
 		c.fam = renewed[c.fam]
 		c.fam.users++
+		if c.held {
+			c.fam.pace.held++
+		}
 		c.class = e.stageOf(c)
 		switch {
 		case waits:

@@ -39,6 +39,12 @@ type (
 		Position, Priority int
 		QueuePriority      int
 		Need, Agent        string
+		// Before is the call that was cut off and whose place this caller has, "" =
+		// none; Waited what that one had waited.
+		Before string
+		Waited time.Duration
+		// Estimate is what is left to wait (see EstimateShare); negative = unknown.
+		Estimate time.Duration
 	}
 	// Refused: the caller did not get in: LeftFull, LeftEmpty or RefusedUnknown.
 	Refused struct{ CallID, Queue, Outcome string }
@@ -48,6 +54,10 @@ type (
 		Outcome       string
 		Wait          time.Duration
 		Agent         string
+		// To and Why are of LeftOverflow: where the rule leads, and what held.
+		To, Why string
+		// Estimate is what Joined has told.
+		Estimate time.Duration
 	}
 	// Announce: tell the caller the position.
 	Announce struct {

@@ -43,6 +43,7 @@ type Engine struct {
 	late     map[string]*offer      // offers that failed, while their callers wait on
 	onCall   map[string][]*agentRec // by call id, for Gone
 	memory   memory
+	places   places
 	timers   pq[*timer]
 	hold     bool // no matching until the change at hand is complete
 	out      []Effect
@@ -54,7 +55,12 @@ type Engine struct {
 // caller is one call in one queue.
 type caller struct {
 	callID   string
-	from     string // who calls, for the memory of last agents; "" = unknown
+	from     string        // who calls, for the memory of last agents; "" = unknown
+	returns  string        // who calls, for the places of those cut off; "" = nobody knows
+	stays    bool          // rules of overflow do not count
+	held     bool          // had to wait, see pace
+	to, why  string        // of the rule of overflow that holds
+	told     time.Duration // the estimate on joining; negative = none
 	q        *queue
 	fam      *family
 	class    *class // the family's, after the time waited
@@ -78,6 +84,7 @@ type caller struct {
 	announce timer
 	widen    timer
 	another  timer
+	look     timer
 	due      int64 // of the next position; -1 = none
 }
 
@@ -270,6 +277,10 @@ func (e *Engine) fire(t *timer) {
 		if every := int64(c.q.AnnounceEvery); every > 0 {
 			c.due = e.now + every // from now, not from the due time: no burst after a stall
 			e.arm(&c.announce, c.due)
+		}
+	case timerLook:
+		if len(t.c.offers) == 0 && !e.flows(t.c) {
+			e.armLook(t.c)
 		}
 	case timerWiden:
 		e.widenNow(t.c)

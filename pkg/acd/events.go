@@ -54,13 +54,14 @@ const (
 	LeftKey       = "key"
 	LeftError     = "error"
 	LeftShutdown  = "shutdown"
+	LeftOverflow  = "overflow" // a rule of Queue.Overflow held
 	// RefusedUnknown: Enter named a queue that is not configured. It exists only
 	// in Refused.
 	RefusedUnknown = "unknown"
 )
 
 // LeftOutcomes lists how a stay can end, for metrics that start at zero.
-var LeftOutcomes = []string{LeftAnswered, LeftAbandoned, LeftTimeout, LeftFull, LeftEmpty, LeftKey, LeftError, LeftShutdown}
+var LeftOutcomes = []string{LeftAnswered, LeftAbandoned, LeftTimeout, LeftFull, LeftEmpty, LeftKey, LeftError, LeftShutdown, LeftOverflow}
 
 type (
 	// Configure replaces queues and agents. Callers keep their places, agents
@@ -89,6 +90,12 @@ type (
 		// From is who calls, as the house knows it (a number, a customer): the key of
 		// the memory of last agents. "" = unknown.
 		From string
+		// Returns is by whom a caller is known who is cut off and calls again, "" for
+		// one who cannot be told from others (anonymous).
+		Returns string
+		// Stays: the queue's rules of overflow do not count, this caller was sent on
+		// often enough.
+		Stays bool
 		// Agent: wait for this agent alone for Patience (0 = the queue's, or 30 s),
 		// in the queue as the back-up; at once in the queue when the agent cannot
 		// come: logged out, not ready, out of reach. "" = the last agent, if the

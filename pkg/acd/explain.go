@@ -156,6 +156,12 @@ func Story(events []event.Event) []string {
 		switch b := e.Body.(type) {
 		case event.QueueEntered:
 			say(e.At, "entered queue %s with priority %d as number %d", b.Queue, b.Priority, b.Position)
+			if b.Before != "" {
+				say(e.At, "has the old place of call %s, which was cut off after %s", b.Before, spoken(b.WaitedMs))
+			}
+			if b.EstimateMs > 0 {
+				say(e.At, "the wait was estimated: no longer than %s, with a chance of four in five", spoken(b.EstimateMs))
+			}
 		case event.Decision:
 			say(e.At, "%s", Sentence(b))
 		case event.OfferEnded:
@@ -172,7 +178,14 @@ func Story(events []event.Event) []string {
 		case event.QueuePriority:
 			say(e.At, "priority changed from %d to %d by %s: now number %d", b.From, b.To, b.By, b.Position)
 		case event.QueueLeft:
-			say(e.At, "left queue %s after %s: %s", b.Queue, spoken(b.WaitMs), b.Outcome)
+			switch {
+			case b.Outcome == LeftOverflow && b.To == "":
+				say(e.At, "left queue %s after %s: overflow, back to the flow (%s)", b.Queue, spoken(b.WaitMs), b.Why)
+			case b.Outcome == LeftOverflow:
+				say(e.At, "left queue %s after %s: overflow to %s (%s)", b.Queue, spoken(b.WaitMs), b.To, b.Why)
+			default:
+				say(e.At, "left queue %s after %s: %s", b.Queue, spoken(b.WaitMs), b.Outcome)
+			}
 		}
 	}
 	return out

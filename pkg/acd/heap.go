@@ -102,6 +102,7 @@ const (
 	timerAnnounce                  // the caller's next position
 	timerWiden                     // the caller's need relaxes, or a wait for one agent ends
 	timerMore                      // one more phone for the caller
+	timerLook                      // the caller's rules of overflow
 )
 
 func newTimers() pq[*timer] {

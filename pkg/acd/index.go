@@ -33,6 +33,7 @@ type queue struct {
 	members  int
 	unable   int // agents named as members who have no capacity for the channel
 	dropAt   int // number of families at which unused ones are dropped
+	level    level
 	// Everybody by joining, for who waits longest.
 	oldest, newest *caller
 
@@ -54,6 +55,7 @@ type family struct {
 	own    skill.Need
 	stages []*class
 	users  int // callers, those being offered included
+	pace   pace
 }
 
 func (f *family) last() *class { return f.stages[len(f.stages)-1] }

@@ -109,6 +109,7 @@ func (e *Engine) makeOffer(c *caller, trigger string) {
 	}
 	d.OfferID = e.cfg.OfferPrefix + strconv.FormatUint(e.offers+1, 10)
 	e.emit(Decided{d, c.callID})
+	e.disarm(&c.look)
 	e.disarm(&c.announce) // never a position while a phone rings for the caller
 	if s.grows {
 		c.file(nil) // the phone that was due rings now

@@ -124,6 +124,11 @@ func drawConfig(t *rapid.T) Configure {
 		if rapid.Bool().Draw(t, "needs") {
 			q.Skills = drawSkills(t)
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "overflows") {
+			q.Overflow = append(q.Overflow, Overflow{After: max(secs("over_after"), 0), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead"), Estimate: max(secs("estimate"), 0),
+				Agents: rapid.SampledFrom(append([]string{""}, OverflowAgents...)).Draw(t, "none")})
+		}
+		q.KeepPlace = secs("keep")
 		q.Need = rapid.SampledFrom(needs).Draw(t, "need")
 		for range rapid.IntRange(0, 2).Draw(t, "tiers") {
 			q.Tiers = append(q.Tiers, Tier{rapid.IntRange(0, 2).Draw(t, "tier"), max(secs("opens"), 0)})
@@ -195,7 +200,8 @@ func (w *world) draw() Event {
 		w.n++
 		return Enter{CallID: fmt.Sprint("c", w.n), Queue: fmt.Sprint("q", rapid.IntRange(0, 3).Draw(t, "q")), Priority: rapid.IntRange(0, 2).Draw(t, "p"),
 			Skills: drawSkills(t), Need: rapid.SampledFrom(needs).Draw(t, "own_need"), From: rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "from"),
-			Agent: rapid.SampledFrom([]string{"", "", "a1", "a2", "zz"}).Draw(t, "named"), Patience: time.Duration(rapid.IntRange(0, 30).Draw(t, "patience")) * time.Second, ArrivedAt: w.now.Add(time.Duration(rapid.IntRange(-60, 5).Draw(t, "arrived")) * time.Second)}
+			Returns: rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "returns"),
+			Agent:   rapid.SampledFrom([]string{"", "", "a1", "a2", "zz"}).Draw(t, "named"), Patience: time.Duration(rapid.IntRange(0, 30).Draw(t, "patience")) * time.Second, ArrivedAt: w.now.Add(time.Duration(rapid.IntRange(-60, 5).Draw(t, "arrived")) * time.Second)}
 	case k < 30:
 		return Leave{CallID: w.someCall(), Outcome: rapid.SampledFrom([]string{"", LeftKey, LeftShutdown}).Draw(t, "outcome")}
 	case k < 33:

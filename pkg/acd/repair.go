@@ -25,7 +25,7 @@ func (e *Engine) repair() {
 	for _, q := range e.queues {
 		q.line = line{}
 		for _, f := range q.families {
-			f.users = 0
+			f.users, f.pace.held = 0, 0
 			for _, cl := range f.stages {
 				cl.waiting.items, cl.more.items = nil, nil
 			}
@@ -128,6 +128,12 @@ func (e *Engine) repairCaller(c *caller) {
 	default:
 		c.file(&c.class.waiting)
 		e.disarm(&c.another)
+	}
+	if c.held {
+		c.fam.pace.held++
+	}
+	if c.look.pos < 0 || len(c.offers) > 0 {
+		e.armLook(c)
 	}
 	e.armWiden(c)
 	if at := c.joined + int64(q.MaxWait); q.MaxWait > 0 && c.limit.pos < 0 && (len(c.offers) == 0 || at > e.now) {

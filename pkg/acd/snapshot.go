@@ -38,6 +38,8 @@ type CallerSnapshot struct {
 	Arrived  time.Time `json:"arrived"`
 	Need     string    `json:"need,omitempty"`    // skills that count now, relaxed as far as it has
 	Prefers  string    `json:"prefers,omitempty"` // the agent whom the caller waits for alone
+	// EstimateMs is what is left to wait, with a chance of four in five; absent = unknown.
+	EstimateMs *int64 `json:"estimate_ms,omitempty"`
 	// OfferID, Agent and Deadline are of the first offer that rings; Rings lists
 	// all agents who do.
 	OfferID  string    `json:"offer_id,omitempty"`
@@ -104,6 +106,10 @@ func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
 		cs := CallerSnapshot{CallID: c.callID, Position: pos, Priority: c.priority, Joined: wall(e.abs(c.joined)), Arrived: wall(e.abs(c.arrived))}
 		if !c.class.need.Any() {
 			cs.Need = c.class.needText()
+		}
+		if d, known := e.estimate(c); known {
+			ms := d.Milliseconds()
+			cs.EstimateMs = &ms
 		}
 		if c.sticky != nil {
 			cs.Prefers = c.sticky.Name

@@ -55,6 +55,15 @@ func acdQueue(name string, q *resource.QueueSpec) acd.Queue {
 		LeaveWhenEmpty: q.LeaveWhenEmpty == nil || *q.LeaveWhenEmpty,
 		AnnounceFirst:  2 * time.Second, AnnounceEvery: 30 * time.Second,
 		Skills: q.Skills, Need: q.Need, LastAgent: q.LastAgent.D(), Patience: q.Patience.D(), After: afterOffer(q.AfterOffer)}
+	if k := q.KeepPlace; k != nil {
+		if out.KeepPlace = k.D(); out.KeepPlace == 0 {
+			out.KeepPlace = -1
+		}
+	}
+	for _, o := range q.Overflow {
+		out.Overflow = append(out.Overflow, acd.Overflow{To: o.To, After: o.After.D(), Ahead: o.Ahead, Estimate: o.Estimate.D(),
+			ServiceLevel: o.ServiceLevel, Agents: o.Agents})
+	}
 	if q.AnnounceFirst != nil {
 		out.AnnounceFirst = q.AnnounceFirst.D()
 	}

@@ -147,6 +147,12 @@ func (b *book) tell(effects []acd.Effect, start time.Time) {
 	say := func(format string, args ...any) {
 		b.got = append(b.got, b.now.Sub(start).String()+" "+fmt.Sprintf(format, args...))
 	}
+	var next []acd.Event
+	defer func() {
+		for _, ev := range next {
+			b.tell(b.step(ev), start)
+		}
+	}()
 	for _, f := range effects {
 		switch f := f.(type) {
 		case acd.Offer:
@@ -155,7 +161,18 @@ func (b *book) tell(effects []acd.Effect, start time.Time) {
 		case acd.WithdrawOffer:
 			say("%s stops ringing for %s: %s", f.Agent, f.CallID, f.Why)
 		case acd.LeftQueue:
-			say("%s leaves: %s", f.CallID, f.Outcome)
+			if f.To == "" {
+				say("%s leaves: %s", f.CallID, f.Outcome)
+				continue
+			}
+			say("%s goes to %s: %s", f.CallID, f.To, f.Why)
+			if to, ok := strings.CutPrefix(f.To, "queue:"); ok {
+				next = append(next, acd.Enter{CallID: f.CallID, Queue: to, ArrivedAt: b.now.Add(-f.Wait)})
+			}
+		case acd.Joined:
+			if f.Before != "" {
+				say("%s has the place of %s: number %d", f.CallID, f.Before, f.Position)
+			}
 		case acd.AgentChanged:
 			if f.To == "not_ready" {
 				say("%s is not ready: %s", f.Agent, f.Reason)
@@ -194,7 +211,7 @@ func (b *book) act(what string, args []string, start time.Time) {
 				case "priority":
 					ev.Priority, _ = strconv.Atoi(v)
 				case "from":
-					ev.From = v
+					ev.From, ev.Returns = v, v
 				default:
 					b.t.Fatalf("%q", o)
 				}

@@ -3,6 +3,7 @@ package call
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/centrala/centrala/ivr"
@@ -22,7 +23,14 @@ type wish struct {
 
 // enterQueue answers the caller, plays music and hands the caller to the ACD.
 func (m *Machine) enterQueue(queue string, priority int, w wish) {
+	m.S.WaitSince = m.now
+	m.joinQueue(queue, priority, w)
+}
+
+// joinQueue is enterQueue for a caller who may have waited elsewhere before.
+func (m *Machine) joinQueue(queue string, priority int, w wish) {
 	m.answer()
+	m.S.Wish, m.S.WishFor = w, priority
 	m.S.Phase, m.S.Queue = Waiting, queue
 	m.S.Ledger.Queue = queue
 	m.S.Music, m.S.MusicAt = w.Music, 0
@@ -32,8 +40,34 @@ func (m *Machine) enterQueue(queue string, priority int, w wish) {
 	m.segment(event.SegmentStarted{Segment: event.SegmentWaiting, Queue: queue})
 	m.S.AwaitQueue = true
 	m.tell(acd.Enter{CallID: m.S.ID, Queue: queue, Priority: priority, Skills: w.Skills, Need: w.Need, Agent: w.Agent,
-		Patience: w.Patience, From: m.S.From, ArrivedAt: m.now})
+		Patience: w.Patience, From: m.S.From, ArrivedAt: m.S.WaitSince, Returns: m.knownCaller(), Stays: m.S.SentOn >= acd.MaxSentOn})
 	m.playMusic()
+}
+
+// knownCaller is the caller's number, if it tells this caller from others.
+func (m *Machine) knownCaller() string {
+	if n := m.S.From; !m.S.Private && len(strings.Trim(n, "+0")) > 0 && strings.Trim(n, "+0123456789") == "" {
+		return n
+	}
+	return ""
+}
+
+// overflow carries the caller to where a rule of the queue leads. The wait so far
+// counts in the next queue.
+func (m *Machine) overflow(to string) {
+	kind, name := splitTarget(to)
+	switch kind {
+	case "queue":
+		m.joinQueue(name, m.S.WishFor, m.S.Wish)
+	case "flow":
+		m.startFlow(name)
+	case "device":
+		m.S.IVR = nil
+		m.dial(dialForRoute, []string{to}, false, defaultRing, "")
+	default: // a number: the trunk knows how long it rings
+		m.S.IVR = nil
+		m.dial(dialForRoute, []string{to}, false, 0, "")
+	}
 }
 
 // playMusic goes on where this caller left the music.
@@ -49,9 +83,9 @@ func (m *Machine) fromACD(e acd.Effect) {
 			m.transferDone() // the queue has taken the caller in: who transferred may go
 		}
 	case acd.Refused:
-		m.leftQueue(e.Outcome)
+		m.leftQueue(e.Outcome, "")
 	case acd.LeftQueue:
-		m.leftQueue(e.Outcome)
+		m.leftQueue(e.Outcome, e.To)
 	case acd.Offer:
 		m.offered(e)
 	case acd.WithdrawOffer:
@@ -72,7 +106,7 @@ func (m *Machine) fromACD(e acd.Effect) {
 	// Ignored: AgentChanged, Decided: the dispatcher has journalled them.
 }
 
-func (m *Machine) leftQueue(outcome string) {
+func (m *Machine) leftQueue(outcome, to string) {
 	if outcome == acd.LeftAnswered && m.S.Phase == Waiting {
 		return // of the stay before this one: transferred before we were told
 	}
@@ -88,6 +122,13 @@ func (m *Machine) leftQueue(outcome string) {
 		m.do(StopPlay{m.S.Kept})
 		if m.S.Transfer != nil {
 			m.transferFailed(event.ReasonNoAnswer, 0)
+			return
+		}
+		if outcome == acd.LeftOverflow {
+			m.S.SentOn++ // also back to the flow: it may lead here again
+		}
+		if to != "" {
+			m.overflow(to)
 			return
 		}
 		m.backToFlow(ivr.QueueLeft{Outcome: outcome}, "no_agents", event.ResultOurs, event.ReasonNoAnswer)

@@ -174,6 +174,12 @@ type State struct {
 	FlowPath  []string // flows entered, newest last; bounds goto between flows
 	IVR       *ivr.State
 	Queue     string
+	// Of the stay in queues at hand: what was asked for and when it began; and how often
+	// overflow has sent this call on.
+	Wish      wish
+	WishFor   int // priority
+	WaitSince time.Time
+	SentOn    int
 	Targets   []string // dial targets not yet tried ("device:x", "number:+40...")
 	DialFor   dialFor
 	FlowFor   dialFor // what the flow waits for: a queue (dialForOffer) or a dial step

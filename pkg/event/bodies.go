@@ -216,6 +216,13 @@ type QueueEntered struct {
 	QueuePriority int    `json:"queue_priority,omitempty"`
 	Need          string `json:"need,omitempty"`
 	Agent         string `json:"agent,omitempty"`
+	// Before is the call that was cut off and whose place this caller has; WaitedMs what
+	// that one had waited.
+	Before   string `json:"before,omitempty"`
+	WaitedMs int64  `json:"waited_ms,omitempty"`
+	// EstimateMs is what was left to wait, with a chance of four in five; 0 = unknown,
+	// or nothing.
+	EstimateMs int64 `json:"estimate_ms,omitempty"`
 }
 
 // QueueAnnounced: the caller was told a position.
@@ -225,12 +232,15 @@ type QueueAnnounced struct {
 }
 
 // QueueLeft: the caller is out of the queue. Outcome is one of "answered",
-// "abandoned", "timeout", "full", "empty", "key", "error", "shutdown".
+// "abandoned", "timeout", "full", "empty", "key", "error", "shutdown", "overflow":
+// then To is where the rule leads ("" = back to the flow) and Why says what held.
 type QueueLeft struct {
 	Queue   string `json:"queue"`
 	Outcome string `json:"outcome"`
 	WaitMs  int64  `json:"wait_ms"`
 	Agent   string `json:"agent,omitempty"`
+	To      string `json:"to,omitempty"`
+	Why     string `json:"why,omitempty"`
 }
 
 // Decision is the ACD's own account of a choice: who was considered, who was

@@ -643,6 +643,13 @@ func (c *checker) reach() {
 				visit(ref{l.Kind, Key{r.key.Tenant, l.Name}})
 			}
 		}
+		if q := c.s.Queues[r.key]; r.kind == KindQueue && q != nil {
+			for _, o := range q.Overflow {
+				if kind, name, ok := strings.Cut(o.To, ":"); ok {
+					visit(ref{Kind(kind), Key{r.key.Tenant, name}})
+				}
+			}
+		}
 	}
 	for name, t := range c.s.Tenants {
 		if kind, target, ok := strings.Cut(t.DefaultTarget, ":"); ok {

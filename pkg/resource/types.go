@@ -362,6 +362,11 @@ type QueueSpec struct {
 	AfterOffer map[string]string `yaml:"after_offer,omitempty"`
 	MaxWait    Duration          `yaml:"max_wait,omitempty"`   // 0 = no limit
 	MaxLength  int               `yaml:"max_length,omitempty"` // 0 = no limit
+	// Overflow sends callers on; the first rule that holds counts. At most 16.
+	Overflow []OverflowSpec `yaml:"overflow,omitempty"`
+	// KeepPlace: who is cut off while waiting and calls again within this time gets the
+	// old place; default 1m, 0s = never. Never for callers who withhold their number.
+	KeepPlace *Duration `yaml:"keep_place,omitempty"`
 	// LeaveWhenEmpty: a caller does not join, and leaves, when nobody is logged in. Default true.
 	LeaveWhenEmpty *bool  `yaml:"leave_when_empty,omitempty"`
 	Music          string `yaml:"music,omitempty"` // prompt name; default "music"

@@ -20,6 +20,18 @@ kind: queue
 name: known
 spec: {last_agent: 1h, patience: 10s, members: [{agent: "*"}], music: tune, announce_first: -1s}
 ---
+kind: queue
+name: small
+spec: {members: [{agent: bob}], music: tune, announce_first: -1s, overflow: [{ahead: 1, to: "queue:second"}, {after: 3s, to: "queue:second"}]}
+---
+kind: queue
+name: second
+spec: {members: [{agent: carol}], music: tune, announce_first: -1s}
+---
+kind: number
+name: small
+spec: {digits: "2003", queue: small}
+---
 kind: number
 name: everybody
 spec: {digits: "2001", queue: everybody}

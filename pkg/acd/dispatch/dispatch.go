@@ -443,7 +443,8 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 		q := d.met.queue(f.Queue)
 		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position,
 			ServiceMs: q.serviceLevel.Milliseconds(), ShortMs: q.shortAbandon.Milliseconds(),
-			QueuePriority: f.QueuePriority, Need: f.Need, Agent: f.Agent})
+			QueuePriority: f.QueuePriority, Need: f.Need, Agent: f.Agent,
+			Before: f.Before, WaitedMs: f.Waited.Milliseconds(), EstimateMs: max(0, f.Estimate.Milliseconds())})
 		q.joined.Inc()
 		d.tell(f.CallID, f)
 	case acd.Refused:
@@ -455,7 +456,7 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 		d.log.Info("queue refused", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("reason", f.Outcome))
 		d.tell(f.CallID, f)
 	case acd.LeftQueue:
-		d.write(now, f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent})
+		d.write(now, f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent, To: f.To, Why: f.Why})
 		d.met.left(f)
 		d.tell(f.CallID, f)
 	case acd.Announce:

@@ -456,6 +456,7 @@ centrala_queue_left_total{queue="sales",reason="empty",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="error",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="full",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="key",tenant="acme"} 0
+centrala_queue_left_total{queue="sales",reason="overflow",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="shutdown",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="timeout",tenant="acme"} 0
 `
@@ -470,5 +471,27 @@ centrala_queue_left_total{queue="sales",reason="timeout",tenant="acme"} 0
 		// The tenant may start again on the same registry.
 		d = start(t, Config{Registerer: reg})
 		stop(t, d)
+	})
+}
+
+// TestScrapesKeepTheOrder: what is posted after a scrape is taken in the order of
+// posting; the scrape is counted in and out of the mailbox.
+func TestScrapesKeepTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		d := New(Config{Tenant: "acme", Journal: &paper{}, Registerer: reg})
+		if err := d.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer stop(t, d)
+		for range 3 {
+			if _, err := reg.Gather(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if n := d.queue.Load(); n != 0 {
+			t.Errorf("%d messages are counted in an empty mailbox", n)
+		}
 	})
 }

@@ -23,7 +23,8 @@ type metrics struct {
 	queues map[string]*queueMetrics // owner only
 
 	joined, answered, leftTotal, offers *prometheus.CounterVec
-	wait, answer                        *prometheus.HistogramVec
+	wait, answer, missed                *prometheus.HistogramVec
+	estimates                           *prometheus.CounterVec
 	faults, breaches                    *prometheus.CounterVec
 	full                                prometheus.Counter
 	step                                prometheus.Histogram
@@ -37,12 +38,17 @@ type queueMetrics struct {
 	waitBy       map[string]prometheus.Observer
 	offersBy     map[string]prometheus.Counter
 	answer       prometheus.Observer
+	missed       prometheus.Observer
+	heldBy       map[bool]prometheus.Counter
 	serviceLevel time.Duration
 	shortAbandon time.Duration // -1 ms: none is short
 }
 
 // waitBuckets follow what a caller feels, from "at once" to an hour.
 var waitBuckets = []float64{1, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600}
+
+// missBuckets are differences of a wait from its estimate.
+var missBuckets = []float64{-600, -300, -120, -60, -30, -10, 0, 10, 30, 60, 120, 300, 600}
 
 func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metrics {
 	m := &metrics{d: d, queues: map[string]*queueMetrics{}}
@@ -59,6 +65,9 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 		Help: "Time in a queue, by how it ended.", Buckets: waitBuckets}, []string{"queue", "outcome"})
 	m.answer = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "centrala", Name: "agent_answer_seconds",
 		Help: "Time from offer to answer.", Buckets: []float64{0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60}}, []string{"queue"})
+	m.estimates = counter("queue_estimates_total", "Estimates of the wait, made when callers joined, by whether the wait was no longer.", "queue", "held")
+	m.missed = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "centrala", Name: "queue_estimate_error_seconds",
+		Help: "Wait of answered callers less the estimate made when they joined; below zero they waited less.", Buckets: missBuckets}, []string{"queue"})
 	m.full = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "centrala", Name: "acd_mailbox_full_total",
 		Help: "Times somebody had to wait for the queue engine's mailbox."})
 	m.step = prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "centrala", Name: "acd_step_seconds",
@@ -71,7 +80,7 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 	}
 	if reg != nil {
 		m.reg = prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, reg)
-		m.all = []prometheus.Collector{m.joined, m.answered, m.leftTotal, m.offers, m.faults, m.breaches, m.wait, m.answer, m.full, m.step, &gauges{d}}
+		m.all = []prometheus.Collector{m.joined, m.answered, m.leftTotal, m.offers, m.faults, m.breaches, m.wait, m.answer, m.estimates, m.missed, m.full, m.step, &gauges{d}}
 		m.reg.MustRegister(m.all...)
 	}
 	return m
@@ -112,6 +121,8 @@ func (m *metrics) queue(name string) *queueMetrics {
 		joined: m.joined.WithLabelValues(label),
 		inSL:   m.answered.WithLabelValues(label, "yes"), late: m.answered.WithLabelValues(label, "no"),
 		answer: m.answer.WithLabelValues(label),
+		missed: m.missed.WithLabelValues(label),
+		heldBy: map[bool]prometheus.Counter{true: m.estimates.WithLabelValues(label, "yes"), false: m.estimates.WithLabelValues(label, "no")},
 		leftBy: map[string]prometheus.Counter{}, waitBy: map[string]prometheus.Observer{}, offersBy: map[string]prometheus.Counter{},
 		serviceLevel: 20 * time.Second, shortAbandon: 5 * time.Second,
 	}
@@ -133,6 +144,13 @@ func (m *metrics) left(f acd.LeftQueue) {
 	s.leftBy[f.Outcome].Inc()
 	if w := s.waitBy[f.Outcome]; w != nil {
 		w.Observe(f.Wait.Seconds())
+	}
+	// Who left before the estimate was over tells nothing of it.
+	if f.Estimate > 0 && (f.Outcome == acd.LeftAnswered || f.Wait > f.Estimate) {
+		s.heldBy[f.Wait <= f.Estimate].Inc()
+		if f.Outcome == acd.LeftAnswered {
+			s.missed.Observe((f.Wait - f.Estimate).Seconds())
+		}
 	}
 	if f.Outcome == acd.LeftAnswered {
 		if f.Wait <= s.serviceLevel {
@@ -185,11 +203,14 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	timeout := time.NewTimer(scrapeTimeout)
 	defer timeout.Stop()
 	reply := make(chan []acd.QueueStats, 1)
+	g.d.queue.Add(1) // what is posted meanwhile waits behind this
 	select {
 	case g.d.in <- message{stats: reply}:
 	case <-g.d.done:
+		g.d.queue.Add(-1)
 		return
 	case <-timeout.C:
+		g.d.queue.Add(-1)
 		return
 	}
 	var stats []acd.QueueStats

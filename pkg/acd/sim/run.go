@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/centrala/centrala/pkg/acd"
@@ -85,6 +86,7 @@ type live struct {
 	agent   int32 // who talks with the caller
 	offers  int32 // made so far
 	left    bool
+	sentOn  int // by rules of overflow
 }
 
 // worker is an agent.
@@ -510,13 +512,21 @@ func (w *world) left(f acd.LeftQueue) {
 	i := w.byCall[f.CallID]
 	s := &w.state[i]
 	s.waiting = false
-	if w.waiting--; w.waiting == 0 {
+	w.waiting--
+	w.write(f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent, To: f.To, Why: f.Why})
+	if to, ok := strings.CutPrefix(f.To, "queue:"); ok && f.Outcome == acd.LeftOverflow {
+		c := &w.t.calls[i]
+		s.sentOn++
+		w.again = append(w.again, acd.Enter{CallID: c.id, Queue: to, Priority: c.wish.Priority, Skills: c.wish.Skills, Need: c.wish.Need,
+			From: c.wish.From, ArrivedAt: w.at(c.at), Stays: s.sentOn >= acd.MaxSentOn})
+		return
+	}
+	if w.waiting == 0 {
 		for _, who := range w.staying {
 			w.plan(w.now, evLogOut, who, 1)
 		}
 		w.staying = w.staying[:0]
 	}
-	w.write(f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent})
 	if f.Outcome != acd.LeftAnswered {
 		w.gone(f.CallID)
 		return

@@ -151,7 +151,11 @@ func (s *storm) config() acd.Configure {
 		q := acd.Queue{Name: fmt.Sprint("q", i), Strategy: pick(s, acd.Strategies...), RingLimit: s.upTo(0, 3), RingStep: max(s.secs(), 0),
 			WrapUpMode: pick(s, acd.WrapUpModes...), WrapUpExtend: s.secs(), LastAgent: s.secs(), Patience: s.secs(), Priority: s.upTo(-1, 1),
 			WrapUp: s.secs(), RingTimeout: s.secs(), MaxWait: s.secs(), MaxLength: s.upTo(0, 6), LeaveWhenEmpty: s.oneIn(2),
-			AnnounceFirst: s.secs(), AnnounceEvery: s.secs(), Need: pick(s, stormNeeds...)}
+			AnnounceFirst: s.secs(), AnnounceEvery: s.secs(), Need: pick(s, stormNeeds...), KeepPlace: s.secs()}
+		for range s.upTo(0, 2) {
+			q.Overflow = append(q.Overflow, acd.Overflow{After: max(s.secs(), 0), Ahead: s.upTo(0, 3), Estimate: max(s.secs(), 0), ServiceLevel: pick(s, 0, 0, 50),
+				Agents: pick(s, append([]string{""}, acd.OverflowAgents...)...)})
+		}
 		if s.oneIn(2) {
 			q.Skills = s.skills()
 		}
@@ -214,7 +218,7 @@ func (s *storm) draw() acd.Event {
 	case k < 250:
 		s.n++
 		return acd.Enter{CallID: fmt.Sprint("c", s.n), Queue: fmt.Sprint("q", s.upTo(0, 3)), Priority: s.upTo(0, 2), Skills: s.skills(), Need: pick(s, stormNeeds...),
-			From: pick(s, "", "x", "y"), Agent: pick(s, "", "", "a1", "a2", "zz"), Patience: time.Duration(s.upTo(0, 30)) * time.Second,
+			From: pick(s, "", "x", "y"), Returns: pick(s, "", "x", "y"), Stays: s.oneIn(10), Agent: pick(s, "", "", "a1", "a2", "zz"), Patience: time.Duration(s.upTo(0, 30)) * time.Second,
 			ArrivedAt: s.now.Add(time.Duration(s.upTo(-60, 5)) * time.Second)}
 	case k < 300:
 		return acd.Leave{CallID: s.someCall(), Outcome: pick(s, "", acd.LeftKey, acd.LeftShutdown)}

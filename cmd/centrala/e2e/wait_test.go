@@ -1,0 +1,87 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOverflow: with one caller ahead the next goes to the second queue at once; who
+// has waited three seconds follows. Both are answered there, and the reason is told.
+func TestOverflow(t *testing.T) {
+	t.Parallel()
+	h, anna, bob, carol := routed(t)
+	first := h.dial(anna, "2003")
+	busy := h.ring(bob)
+	busy.Answer()
+	h.up(first)
+	waits := h.dial(anna, "2003")
+	h.eventually(5*time.Second, "the second caller waits", func() bool { return h.metric(`centrala_queue_waiting{queue="small",tenant="default"}`) == 1 })
+	began := time.Now()
+	sent := h.dial(anna, "2003")
+	agent := h.ring(carol)
+	if d := time.Since(began); d > 2*time.Second {
+		t.Errorf("sent on after %s, although somebody stood ahead", d)
+	}
+	agent.Answer()
+	h.up(sent)
+	sent.Hangup()
+	h.over(agent)
+	agent = h.ring(carol) // the second caller, after 3 s
+	agent.Answer()
+	h.up(waits)
+	waits.Hangup()
+	h.over(agent)
+	d := h.ended(waits)
+	if d.Queue != "second" || d.Agent != "carol" {
+		t.Errorf("queue %q, agent %q", d.Queue, d.Agent)
+	}
+	if out, err := h.run("call", "why", d.ID); err != nil || !strings.Contains(out, "overflow to queue:second (waited 3s)") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if n := h.metric(`centrala_queue_left_total{queue="small",reason="overflow",tenant="default"}`); n != 2 {
+		t.Errorf("%v callers sent on are counted, want 2", n)
+	}
+	first.Hangup()
+	h.over(busy)
+	h.quiet()
+}
+
+// TestCutOffCallerHasTheOldPlace: the first caller hangs up, calls again, and is
+// served before the one who came second.
+func TestCutOffCallerHasTheOldPlace(t *testing.T) {
+	t.Parallel()
+	h, anna, bob, carol := routed(t)
+	h.agent("carol", "not_ready")
+	h.agent("bob", "not_ready")
+	cut := h.dial(anna, "2000")
+	waiting := func(n float64) {
+		h.eventually(5*time.Second, "callers wait", func() bool { return h.metric(`centrala_queue_waiting{queue="patient",tenant="default"}`) == n })
+	}
+	waiting(1)
+	second := h.dial(carol, "2000")
+	waiting(2)
+	cut.Hangup()
+	was := h.ended(cut)
+	waiting(1)
+	again := h.dial(anna, "2000")
+	waiting(2)
+	h.agent("bob", "ready")
+	agent := h.ring(bob)
+	agent.Answer()
+	h.up(again)
+	again.Hangup()
+	h.over(agent)
+	d := h.ended(again)
+	if out, err := h.run("call", "why", d.ID); err != nil || !strings.Contains(out, "has the old place of call "+was.ID) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	agent = h.ring(bob)
+	agent.Answer()
+	h.up(second)
+	second.Hangup()
+	h.over(agent)
+	h.quiet()
+}
