@@ -176,6 +176,15 @@ func (h *house) Parking() (time.Duration, int) {
 	return time.Duration(h.spec.ParkTime), h.spec.ParkSlots
 }
 
+// AgentAnnouncement is what an agent hears before a conversation of a queue.
+func (h *house) AgentAnnouncement(queue string) (string, time.Duration) {
+	q := h.queues[queue]
+	if q == nil {
+		return "", 0
+	}
+	return q.AgentAnnouncement, call.WaitedUnit(q.AgentAnnouncementWait)
+}
+
 // MaySupervise tells whether a user may listen to calls of a queue in a mode.
 func (h *house) MaySupervise(user, mode, queue string) bool {
 	u := h.users[user]

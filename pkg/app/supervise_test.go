@@ -182,3 +182,37 @@ func TestSuperviseRefused(t *testing.T) {
 		t.Errorf("refusals told: %v", codes)
 	}
 }
+
+// An agent who answers a queue's call hears the announcement first and not the
+// caller, who hears music on; then they talk.
+func TestAgentAnnouncement(t *testing.T) {
+	o := newOffice(t)
+	o.must(`{kind: queue, name: sales, spec: {members: [{agent: bob}], wrap_up: 0s, leave_when_empty: false, announce_first: -1s, agent_announcement: please_wait, agent_announcement_wait: seconds}}`)
+	if err := o.SetAgentState(context.Background(), "default", "bob", "ready", ""); err != nil {
+		t.Fatal(err)
+	}
+	a := o.call(o.anna, "1001")
+	o.isUp(a, o.anna)
+	b := o.answers(o.bob)
+	o.talk(a, o.anna, b, o.bob)
+	if kinds := o.kinds(a); !slices.Contains(kinds, "announcement.started") || !slices.Contains(kinds, "announcement.ended") {
+		t.Errorf("journal: %v", kinds)
+	}
+	pcm := b.Leg().Since(0)
+	first := 0
+	for first+1600 <= len(pcm) && !robot.Hears(pcm[first:first+1600], annaTone) {
+		first += 160
+	}
+	peak := int16(0)
+	for _, v := range pcm[:first] {
+		peak = max(peak, v)
+	}
+	if first < 4000 || peak < 1000 {
+		t.Errorf("bob heard anna after %d samples; before that a peak of %d", first, peak)
+	}
+	hangUp(a)
+	o.over(b)
+	if r, _ := o.ended(a); r.Agent != "bob" || r.WaitMs < int64(first/8) {
+		t.Errorf("%+v: the announcement took %d ms of the wait", r, first/8)
+	}
+}

@@ -36,6 +36,9 @@ type Rules interface {
 	// Parking is how long a caller waits in a slot before who parked it is rung, and
 	// how many slots there are; zero takes the default.
 	Parking() (wait time.Duration, slots int)
+	// AgentAnnouncement is the prompt that an agent hears before the conversation, ""
+	// = none, and the unit in which the caller's wait is said after it, 0 = not.
+	AgentAnnouncement(queue string) (prompt string, unit time.Duration)
 	// MaySupervise tells whether a user may listen to calls of a queue ("" = of
 	// none) in a mode: ModeMonitor, ModeWhisper or ModeBarge.
 	MaySupervise(user, mode, queue string) bool
@@ -316,6 +319,10 @@ func (m *Machine) key(ev Key) {
 		m.watchKey(ev.Digit)
 		return
 	}
+	if m.briefing(ev.Leg) {
+		m.briefed("stopped")
+		return
+	}
 	m.inCallKey(ev)
 	m.streamKey(ev)
 	switch {
@@ -337,6 +344,10 @@ func (m *Machine) played(ev Played) {
 	if m.announced(ev.Leg, ev.ID, "done") {
 		return
 	}
+	if m.briefing(ev.Leg) && ev.ID == m.S.Brief.ID {
+		m.briefed("done")
+		return
+	}
 	if m.S.Transfer != nil && m.S.Transfer.Late && ev.Leg == m.S.Transfer.Referrer {
 		m.parkerTold()
 		return
@@ -350,7 +361,7 @@ func (m *Machine) played(ev Played) {
 			m.flowEvent(ivr.PlayDone{ID: ev.ID})
 		}
 	case Waiting:
-		if ev.ID == ownPlay|m.S.PlayID {
+		if ev.ID == ownPlay|m.S.PlayID || m.S.Brief != nil && ev.ID&ownPlay != 0 {
 			m.playMusic()
 		}
 	case Feature:
@@ -362,6 +373,10 @@ func (m *Machine) played(ev Played) {
 
 func (m *Machine) playFailed(ev PlayFailed) {
 	if m.announced(ev.Leg, ev.ID, "failed") {
+		return
+	}
+	if m.briefing(ev.Leg) && ev.ID == m.S.Brief.ID {
+		m.briefed("failed")
 		return
 	}
 	if m.S.Transfer != nil && m.S.Transfer.Late && ev.Leg == m.S.Transfer.Referrer {

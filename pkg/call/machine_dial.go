@@ -202,6 +202,7 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 			m.endLeg(other, "answered elsewhere")
 		}
 	}
+	offered := a.offer("", ev.Leg) >= 0
 	if i := a.offer("", ev.Leg); i >= 0 {
 		m.S.OfferID, l.Busy = a.Offers[i].OfferID, BusyByQueue
 		m.tell(acd.OfferAccepted{OfferID: m.S.OfferID})
@@ -212,7 +213,9 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 		m.thirdJoins(ev.Leg)
 		return
 	}
-	m.connect(ev.Leg)
+	if !offered || !m.brief(ev.Leg) {
+		m.connect(ev.Leg)
+	}
 }
 
 func (m *Machine) legRefused(ev LegRefused) {

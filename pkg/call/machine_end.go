@@ -26,6 +26,8 @@ func (m *Machine) legGone(ev LegGone) {
 		m.unwatch("left")
 	case m.watchRings(ev.Leg):
 		m.watchLost()
+	case m.briefing(ev.Leg):
+		m.briefGone()
 	case m.S.Phase == Talking && len(m.S.Others) > 0 && m.talks(ev.Leg):
 		m.partyGone(ev.Leg)
 	case ev.Leg == m.S.Kept:
@@ -133,7 +135,8 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.endWatch("call_ended")
 	m.cutAnnouncements()
 	m.setVerdict(r, why)
-	waiting := m.S.Phase == Waiting
+	waiting := m.S.Phase == Waiting && m.S.Brief == nil
+	m.endBrief("cut")
 	m.S.Phase = Ending
 	m.S.Ledger.enter(m.now, "")
 	m.stopTimer(TimerMax)

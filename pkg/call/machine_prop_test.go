@@ -21,6 +21,8 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 			{Kind: route.Feature, Feature: "ready"}, {Kind: route.Flow, Name: "missing"},
 			{Kind: route.Trunk, Routes: []route.TrunkRoute{{Trunk: "north", Number: "1"}}}}
 		toGo := append(targets, route.Target{Kind: route.Feature, Feature: route.FeaturePark})
+		house := house
+		house.brief = rapid.SampledFrom([]string{"", "sales_call"}).Draw(rt, "announcement")
 		m := NewMachine(State{ID: "c1", Tenant: "default", Legs: []Leg{{Device: "202", Agent: "carol"}}}, house)
 		busy := map[string]bool{}
 		given := 0

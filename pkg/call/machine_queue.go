@@ -91,12 +91,16 @@ func (m *Machine) fromACD(e acd.Effect) {
 	case acd.WithdrawOffer:
 		if a := m.S.Attempt; a != nil && a.offer(e.OfferID, 0) >= 0 {
 			m.endOffer(e.OfferID, withdrawnWhy(e.Why))
-		} else if m.S.Phase == Talking && m.S.AwaitQueue && m.S.OfferID == e.OfferID {
+		} else if (m.S.Phase == Talking || m.S.Brief != nil) && m.S.AwaitQueue && m.S.OfferID == e.OfferID {
 			// The agent picked up while the ACD took the offer back. They talk:
 			// the ACD must take the caller as served and the agent as busy.
 			m.tell(acd.Leave{CallID: m.S.ID, Outcome: acd.LeftAnswered})
 			m.tell(acd.Occupy{Agent: e.Agent, CallID: m.S.ID})
-			if p := m.S.Peer; m.S.Legs[p].Agent == e.Agent && m.S.Legs[p].Busy == BusyByQueue {
+			p := m.S.Peer
+			if m.S.Brief != nil {
+				p = m.S.Brief.Leg
+			}
+			if m.S.Legs[p].Agent == e.Agent && m.S.Legs[p].Busy == BusyByQueue {
 				m.S.Legs[p].Busy = BusyDirect
 			}
 		}
@@ -107,6 +111,10 @@ func (m *Machine) fromACD(e acd.Effect) {
 }
 
 func (m *Machine) leftQueue(outcome, to string) {
+	if m.S.Brief != nil {
+		m.S.AwaitQueue = false // the agent has the call, whatever the queue says
+		return
+	}
 	if outcome == acd.LeftAnswered && m.S.Phase == Waiting {
 		return // of the stay before this one: transferred before we were told
 	}
@@ -136,7 +144,7 @@ func (m *Machine) leftQueue(outcome, to string) {
 }
 
 func (m *Machine) offered(o acd.Offer) {
-	if m.S.Phase != Waiting || m.S.Attempt != nil && len(m.S.Attempt.Offers) == 0 {
+	if m.S.Phase != Waiting || m.S.Brief != nil || m.S.Attempt != nil && len(m.S.Attempt.Offers) == 0 {
 		// The caller left while the offer was on its way.
 		m.tell(acd.OfferFailed{OfferID: o.OfferID, Cause: acd.CauseCallerLeft})
 		return
@@ -200,7 +208,7 @@ func (m *Machine) offersOver() {
 
 // announce tells the caller the position; the music goes on afterwards where it was.
 func (m *Machine) announce(position int) {
-	if m.S.Phase != Waiting || m.S.Attempt != nil {
+	if m.S.Phase != Waiting || m.S.Attempt != nil || m.S.Brief != nil {
 		return
 	}
 	m.S.MusicAt += m.now.Sub(m.S.MusicFrom).Truncate(20 * time.Millisecond)
@@ -210,7 +218,7 @@ func (m *Machine) announce(position int) {
 // leaveQueue takes the waiting caller out by the flow's wish (a key, a time of
 // its own). An agent who has the call already keeps it.
 func (m *Machine) leaveQueue(outcome string) {
-	if m.S.Phase != Waiting || !m.S.AwaitQueue {
+	if m.S.Phase != Waiting || !m.S.AwaitQueue || m.S.Brief != nil {
 		return
 	}
 	m.tell(acd.Leave{CallID: m.S.ID, Outcome: outcome})

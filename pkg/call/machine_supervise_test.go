@@ -347,3 +347,78 @@ func TestSupervisionEndsInAPlainBridge(t *testing.T) {
 		}
 	})
 }
+
+// briefed is a caller of sales whose agent hears the announcement.
+func briefed(t *testing.T) *score {
+	told := house
+	told.brief = "sales_call"
+	s := start(t, told, toSales)
+	s.do(AnswerSent{})
+	s.after(42*time.Second, FromACD{acd.Offer{OfferID: "o1", CallID: "c1", Agent: "bob", Device: "201", Deadline: s.now.Add(time.Minute)}})
+	s.do(DialStarted{Legs: []LegInfo{{Device: "201", Agent: "bob"}}})
+	s.log = nil
+	s.do(LegPickedUp{1})
+	s.never("Bridge 0-1", "StopPlay", "segment talking")
+	s.want("acd.OfferAccepted", "journal announcement.started", "Play 1 sales_call")
+	p := s.all[len(s.all)-1].(PlayPhrases)
+	if len(p.Phrases) != 3 || p.Phrases[1].Name != "number_40" || p.Phrases[2].Name != "number_2" {
+		t.Errorf("%+v", p.Phrases)
+	}
+	return s
+}
+
+func TestAgentIsToldBeforeTheConversation(t *testing.T) {
+	s := briefed(t)
+	s.do(FromACD{acd.LeftQueue{Outcome: acd.LeftAnswered}})
+	s.do(FromACD{acd.Announce{Position: 1}}) // late
+	s.do(FromACD{acd.Offer{OfferID: "o2", CallID: "c1", Agent: "carol", Device: "202", Deadline: s.now.Add(time.Minute)}})
+	s.want("acd.OfferFailed")
+	s.never("DialDevice 202", "Play 0 position_1")
+	s.after(3*time.Second, Played{Leg: 1, ID: s.m.S.Brief.ID})
+	s.want("journal announcement.ended", "StopPlay", "Bridge 0-1", "segment talking", "StartRecording")
+	s.after(time.Second, LegGone{Leg: 0, Remote: true})
+	if v := s.close(); v.Result != event.ResultCaller || v.Reason != event.ReasonNormal || v.WaitMs != 45000 || v.TalkMs != 1000 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestAnnouncementToTheAgentIsCut(t *testing.T) {
+	s := briefed(t)
+	s.do(Key{1, '#', "rfc4733"})
+	s.want("journal announcement.ended", "Bridge 0-1")
+	s.do(HangUp{event.ResultOurs, event.ReasonShutdown})
+	s.close()
+
+	s = briefed(t)
+	s.do(PlayFailed{Leg: 1, ID: s.m.S.Brief.ID, Err: fmt.Errorf("no such prompt")})
+	s.want("journal announcement.ended", "Bridge 0-1")
+	s.do(HangUp{event.ResultOurs, event.ReasonShutdown})
+	s.close()
+
+	// The caller leaves meanwhile: nothing is owed to the queue.
+	s = briefed(t)
+	s.do(FromACD{acd.LeftQueue{Outcome: acd.LeftAnswered}})
+	s.after(time.Second, LegGone{Leg: 0, Remote: true})
+	s.never("acd.Leave")
+	s.want("journal announcement.ended", "acd.CallEnded", "EndLeg 1 abandoned")
+	s.close()
+
+	// The agent does: the caller has the old place.
+	s = briefed(t)
+	came := s.m.S.WaitSince
+	s.after(time.Second, LegGone{Leg: 1, Remote: true})
+	s.want("journal announcement.ended", "acd.CallEnded", "acd.Enter", "Play 0 music")
+	for _, e := range slices.Backward(s.all) {
+		if a, ok := e.(TellACD); ok {
+			if in, ok := a.Event.(acd.Enter); ok && (!in.ArrivedAt.Equal(came) || in.Queue != "sales") {
+				t.Errorf("%+v", in)
+			}
+		}
+	}
+	s.do(FromACD{acd.LeftQueue{Outcome: acd.LeftAnswered}}) // of the first stay
+	s.do(FromACD{acd.Offer{OfferID: "o2", CallID: "c1", Agent: "carol", Device: "202", Deadline: s.now.Add(time.Minute)}})
+	s.want("DialDevice 202")
+	s.do(HangUp{event.ResultOurs, event.ReasonShutdown})
+	s.want("acd.Leave")
+	s.close()
+}

@@ -24,6 +24,7 @@ type rules struct {
 	defaultTarget string
 	inCall        map[string]string
 	parkTime      time.Duration
+	brief         string
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -34,6 +35,9 @@ func (r rules) AgentOf(d string) string              { return r.agents[d] }
 func (r rules) InCallCodes() map[string]string       { return r.inCall }
 func (r rules) Parking() (time.Duration, int)        { return r.parkTime, 0 }
 func (r rules) DefaultTarget() string                { return r.defaultTarget }
+func (r rules) AgentAnnouncement(string) (string, time.Duration) {
+	return r.brief, time.Second
+}
 func (r rules) MaySupervise(user, mode, queue string) bool {
 	return user == "eve" || user == "quinn" && mode == ModeMonitor && queue == "sales"
 }

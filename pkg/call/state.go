@@ -166,6 +166,7 @@ type State struct {
 	Watch      *Watch // a supervisor
 	// Announcements play to parties of the conversation.
 	Announcements []Announcement
+	Brief         *Brief // an agent who is told before the conversation
 	Slot          string // parked in it
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string

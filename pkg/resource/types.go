@@ -370,6 +370,12 @@ type QueueSpec struct {
 	// LeaveWhenEmpty: a caller does not join, and leaves, when nobody is logged in. Default true.
 	LeaveWhenEmpty *bool  `yaml:"leave_when_empty,omitempty"`
 	Music          string `yaml:"music,omitempty"` // prompt name; default "music"
+	// AgentAnnouncement is a prompt (the queue's name, say) that the agent hears on
+	// answering, before the conversation; the caller hears music on. Any key ends it.
+	// AgentAnnouncementWait has the caller's wait said after it, as a number of
+	// seconds or minutes.
+	AgentAnnouncement     string `yaml:"agent_announcement,omitempty"`
+	AgentAnnouncementWait string `yaml:"agent_announcement_wait,omitempty" enum:",seconds,minutes"`
 	// Announce: position told first after AnnounceFirst (default 2s; -1s = never), then every AnnounceEvery (default 30s).
 	AnnounceFirst *Duration `yaml:"announce_first,omitempty"`
 	AnnounceEvery *Duration `yaml:"announce_every,omitempty"`
