@@ -41,6 +41,8 @@ type presence struct {
 
 // note takes changes in; mu is held.
 func (d *door) note(saved []registrar.Binding, deleted []registrar.ID) {
+	// The keeper comes by itself for what others have made it wait for.
+	first := len(d.dirty) == 0
 	for i := range saved {
 		b := saved[i]
 		d.dirty[b.ID] = &b
@@ -48,7 +50,7 @@ func (d *door) note(saved []registrar.Binding, deleted []registrar.ID) {
 	for _, id := range deleted {
 		d.dirty[id] = nil
 	}
-	if len(saved)+len(deleted) > 0 || len(d.news) > 0 {
+	if first && len(d.dirty) > 0 || len(d.news) > 0 {
 		select {
 		case d.wake <- struct{}{}:
 		default:
