@@ -180,7 +180,7 @@ func TestStreams(t *testing.T) {
 		if e, err := event.Decode(rec); err == nil {
 			if s, ok := e.Body.(event.StreamEnded); ok {
 				outcomes = append(outcomes, s.Outcome)
-				if s.FramesSent < 10 || s.FramesDropped > 0 || s.DurationMs < 200 {
+				if s.FramesSent < 5 || s.FramesDropped > 0 || s.DurationMs < 100 {
 					t.Errorf("%+v", s)
 				}
 			}
