@@ -688,3 +688,89 @@ func FuzzConference(f *testing.F) {
 		}
 	})
 }
+
+// TestSupervisorComesAndGoes: from the bridge to a conference with one who listens,
+// whispers, barges in, and straight back: the lines of the two have no gap over 40 ms
+// in packets or sound, the caller never hears the whisper, and nobody the keys that
+// change the role.
+func TestSupervisorComesAndGoes(t *testing.T) {
+	for shift := range 4 { // against the grid of the ticks
+		s := newScore(t)
+		s.pass(time.Duration(shift) * 5 * time.Millisecond)
+		all := s.speakers(300, 500, 700)
+		a, b, x := all[0], all[1], all[2]
+		c := s.w.e.NewConference(0)
+		var lines [2][]heard
+		var at [2][]time.Time
+		var sound [2][]int16
+		boss := func(what string, n int, hears ...bool) {
+			from := [2]int{len(sound[0]), len(sound[1])}
+			for range n {
+				for _, y := range all {
+					y.say()
+				}
+				for range 4 {
+					s.pass(5 * time.Millisecond)
+					for i, y := range all[:2] {
+						pcm, ps := y.hear(t)
+						lines[i], sound[i] = append(lines[i], ps...), append(sound[i], pcm...)
+						for range ps {
+							at[i] = append(at[i], s.now)
+						}
+					}
+				}
+			}
+			for i, want := range hears {
+				pcm := sound[i][from[i]+1600:] // the change has come through
+				if got := level(pcm, x.hz) * meanSquare(pcm) / 18e6; want != (got > .5) || !want && got > .001 {
+					t.Errorf("shift %d, %s: part %d hears the supervisor at %.4f", shift, what, i, got)
+				}
+			}
+		}
+		press := func(code uint8) {
+			for i := range 3 {
+				x.event(code, uint16(160*(i+1)), i == 2)
+			}
+			x.ts += 480
+		}
+		a.Bridge(b.Leg)
+		s.run()
+		boss("bridge", 50, false, false)
+		c.Add(a.Leg, Talker())
+		c.Add(b.Leg, Talker())
+		c.Add(x.Leg, Listener().WithoutKeys())
+		boss("monitor", 50, false, false)
+		press(5)
+		c.SetRole(x.Leg, Whisper(b.Leg).WithoutKeys())
+		boss("whisper", 50, false, true)
+		press(6)
+		c.SetRole(x.Leg, Talker().WithoutKeys())
+		boss("barge", 50, true, true)
+		press(4)
+		a.Bridge(b.Leg)
+		c.Close()
+		boss("bridge again", 50, false, false)
+		for i := range lines {
+			continuous(t, lines[i])
+			for j, p := range lines[i] {
+				if p.PT == 101 {
+					t.Errorf("shift %d: part %d got a key", shift, i)
+				}
+				if j > 0 && at[i][j].Sub(at[i][j-1]) > 40*time.Millisecond {
+					t.Errorf("shift %d: %v without a packet before %d", shift, at[i][j].Sub(at[i][j-1]), j)
+				}
+			}
+			run, longest := 0, 0
+			for _, v := range sound[i] {
+				if run++; v > 600 || v < -600 {
+					run = 0
+				}
+				longest = max(longest, run)
+			}
+			if longest > 320 {
+				t.Errorf("shift %d: %d samples of silence", shift, longest)
+			}
+			t.Logf("shift %d: longest silence %d samples", shift, longest)
+		}
+	}
+}
