@@ -125,7 +125,7 @@ type Keyed struct {
 }
 
 // Fail tells that a step could not be done, for the journal. The sorry prompt
-// follows, then GoDefault.
+// follows, then GoDefault, unless the step has a way for it.
 type Fail struct {
 	Flow, Step string
 	Err        string // of our own words and resource names; never digits of the caller

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/centrala/centrala/ivr/flow"
+	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/ivr/schedule"
 	"github.com/centrala/centrala/pkg/resource"
 )
@@ -484,6 +485,71 @@ steps:
 	x.heard()
 }
 
+func TestTexts(t *testing.T) {
+	const doc = `
+start: greet
+steps:
+  greet:
+    say: {text: "Good morning, ${who}. It costs $ 5?"}
+    next: end
+  end: {hangup: normal}
+`
+	if _, err := flow.ParseYAML("test", []byte(doc)); err == nil || !strings.Contains(err.Error(), "greet") {
+		t.Errorf("%v, want faults of the variable", err)
+	}
+	const good = `
+start: who
+steps:
+  who: {set: {name: "Ana <b>"}, next: greet}
+  greet:
+    say: {text: "Good morning, ${name}.", interrupt: false}
+    on: {failed: key}
+    next: key
+  key:
+    menu:
+      prompts: [welcome, {text: "Press 1, ${name}", fallback: try_again}]
+      keys: {"1": end}
+    next: end
+  end: {hangup: normal}
+`
+	x := begin(t, good, caller)
+	last := func() []prompt.Phrase {
+		for _, a := range slices.Backward(x.every) {
+			if p, ok := a.(Play); ok {
+				return p.Phrases
+			}
+		}
+		return nil
+	}
+	if got := last(); len(got) != 1 || got[0] != (prompt.Phrase{Text: "Good morning, Ana <b>."}) {
+		t.Fatalf("%+v", got)
+	}
+	x.press("1") // typed ahead, the text goes on
+	x.do(Failed{ID: x.play, Err: "not made in time"})
+	x.want("fail greet", "stop", "hangup normal", "done") // the key answers the menu
+	x = begin(t, good, caller)
+	x.do(PlayDone{x.play})
+	if got := last(); len(got) != 2 || got[0].Name != "welcome" || got[1] != (prompt.Phrase{Name: "try_again", Text: "Press 1, Ana <b>"}) {
+		t.Fatalf("%+v", got)
+	}
+	x.do(Failed{ID: x.play, Err: "gone"}) // a menu has no way for it
+	x.want("fail key", "stop", "play sorry")
+	// Without an engine a text needs a way out.
+	f := parse(t, "test", good)
+	for mute, want := range map[bool]int{false: 0, true: 0} {
+		if got := f.Check(flow.CheckEnv{Mute: mute, Prompts: func(string, string) bool { return true }}); len(got) != want {
+			t.Errorf("mute %v: %v", mute, got)
+		}
+	}
+	f = parse(t, "test", strings.Replace(good, "on: {failed: key}", "note: none", 1))
+	if got := f.Check(flow.CheckEnv{Mute: true, Prompts: func(string, string) bool { return true }}); len(got) != 1 || got[0].Path != "steps.greet.say.prompts[0]" {
+		t.Errorf("%v", got)
+	}
+	if _, err := flow.ParseYAML("test", []byte(strings.Replace(good, "Good morning, ", strings.Repeat("x", 2001), 1))); err == nil {
+		t.Error("a text of more than 2000 bytes is taken")
+	}
+}
+
 func TestFailures(t *testing.T) {
 	x := begin(t, menuDoc, caller)
 	x.do(Failed{ID: 999, Err: "late"})
@@ -714,7 +780,7 @@ steps:
   c: {hangup: {}}
 `)
 	s, actions := Start(x.now, next, Input{Previous: x.s, From: "1"})
-	if got := fmt.Sprint(actions); !strings.Contains(got, "[{welcome}]") || strings.Contains(got, "Answer") {
+	if got := fmt.Sprint(actions); !strings.Contains(got, "[{welcome }]") || strings.Contains(got, "Answer") {
 		t.Errorf("%s", got)
 	}
 	if s.Language != "ro" || s.Flow != "other" || s.LastID <= 1 {

@@ -365,6 +365,14 @@ func (m *machine) failed(ev Failed) {
 			m.run(m.queueLeft(b, "error"))
 		case *flow.Dial:
 			m.run(m.dialDone(b, "failed"))
+		case *flow.Say:
+			if next := m.f.Steps[m.s.Step].On["failed"]; next != "" {
+				m.do(Fail{m.f.Name, m.s.Step, ev.Err})
+				m.leave()
+				m.run(next)
+				return
+			}
+			m.fail(ev.Err)
 		default:
 			m.fail(ev.Err)
 		}
@@ -671,9 +679,13 @@ func (m *machine) phrases(lists ...[]flow.Piece) ([]prompt.Phrase, error) {
 				out = append(out, prompt.Phrase{Name: p.Prompt})
 				continue
 			}
-			v, err := m.expand(p.Number + p.Digits + p.Position) // one of them is set
+			v, err := m.expand(p.Number + p.Digits + p.Position + p.Text) // one of them is set
 			if err != nil {
 				return nil, err
+			}
+			if p.Text != "" {
+				out = append(out, prompt.Phrase{Name: p.Fallback, Text: v})
+				continue
 			}
 			if p.Digits != "" {
 				out = append(out, lang.Digits(v)...)

@@ -37,7 +37,7 @@ func (k checkCmd) Run(c *cli) error {
 		fmt.Fprintln(c.out, err)
 	}
 	paths := k.Documents
-	promptsDir := ""
+	promptsDir, mute := "", false
 	if k.Config != "" {
 		cfg, err := config.Load(k.Config, os.Environ())
 		if err != nil {
@@ -50,7 +50,10 @@ func (k checkCmd) Run(c *cli) error {
 			if k.Data != "" {
 				cfg.Rebase(k.Data)
 			}
-			promptsDir = cfg.PromptsDir()
+			promptsDir, mute = cfg.PromptsDir(), cfg.Speech.Engine == "none"
+			if err := app.CheckSpeech(cfg); err != nil {
+				say(err)
+			}
 			paths = append(cfg.ResourcePaths(), paths...)
 		}
 	}
@@ -59,7 +62,7 @@ func (k checkCmd) Run(c *cli) error {
 		say(err)
 	}
 	set := resource.NewSet(docs)
-	for _, f := range resource.Check(set, app.NewFlowChecker(set, promptsDir)) {
+	for _, f := range resource.Check(set, app.NewFlowChecker(set, promptsDir, mute)) {
 		if f.Warning {
 			fmt.Fprintf(c.out, "warning: %v\n", f)
 			continue

@@ -235,10 +235,10 @@ func (c *cli) printComparison(cmp *sim.Comparison, asJSON, agents bool) error {
 // with prompts and files that are not at hand without the node file.
 func newFaults(base, changed *resource.Set) error {
 	was := map[string]bool{}
-	for _, f := range resource.Check(base, app.NewFlowChecker(base, "")) {
+	for _, f := range resource.Check(base, app.NewFlowChecker(base, "", false)) {
 		was[f.Error()] = true
 	}
-	return resource.Errors(slices.DeleteFunc(resource.Check(changed, app.NewFlowChecker(changed, "")), func(f resource.Fault) bool { return was[f.Error()] }))
+	return resource.Errors(slices.DeleteFunc(resource.Check(changed, app.NewFlowChecker(changed, "", false)), func(f resource.Fault) bool { return was[f.Error()] }))
 }
 
 // simulateApply is apply --simulate: the changes, and what they would have done.

@@ -48,7 +48,7 @@ func (p *parser) play(path string, v any) Body {
 	return b
 }
 
-// say is a list of pieces, or {prompts, interrupt}.
+// say is a list of pieces, {prompts, interrupt}, or {text, fallback, interrupt}.
 func (p *parser) say(path string, v any) Body {
 	b := &Say{Interrupt: true}
 	if _, isList := v.([]any); isList {
@@ -58,13 +58,38 @@ func (p *parser) say(path string, v any) Body {
 	if !ok {
 		return b
 	}
-	b.Pieces = p.pieces(o, "prompts", true)
+	if _, there := o.m["text"]; there {
+		b.Pieces = []Piece{p.spoken(o)}
+		if _, both := o.m["prompts"]; both {
+			p.fault(join(path, "text"), "want text or prompts; a list of prompts may have {text: ...} in it")
+		}
+	} else {
+		o.take("text")
+		b.Pieces = p.pieces(o, "prompts", true)
+	}
 	b.Interrupt = o.boolean("interrupt", true)
 	o.end()
 	return b
 }
 
-// pieces reads a list of prompt names and of {number|digits|position: TEMPLATE}.
+// maxSpoken is the longest template of a text, in bytes. With its variables in place
+// package speech has the last word.
+const maxSpoken = 2000
+
+// spoken reads {text: TEMPLATE, fallback: PROMPT}.
+func (p *parser) spoken(o *object) Piece {
+	b := Piece{Text: o.template("text"), Fallback: o.str("fallback", "")}
+	if len(b.Text) > maxSpoken {
+		p.fault(join(o.path, "text"), "longer than %d bytes", maxSpoken)
+	}
+	if b.Fallback != "" {
+		p.promptName(join(o.path, "fallback"), b.Fallback)
+	}
+	return b
+}
+
+// pieces reads a list of prompt names, of {number|digits|position: TEMPLATE} and of
+// {text: TEMPLATE, fallback: PROMPT}.
 func (p *parser) pieces(o *object, key string, needed bool) []Piece {
 	path := join(o.path, key)
 	v, _ := o.take(key)
@@ -84,10 +109,16 @@ func (p *parser) pieces(o *object, key string, needed bool) []Piece {
 		if !ok {
 			continue
 		}
+		if _, there := m.m["text"]; there {
+			out = append(out, p.spoken(m))
+			m.end()
+			continue
+		}
+		m.take("text")
 		piece := Piece{Number: m.template("number"), Digits: m.template("digits"), Position: m.template("position")}
 		m.end()
 		if len(m.keys) != 1 {
-			p.fault(at, "want a prompt's name or one of number, digits, position")
+			p.fault(at, "want a prompt's name or one of number, digits, position, text")
 			continue
 		}
 		out = append(out, piece)

@@ -32,6 +32,9 @@ func (s *Step) ends() bool {
 	return false
 }
 
+// needsSpeech stands in the list of prompts for a text without a fallback.
+const needsSpeech = "\x00"
+
 // prompts lists the names of the prompts that s plays, with the path at which
 // each is named.
 func (s *Step) prompts() []edge {
@@ -45,6 +48,10 @@ func (s *Step) prompts() []edge {
 				name = "number_1"
 			case p.Position != "":
 				name = "position_1"
+			case p.Text != "":
+				if name = p.Fallback; name == "" {
+					name = needsSpeech
+				}
 			}
 			out = append(out, edge{fmt.Sprintf("%s.%s[%d]", path, key, i), name})
 		}
@@ -308,6 +315,12 @@ func (c *checker) references(langs map[string][]string) {
 			continue
 		}
 		for _, e := range s.prompts() {
+			if e.to == needsSpeech {
+				if c.env.Mute && (s.Kind != KindSay || s.On["failed"] == "") {
+					c.fault(path+e.path, "nothing speaks texts here (speech.engine in the node file); want a fallback")
+				}
+				continue
+			}
 			var missing []string
 			for _, l := range langs[name] {
 				if !c.env.Prompts(e.to, l) {

@@ -74,12 +74,15 @@ type Step struct {
 // Body is what a step does; the types of this file.
 type Body interface{ body() }
 
-// Piece is one part of what is spoken. Exactly one field is set.
+// Piece is one part of what is spoken. Exactly one of Prompt, Number, Digits,
+// Position and Text is set.
 type Piece struct {
 	Prompt   string // a prompt by name
 	Number   string // template: spoken as a number
 	Digits   string // template: spoken key by key
 	Position string // template: "you are number N in the queue"
+	Text     string // template: synthesised
+	Fallback string // prompt in place of a Text that cannot be made in time; "" = the step fails
 }
 
 // Answer takes the call.
@@ -270,6 +273,8 @@ type CheckEnv struct {
 	// Prompts tells whether a prompt can be heard in a language.
 	Prompts                           func(name, lang string) bool
 	Queues, Devices, Flows, Schedules func(name string) bool
+	// Mute: the node has no engine that speaks texts.
+	Mute bool
 	// Languages a call may come in with; empty = the flow's own, or "en".
 	Languages []string
 }

@@ -37,14 +37,14 @@ type ways struct {
 	// defaulted: next is needed only when an outcome of on is left out.
 	defaulted bool
 	on        []string // outcomes, all needed when not defaulted
-	free      []string // outcomes that may be left out: the call then ends
+	free      []string // outcomes that may be left out: the call then ends, or the flow fails
 }
 
 var leaving = map[Kind]ways{
 	KindAnswer:   {next: true},
 	KindRing:     {next: true},
 	KindPlay:     {next: true},
-	KindSay:      {next: true},
+	KindSay:      {next: true, free: []string{"failed"}},
 	KindMenu:     {next: true},
 	KindCollect:  {next: true, on: []string{"failed"}},
 	KindSchedule: {},

@@ -108,7 +108,7 @@ func (p *parser) variables(f *Flow) {
 	pieces := func(path string, list []Piece) {
 		for i, piece := range list {
 			at := fmt.Sprintf("%s[%d]", path, i)
-			use(at, piece.Number+piece.Digits+piece.Position, false)
+			use(at, piece.Number+piece.Digits+piece.Position+piece.Text, false)
 		}
 	}
 	for _, name := range f.Order {

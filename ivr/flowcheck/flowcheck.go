@@ -15,6 +15,7 @@ import (
 // Checker implements resource.FlowChecker.
 type Checker struct {
 	prompts func(tenant string) func(name, lang string) bool
+	mute    bool
 	set     *resource.Set // for which circles and flows were worked out
 	flows   map[resource.Key]*flow.Flow
 	circles map[resource.Key][]flow.Fault
@@ -24,10 +25,10 @@ var _ resource.FlowChecker = (*Checker)(nil)
 
 // New returns a checker. prompts gives, for a tenant, what tells whether a
 // prompt can be heard in a language (prompt.Set.Has, with the prompts of the set
-// that is checked); nil = prompts are not checked. A Checker is for one
-// goroutine.
-func New(prompts func(tenant string) func(name, lang string) bool) *Checker {
-	return &Checker{prompts: prompts}
+// that is checked); nil = prompts are not checked. mute: nothing speaks texts. A
+// Checker is for one goroutine.
+func New(prompts func(tenant string) func(name, lang string) bool, mute bool) *Checker {
+	return &Checker{prompts: prompts, mute: mute}
 }
 
 // CheckFlow returns where a flow leads and what is wrong with it.
@@ -43,6 +44,7 @@ func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *res
 		Schedules: known(s.Schedules, tenant),
 		Flows:     known(s.Flows, tenant),
 		Languages: c.languages(tenant, name),
+		Mute:      c.mute,
 	}
 	if c.prompts != nil {
 		env.Prompts = c.prompts(tenant)

@@ -62,7 +62,7 @@ func TestConfigurationsHaveNoFaults(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			s := load(t, "../../configs/"+folder)
 			has := texts(t)
-			for _, f := range resource.Check(s, New(func(string) func(string, string) bool { return has })) {
+			for _, f := range resource.Check(s, New(func(string) func(string, string) bool { return has }, false)) {
 				t.Error(f)
 			}
 			if _, errs := route.Build(s); len(errs) > 0 {
@@ -170,7 +170,7 @@ spec:
 	}
 	has := func(name, lang string) bool { return name != "only_en" || lang == "en" }
 	var got []string
-	for _, f := range resource.Check(resource.NewSet(docs), New(func(string) func(string, string) bool { return has })) {
+	for _, f := range resource.Check(resource.NewSet(docs), New(func(string) func(string, string) bool { return has }, false)) {
 		if strings.Contains(f.Path, "flow") && !f.Warning {
 			got = append(got, f.Path+": "+f.Message)
 		}

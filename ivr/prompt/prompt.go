@@ -6,9 +6,13 @@ package prompt
 
 import "strconv"
 
-// Phrase is one prompt to be played, by name. The language is the call's.
+// Phrase is one prompt to be played, by name, or a text to be synthesised. The
+// language is the call's.
 type Phrase struct {
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
+	// Text is spoken in place of a prompt when it is not empty, and Name then when it
+	// cannot be made in time; without a Name the whole play fails.
+	Text string `json:"text,omitempty"`
 }
 
 // Language is a language of prompts: "en", "ro" or "ru"; others speak numbers
@@ -35,15 +39,15 @@ const WholePositions = 20
 func (l Language) Number(n int) []Phrase {
 	switch {
 	case n <= 0:
-		return []Phrase{{numberPrefix + "0"}}
+		return []Phrase{{Name: numberPrefix + "0"}}
 	case n <= 20 || n == 100 || n < 100 && n%10 == 0:
-		return []Phrase{{numberPrefix + strconv.Itoa(n)}}
+		return []Phrase{{Name: numberPrefix + strconv.Itoa(n)}}
 	case n > 100:
 		return l.Digits(strconv.Itoa(n))
 	}
-	tens, ones := Phrase{numberPrefix + strconv.Itoa(n-n%10)}, Phrase{numberPrefix + strconv.Itoa(n%10)}
+	tens, ones := Phrase{Name: numberPrefix + strconv.Itoa(n-n%10)}, Phrase{Name: numberPrefix + strconv.Itoa(n%10)}
 	if l == "ro" { // douăzeci și unu
-		return []Phrase{tens, {and}, ones}
+		return []Phrase{tens, {Name: and}, ones}
 	}
 	return []Phrase{tens, ones}
 }
@@ -55,11 +59,11 @@ func (l Language) Digits(digits string) []Phrase {
 	for i := range len(digits) {
 		switch c := digits[i]; {
 		case c >= '0' && c <= '9':
-			out = append(out, Phrase{numberPrefix + string(c)})
+			out = append(out, Phrase{Name: numberPrefix + string(c)})
 		case c == '*':
-			out = append(out, Phrase{star})
+			out = append(out, Phrase{Name: star})
 		case c == '#':
-			out = append(out, Phrase{hash})
+			out = append(out, Phrase{Name: hash})
 		}
 	}
 	return out
@@ -70,8 +74,8 @@ func (l Language) Digits(digits string) []Phrase {
 func (l Language) Position(n int) []Phrase {
 	n = max(n, 1)
 	if n <= WholePositions {
-		return []Phrase{{"position_" + strconv.Itoa(n)}}
+		return []Phrase{{Name: "position_" + strconv.Itoa(n)}}
 	}
-	out := append([]Phrase{{youAreNumber}}, l.Number(n)...)
-	return append(out, Phrase{inTheQueue})
+	out := append([]Phrase{{Name: youAreNumber}}, l.Number(n)...)
+	return append(out, Phrase{Name: inTheQueue})
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
+	"github.com/centrala/centrala/media/speech"
 	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/acd/dispatch"
@@ -66,6 +67,7 @@ type App struct {
 	recorder *record.Writer
 	streams  *stream.Client
 	library  *play.Library
+	speech   *speech.Speaker
 	routes   *routes // nil when the advertised address is configured
 	sip      *sip.Stack
 	calls    *call.Manager
@@ -141,6 +143,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"streams", a.startStreams},
 		{"resources", a.startResources},
 		{"outside calls", a.loadOutside},
+		{"speech", a.startSpeech},
 		{"calls", a.startCalls},
 		{"sip", a.startSIP},
 		{"api", a.startAPI},
@@ -260,8 +263,8 @@ func (a *App) startCalls(context.Context) error {
 			webAddrs = append(webAddrs, ip)
 		}
 	}
-	a.calls = call.NewManager(call.Config{MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
-		House: a.house, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
+	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
+		House: a.house, Speech: a.speech, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	return nil
 }

@@ -84,7 +84,7 @@ func playExample(t *testing.T, yaml, score string) {
 		t.Fatal(err)
 	}
 	set := resource.Merge(resource.NewSet(nil), docs, false)
-	if err := resource.Errors(resource.Check(set, NewFlowChecker(set, ""))); err != nil {
+	if err := resource.Errors(resource.Check(set, NewFlowChecker(set, "", false))); err != nil {
 		t.Fatal(err)
 	}
 	h := &house{spec: set.Tenants["default"], queues: map[string]*resource.QueueSpec{}, users: map[string]*resource.UserSpec{}}

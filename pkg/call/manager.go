@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
 	"github.com/centrala/centrala/media/stream"
@@ -29,6 +30,8 @@ type Config struct {
 	MaxCalls int
 	// MaxDuration ends a call that lasts longer; 0 = 12 h, longer than a shift.
 	MaxDuration time.Duration
+	// SpeechWait is how long a caller waits for texts to be made; 0 = 3 s.
+	SpeechWait time.Duration
 }
 
 // Deps are a Manager's neighbours. All but Log and Registerer are required.
@@ -48,12 +51,22 @@ type Deps struct {
 	Codecs []codec.ID
 	// Streams opens streams to machines; nil = there are none.
 	Streams *stream.Client
+	// Speech speaks texts; nil = they fail, and flows take their fallbacks.
+	Speech Speech
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.
 	DND        DND
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+}
+
+// Speech makes clips of texts (media/speech).
+type Speech interface {
+	// Ready is the clip when it is in memory, else nil.
+	Ready(text, language string) *play.Clip
+	// Say makes it; ctx bounds the waiting.
+	Say(ctx context.Context, text, language string) (*play.Clip, error)
 }
 
 // DND is the memory of "do not disturb" (pkg/store). DND is asked for each call
@@ -93,6 +106,9 @@ func NewManager(cfg Config, d Deps) *Manager {
 	}
 	if cfg.MaxDuration <= 0 {
 		cfg.MaxDuration = 12 * time.Hour
+	}
+	if cfg.SpeechWait <= 0 {
+		cfg.SpeechWait = 3 * time.Second
 	}
 	if d.Log == nil {
 		d.Log = zap.NewNop()

@@ -2,10 +2,12 @@ package call
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/session"
@@ -179,7 +181,7 @@ func (o *owner) playPhrases(e PlayPhrases) {
 	}
 	clips := make([]*play.Clip, 0, len(e.Phrases))
 	for _, p := range e.Phrases {
-		c := o.house.ClipInMemory(p.Name, e.Language)
+		c := o.inMemory(p, e.Language)
 		if c == nil {
 			l.media.StopPlay()
 			l.awaits = e.ID
@@ -195,10 +197,13 @@ func (o *owner) playPhrases(e PlayPhrases) {
 // load reads the clips of e. Its own goroutine.
 func (o *owner) load(l *legHandle, e PlayPhrases) {
 	clips := make([]*play.Clip, 0, len(e.Phrases))
+	// One bound for all texts of a step: the caller hears nothing meanwhile.
+	ctx, cancel := context.WithTimeout(context.Background(), o.mgr.cfg.SpeechWait)
+	defer cancel()
 	for _, p := range e.Phrases {
-		c, err := o.house.Clip(p.Name, e.Language)
+		c, err := o.read(ctx, p, e.Language)
 		if err != nil {
-			o.log.Warn("prompt not playable", zap.String("prompt", p.Name), zap.String("language", e.Language), zap.Error(err))
+			o.log.Warn("prompt not playable", zap.String("prompt", p.Name), zap.Bool("text", p.Text != ""), zap.String("language", e.Language), zap.Error(err))
 			o.mgr.metrics.promptFaults.Inc()
 			o.post(clipsRead{l, e, nil, err})
 			return
@@ -207,6 +212,36 @@ func (o *owner) load(l *legHandle, e PlayPhrases) {
 	}
 	o.post(clipsRead{l, e, clips, nil})
 }
+
+// inMemory is the clip of a phrase that can be heard at once, or nil.
+func (o *owner) inMemory(p prompt.Phrase, language string) *play.Clip {
+	if p.Text == "" {
+		return o.house.ClipInMemory(p.Name, language)
+	}
+	if s := o.mgr.deps.Speech; s != nil {
+		return s.Ready(p.Text, language)
+	}
+	return nil
+}
+
+// read waits for the clip of a phrase: a file, or a text until ctx is over and then
+// the prompt in its place.
+func (o *owner) read(ctx context.Context, p prompt.Phrase, language string) (*play.Clip, error) {
+	if p.Text == "" {
+		return o.house.Clip(p.Name, language)
+	}
+	c, err := (*play.Clip)(nil), errNoSpeech
+	if s := o.mgr.deps.Speech; s != nil {
+		c, err = s.Say(ctx, p.Text, language)
+	}
+	if err == nil || p.Name == "" {
+		return c, err
+	}
+	o.log.Info("text not spoken, its fallback is heard", zap.String("prompt", p.Name), zap.String("language", language), zap.Error(err))
+	return o.house.Clip(p.Name, language)
+}
+
+var errNoSpeech = errors.New("nothing speaks texts here (speech.engine in the node file)")
 
 // clipsRead plays what load has read.
 func (o *owner) clipsRead(r clipsRead) {

@@ -54,7 +54,7 @@ func (c *Config) check() Faults {
 	if strings.Contains(c.Store.Path, "://") || c.Store.Path == "" {
 		fault("store.path", "%s; want the path of an SQLite file", strict.Quote(c.Store.Path))
 	}
-	for path, v := range map[string]string{"recordings.dir": c.Recordings.Dir, "prompts.dir": c.Prompts.Dir, "api.socket": c.API.Socket} {
+	for path, v := range map[string]string{"recordings.dir": c.Recordings.Dir, "prompts.dir": c.Prompts.Dir, "speech.cache": c.Speech.Cache, "api.socket": c.API.Socket} {
 		if v == "" {
 			fault(path, "empty; want a path")
 		}
@@ -64,6 +64,7 @@ func (c *Config) check() Faults {
 	}
 	warn := func(path, format string, args ...any) { add(true, path, format, args...) }
 	c.checkHTTP(fault, warn)
+	c.checkSpeech(fault)
 	c.checkWebRTC(fault, warn)
 	c.checkStream(fault)
 	for i, r := range c.Resources {
@@ -262,6 +263,40 @@ func (c *Config) checkStream(fault told) {
 		_, err2 := netip.ParseAddr(s)
 		if err != nil && err2 != nil && (s == "" || strings.ContainsAny(s, "/: *@")) {
 			fault(fmt.Sprintf("media.stream.allow[%d]", i), "%s; want a host name, an IP address or a network such as 10.0.0.0/8", strict.Quote(s))
+		}
+	}
+}
+
+var languageRE = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z]{2})?$`)
+
+// checkSpeech looks at what can be seen without the machine: whether the program is
+// there is for pkg/app, who runs it.
+func (c *Config) checkSpeech(fault told) {
+	s := c.Speech
+	seen := map[string]bool{}
+	for i, v := range s.Voices {
+		path := fmt.Sprintf("speech.voices[%d]", i)
+		switch {
+		case !languageRE.MatchString(v.Language):
+			fault(path+".language", "%s; want a language such as en, ro, ru", strict.Quote(v.Language))
+		case seen[v.Language]:
+			fault(path+".language", "%s has a voice already", strict.Quote(v.Language))
+		}
+		seen[v.Language] = true
+		if v.Voice == "" || strings.HasPrefix(v.Voice, "-") {
+			fault(path+".voice", "%s; want the name of a voice", strict.Quote(v.Voice))
+		}
+	}
+	if s.Engine == "http" && s.HTTP.URL == "" {
+		fault("speech.http.url", "missing; the engine is http")
+	}
+	for i, h := range s.HTTP.Headers {
+		path := fmt.Sprintf("speech.http.headers[%d]", i)
+		if h.Name == "" || strings.ContainsAny(h.Name, " :\r\n\t") {
+			fault(path+".name", "%s; want a header's name", strict.Quote(h.Name))
+		}
+		if h.Env != "" && h.File != "" {
+			fault(path+".env", "set beside file; want one of them")
 		}
 	}
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Store      Store      `yaml:"store" doc:"Journal, call records, resources and registrations."`
 	Recordings Recordings `yaml:"recordings" doc:"Recorded conversations."`
 	Prompts    Prompts    `yaml:"prompts" doc:"Spoken prompts and music."`
+	Speech     Speech     `yaml:"speech" doc:"Texts that flows have spoken."`
 	Log        Log        `yaml:"log" doc:"Log lines on standard error."`
 	HTTP       HTTP       `yaml:"http" doc:"Metrics and health for machines."`
 	API        API        `yaml:"api" doc:"The REST API, used by the command line too."`
@@ -200,6 +201,46 @@ type Recordings struct {
 type Prompts struct {
 	Dir      string `yaml:"dir" default:"prompts" doc:"Folder of the site's own prompts (LANGUAGE/NAME.wav, or .flac, .opus, .ogg with Opus, .mp3), taken before the built-in ones. May be absent."`
 	Loudness int    `yaml:"loudness" default:"-21" min:"-40" max:"0" doc:"LUFS (EBU R 128) that prompts and music are brought to, so that none is louder than the next. 0: as they are."`
+}
+
+// Speech configures the synthesis of texts.
+type Speech struct {
+	Engine   string        `yaml:"engine" default:"none" enum:"none,espeak,http" doc:"What speaks the texts of flows. espeak: the program espeak-ng of this machine, run at low priority. http: a service, see speech.http. none: flows with texts need a fallback."`
+	Voices   []SpeechVoice `yaml:"voices" doc:"Voice of each language. Without one espeak takes the language's own, and a service is sent an empty {voice}."`
+	Wait     Duration      `yaml:"wait" default:"3s" min:"100ms" max:"30s" doc:"How long a caller waits in silence for a text to be made; then the step's fallback is heard. The making goes on for the next caller."`
+	Timeout  Duration      `yaml:"timeout" default:"15s" min:"500ms" max:"2m" doc:"How long the engine may take for a text."`
+	Parallel int           `yaml:"parallel" default:"2" min:"1" max:"64" doc:"Texts made at a time; up to 64 more wait, others get their fallback at once."`
+	Cache    string        `yaml:"cache" default:"speech" doc:"Folder of spoken texts, in the data folder: each is made once, also over restarts."`
+	CacheMB  int           `yaml:"cache_mb" default:"256" min:"1" max:"1048576" doc:"Its size, megabytes; what was not asked for longest goes first. A second of espeak is 44 kB."`
+	Espeak   Espeak        `yaml:"espeak" doc:"The program."`
+	HTTP     SpeechHTTP    `yaml:"http" doc:"The service. It answers 200 with a sound file (WAV, FLAC, Ogg Opus, MP3), recognised by what it holds. Certificates are verified, redirects are not followed; it may have a private address."`
+}
+
+// SpeechVoice is the voice of a language.
+type SpeechVoice struct {
+	Language string `yaml:"language" doc:"Such as en, ro, ru."`
+	Voice    string `yaml:"voice" doc:"The engine's own name of the voice, such as en-us+f3."`
+}
+
+// Espeak configures the program.
+type Espeak struct {
+	Program string `yaml:"program" default:"espeak-ng" doc:"Its name in PATH, or its path."`
+	Speed   int    `yaml:"speed" default:"160" min:"80" max:"450" doc:"Words a minute."`
+}
+
+// SpeechHTTP configures the service.
+type SpeechHTTP struct {
+	URL     string         `yaml:"url" default:"" doc:"http or https URL; {text}, {language} and {voice} may stand behind its question mark and are escaped."`
+	Body    string         `yaml:"body" default:"" doc:"JSON to POST, with {text}, {language} and {voice} inside its quotes. Empty: GET."`
+	Headers []SpeechHeader `yaml:"headers" doc:"Headers, with secrets."`
+}
+
+// SpeechHeader is one header of the request.
+type SpeechHeader struct {
+	Name  string `yaml:"name" doc:"Such as Authorization."`
+	Value string `yaml:"value" default:"" doc:"Its value, or what stands before the secret, such as \"Bearer \"."`
+	Env   string `yaml:"env" default:"" doc:"Environment variable that holds the secret."`
+	File  string `yaml:"file" default:"" doc:"File that holds the secret, relative to the node file."`
 }
 
 // Log configures logging.

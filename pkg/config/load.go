@@ -241,10 +241,11 @@ func (c *Config) inData(p string) string {
 	return filepath.Join(c.Data, p)
 }
 
-// StorePath, RecordingsDir, PromptsDir and SocketPath are the resolved paths.
+// StorePath, RecordingsDir, PromptsDir, SpeechDir and SocketPath are the resolved paths.
 func (c *Config) StorePath() string     { return c.inData(c.Store.Path) }
 func (c *Config) RecordingsDir() string { return c.inData(c.Recordings.Dir) }
 func (c *Config) PromptsDir() string    { return c.inData(c.Prompts.Dir) }
+func (c *Config) SpeechDir() string     { return c.inData(c.Speech.Cache) }
 func (c *Config) SocketPath() string    { return c.inData(c.API.Socket) }
 
 // ResourcePaths are the resource folders and files, resolved beside the node file.
