@@ -101,11 +101,6 @@ type (
 	wideRing = [2 * ringSamples]int16
 )
 
-var (
-	rings     = sync.Pool{New: func() any { return new(ring) }}
-	wideRings = sync.Pool{New: func() any { return new(wideRing) }}
-)
-
 // Recording is one file while it grows. Write and Close are for the worker that
 // owns the call's legs.
 type Recording struct {
@@ -181,9 +176,9 @@ func (w *Writer) Open(name string, law codec.Law, done func(Result)) (*Recording
 	}
 	r := &Recording{w: w, name: name, format: w.cfg.Format, law: law, laws: [2]codec.Law{law, law}, start: time.Now(), done: done, dirtyFrom: clean}
 	if w.cfg.Gain {
-		r.wide = wideRings.Get().(*wideRing)
+		r.wide = wideRings.Get()
 	} else {
-		r.buf = rings.Get().(*ring)
+		r.buf = rings.Get()
 	}
 	if !w.add(r) {
 		r.releaseLocked()
@@ -394,7 +389,7 @@ func (r *Recording) widen() {
 	if r.wide != nil {
 		return
 	}
-	w := wideRings.Get().(*wideRing)
+	w := wideRings.Get()
 	left, right := codec.Table(r.laws[Left]), codec.Table(r.laws[Right])
 	for i := 0; i < len(w); i += 2 {
 		w[i], w[i+1] = left[r.buf[i]], right[r.buf[i+1]]

@@ -1,0 +1,47 @@
+//go:build unix
+
+package record
+
+import (
+	"runtime"
+	"testing"
+)
+
+// TestRingsAreOutsideTheHeap: five hundred recordings' rings are not the collector's,
+// they are each one's own, and what a burst took beyond maxSpare goes back.
+func TestRingsAreOutsideTheHeap(t *testing.T) {
+	count := func() (n int) {
+		mapped.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var s store[ring]
+	was := count()
+	all := make([]*ring, 500)
+	for i := range all {
+		all[i] = s.Get()
+		all[i][0], all[i][len(all[i])-1] = byte(i), byte(i>>8)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.TotalAlloc) - int64(before.TotalAlloc); grown > 1<<20 {
+		t.Errorf("%d octets of the heap for %d rings", grown, len(all))
+	}
+	for i, r := range all {
+		if r[0] != byte(i) || r[len(r)-1] != byte(i>>8) {
+			t.Fatalf("ring %d is another's", i)
+		}
+	}
+	if n := count() - was; n != len(all) {
+		t.Errorf("%d mapped, want %d", n, len(all))
+	}
+	for _, r := range all {
+		s.Put(r)
+	}
+	if n := count() - was; n != maxSpare {
+		t.Errorf("%d kept, want %d", n, maxSpare)
+	}
+	if r := s.Get(); r == nil || len(s.spare) != maxSpare-1 {
+		t.Error("a kept one was not used")
+	}
+}
