@@ -194,6 +194,9 @@ func (m *Machine) inAttempt(l int) bool {
 func (m *Machine) nextPlay() uint64    { m.S.PlayID++; return ownPlay | m.S.PlayID }
 func (m *Machine) stopTimer(t TimerID) { m.do(StopTimer{t}) }
 func (m *Machine) segment(s event.SegmentStarted) {
+	if s.Segment != event.SegmentWaiting {
+		m.restMusic()
+	}
 	m.S.Ledger.enter(m.now, s.Segment)
 	m.journal(s)
 }

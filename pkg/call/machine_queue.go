@@ -33,9 +33,13 @@ func (m *Machine) joinQueue(queue string, priority int, w wish) {
 	m.S.Wish, m.S.WishFor = w, priority
 	m.S.Phase, m.S.Queue = Waiting, queue
 	m.S.Ledger.Queue = queue
-	m.S.Music, m.S.MusicAt = w.Music, 0
-	if m.S.Music == "" {
-		m.S.Music = m.music()
+	m.restMusic() // of the queue that the caller comes from
+	music := w.Music
+	if music == "" {
+		music = m.music()
+	}
+	if music != m.S.Music {
+		m.S.Music, m.S.MusicAt = music, 0
 	}
 	m.segment(event.SegmentStarted{Segment: event.SegmentWaiting, Queue: queue})
 	m.S.AwaitQueue = true
@@ -68,6 +72,17 @@ func (m *Machine) overflow(to string) {
 		m.S.IVR = nil
 		m.dial(dialForRoute, []string{to}, false, 0, "")
 	}
+}
+
+// restMusic keeps the place in the music that plays, which something else replaces
+// now: an announcement, a conversation, the flow. A queue with the same music goes on
+// from there.
+func (m *Machine) restMusic() {
+	if m.S.MusicFrom.IsZero() {
+		return
+	}
+	m.S.MusicAt += m.now.Sub(m.S.MusicFrom).Truncate(20 * time.Millisecond)
+	m.S.MusicFrom = time.Time{}
 }
 
 // playMusic goes on where this caller left the music.
@@ -127,6 +142,7 @@ func (m *Machine) leftQueue(outcome, to string) {
 		m.maybeFinish()
 	case m.S.Phase == Waiting:
 		m.endAttempt("withdrawn")
+		m.restMusic()
 		m.do(StopPlay{m.S.Kept})
 		if m.S.Transfer != nil {
 			m.transferFailed(event.ReasonNoAnswer, 0)
@@ -211,7 +227,7 @@ func (m *Machine) announce(position int) {
 	if m.S.Phase != Waiting || m.S.Attempt != nil || m.S.Brief != nil {
 		return
 	}
-	m.S.MusicAt += m.now.Sub(m.S.MusicFrom).Truncate(20 * time.Millisecond)
+	m.restMusic()
 	m.speak(prompt.Language(m.S.Language).Position(position), false, 0)
 }
 

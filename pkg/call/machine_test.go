@@ -348,6 +348,30 @@ func TestAnnouncementKeepsTheMusicsPlace(t *testing.T) {
 	}
 }
 
+// A caller who comes from a queue into another with the same music hears it go on:
+// the time in the announcement and in the flow between them does not count.
+func TestMusicGoesOnInTheNextQueue(t *testing.T) {
+	s := start(t, house, toSales)
+	s.after(2010*time.Millisecond, FromACD{acd.Announce{CallID: "c1", Position: 2}})
+	s.m.now = s.now.Add(3 * time.Second) // the announcement is still heard
+	s.m.joinQueue("support", 0, wish{})
+	if p := s.m.S.MusicAt; p != 2*time.Second {
+		t.Errorf("out of an announcement: music at %v, want 2s", p)
+	}
+	s.m.now = s.m.now.Add(4500 * time.Millisecond)
+	s.m.segment(event.SegmentStarted{Segment: event.SegmentMenu})
+	s.m.now = s.m.now.Add(time.Minute)
+	s.m.joinQueue("sales", 0, wish{})
+	if p := s.m.S.MusicAt; p != 6500*time.Millisecond {
+		t.Errorf("after the menu: music at %v, want 6.5s", p)
+	}
+	s.m.now = s.m.now.Add(time.Second)
+	s.m.joinQueue("sales", 0, wish{Music: "jazz"})
+	if s.m.S.Music != "jazz" || s.m.S.MusicAt != 0 {
+		t.Errorf("%s at %v, want other music from its beginning", s.m.S.Music, s.m.S.MusicAt)
+	}
+}
+
 func TestFailedFlowGoesToDefaultOnce(t *testing.T) {
 	r := house
 	r.defaultTarget = "flow:nowhere"

@@ -194,19 +194,19 @@ type State struct {
 	FailCode   int
 	FailWord   string // Reason header that came with it
 
-	Talked     bool   // was bridged at least once
-	OfferID    string // the accepted offer
-	Recording  string // recording id while one is open
-	RecPaused  bool   // nothing is recorded on purpose
-	RecAsked   bool   // somebody in the call asked for it, not the policy
-	KeptRight  bool   // the kept leg is the recording's right channel
-	Recordings int    // opened so far
-	Stream     string // id of the stream to a machine, "" none
-	StreamStep uint64 // the flow's action that waits for its end, 0 none
-	Streams    int    // opened so far
-	Music      string // prompt name of the music that plays, "" when none
-	MusicAt    time.Duration
-	MusicFrom  time.Time
+	Talked     bool          // was bridged at least once
+	OfferID    string        // the accepted offer
+	Recording  string        // recording id while one is open
+	RecPaused  bool          // nothing is recorded on purpose
+	RecAsked   bool          // somebody in the call asked for it, not the policy
+	KeptRight  bool          // the kept leg is the recording's right channel
+	Recordings int           // opened so far
+	Stream     string        // id of the stream to a machine, "" none
+	StreamStep uint64        // the flow's action that waits for its end, 0 none
+	Streams    int           // opened so far
+	Music      string        // prompt name of the music that plays, "" when none
+	MusicAt    time.Duration // heard of it before MusicFrom
+	MusicFrom  time.Time     // since when it plays; zero: it rests
 	PlayID     uint64
 	KeyVia     string // how the last key came
 	DefaultTo  bool   // the default target was already tried
