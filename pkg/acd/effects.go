@@ -59,10 +59,12 @@ type (
 		// Estimate is what Joined has told.
 		Estimate time.Duration
 	}
-	// Announce: tell the caller the position.
+	// Announce: tell the caller the position, and what is left to wait (negative =
+	// unknown, see EstimateShare).
 	Announce struct {
 		CallID, Queue string
 		Position      int
+		Estimate      time.Duration
 	}
 	// AgentChanged: an agent's state or reason has changed.
 	AgentChanged struct{ event.AgentStateChanged }

@@ -272,7 +272,11 @@ func (e *Engine) fire(t *timer) {
 		}
 	case timerAnnounce:
 		c := t.c
-		e.emit(Announce{c.callID, c.q.Name, c.q.line.position(c)})
+		d, known := e.estimate(c)
+		if !known {
+			d = -1
+		}
+		e.emit(Announce{c.callID, c.q.Name, c.q.line.position(c), d})
 		c.due = -1
 		if every := int64(c.q.AnnounceEvery); every > 0 {
 			c.due = e.now + every // from now, not from the due time: no burst after a stall

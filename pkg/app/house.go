@@ -163,6 +163,14 @@ func (h *house) QueueMusic(queue string) string {
 	return ""
 }
 
+// QueueAnnounce is what the queue tells who waits.
+func (h *house) QueueAnnounce(queue string) []string {
+	if q := h.queues[queue]; q != nil {
+		return q.Announce
+	}
+	return nil
+}
+
 // AgentOf names the user who takes calls on a device.
 func (h *house) AgentOf(device string) string {
 	if h.acd == nil {

@@ -25,6 +25,9 @@ type Rules interface {
 	// QueueRecord and QueueMusic are the queue's own settings, "" when it has none.
 	QueueRecord(queue string) resource.Record
 	QueueMusic(queue string) string
+	// QueueAnnounce lists what waiting callers are told: "position", "estimate" or
+	// names of prompts; empty = the position.
+	QueueAnnounce(queue string) []string
 	// AgentOf names the user who takes calls on a device, "" when nobody does.
 	AgentOf(device string) string
 	// DefaultTarget is where a call goes whose flow failed: "queue:x",
@@ -395,6 +398,10 @@ func (m *Machine) playFailed(ev PlayFailed) {
 	}
 	if m.S.Phase == Feature && !m.alone(0) {
 		m.end(event.ResultSuccess, event.ReasonNormal)
+	}
+	if m.S.Phase == Waiting && ev.ID == m.S.Telling {
+		m.playMusic() // an announcement lacks its prompt
+		return
 	}
 	// Waiting: silence instead of music; the log and a metric tell ops.
 }

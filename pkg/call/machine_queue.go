@@ -10,6 +10,7 @@ import (
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/resource"
 )
 
 // wish is what a flow asks of a queue beside a place in it.
@@ -120,7 +121,7 @@ func (m *Machine) fromACD(e acd.Effect) {
 			}
 		}
 	case acd.Announce:
-		m.announce(e.Position)
+		m.announce(e)
 	}
 	// Ignored: AgentChanged, Decided: the dispatcher has journalled them.
 }
@@ -222,13 +223,32 @@ func (m *Machine) offersOver() {
 	}
 }
 
-// announce tells the caller the position; the music goes on afterwards where it was.
-func (m *Machine) announce(position int) {
+// announce tells the caller what the queue's announce names; the music goes on
+// afterwards where it was. A wait that nobody knows is not told.
+func (m *Machine) announce(e acd.Announce) {
 	if m.S.Phase != Waiting || m.S.Attempt != nil || m.S.Brief != nil {
 		return
 	}
+	what := m.rules.QueueAnnounce(m.S.Queue)
+	if len(what) == 0 {
+		what = []string{resource.AnnouncePosition}
+	}
+	var say []prompt.Phrase
+	for _, w := range what {
+		switch {
+		case w == resource.AnnouncePosition:
+			say = append(say, prompt.Language(m.S.Language).Position(e.Position)...)
+		case w != resource.AnnounceEstimate:
+			say = append(say, prompt.Phrase{Name: w})
+		case e.Estimate >= 0:
+			say = append(say, prompt.Language(m.S.Language).Wait(e.Estimate)...)
+		}
+	}
+	if len(say) == 0 {
+		return
+	}
 	m.restMusic()
-	m.speak(prompt.Language(m.S.Language).Position(position), false, 0)
+	m.S.Telling = m.speak(say, false, 0)
 }
 
 // leaveQueue takes the waiting caller out by the flow's wish (a key, a time of

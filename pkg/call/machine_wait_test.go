@@ -1,6 +1,8 @@
 package call
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,4 +77,45 @@ func TestCallersWhoCannotBeToldApart(t *testing.T) {
 	if m.knownCaller() != "" {
 		t.Error("who withholds the number is told apart by it")
 	}
+}
+
+func TestAnnouncements(t *testing.T) {
+	r := house
+	r.announce = []string{"please_wait", "estimate", "position"}
+	for _, c := range []struct {
+		estimate time.Duration
+		want     []string
+	}{{220 * time.Second, []string{"please_wait", "wait_4", "position_2"}}, {-1, []string{"please_wait", "position_2"}}} {
+		s := start(t, r, toSales)
+		s.after(2*time.Second, FromACD{acd.Announce{CallID: "c1", Queue: "sales", Position: 2, Estimate: c.estimate}})
+		var got []string
+		for _, e := range s.all {
+			if p, ok := e.(PlayPhrases); ok && !p.Loop {
+				for _, ph := range p.Phrases {
+					got = append(got, ph.Name)
+				}
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("said %v, want %v", got, c.want)
+		}
+	}
+	r.announce = []string{"estimate"}
+	s := start(t, r, toSales)
+	n := len(s.all)
+	s.after(2*time.Second, FromACD{acd.Announce{CallID: "c1", Queue: "sales", Position: 2, Estimate: -1}})
+	if len(s.all) != n {
+		t.Errorf("something was said of a wait that nobody knows: %v", s.all[n:])
+	}
+}
+
+func TestAnnouncementWithoutItsPromptGivesMusicBack(t *testing.T) {
+	r := house
+	r.announce = []string{"misspelt"}
+	s := start(t, r, toSales)
+	s.want("Play 0 music")
+	s.after(2*time.Second, FromACD{acd.Announce{CallID: "c1", Queue: "sales", Position: 2, Estimate: -1}})
+	s.want("Play 0 misspelt")
+	s.do(PlayFailed{Leg: 0, ID: s.m.S.Telling, Err: errors.New("no such prompt")})
+	s.want("Play 0 music")
 }

@@ -181,6 +181,7 @@ type State struct {
 	WishFor   int // priority
 	WaitSince time.Time
 	SentOn    int
+	Telling   uint64   // the play of the last announcement
 	Targets   []string // dial targets not yet tried ("device:x", "number:+40...")
 	DialFor   dialFor
 	FlowFor   dialFor // what the flow waits for: a queue (dialForOffer) or a dial step

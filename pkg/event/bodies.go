@@ -225,10 +225,12 @@ type QueueEntered struct {
 	EstimateMs int64 `json:"estimate_ms,omitempty"`
 }
 
-// QueueAnnounced: the caller was told a position.
+// QueueAnnounced: the queue's announcements were due; they are what the queue's
+// announce names. EstimateMs was left to wait, 0 = unknown, or nothing.
 type QueueAnnounced struct {
-	Queue    string `json:"queue"`
-	Position int    `json:"position"`
+	Queue      string `json:"queue"`
+	Position   int    `json:"position"`
+	EstimateMs int64  `json:"estimate_ms,omitempty"`
 }
 
 // QueueLeft: the caller is out of the queue. Outcome is one of "answered",

@@ -29,6 +29,24 @@ type OverflowSpec struct {
 
 const maxOverflow = 16
 
+// Words of QueueSpec.Announce beside names of prompts.
+const (
+	AnnouncePosition = "position"
+	AnnounceEstimate = "estimate"
+)
+
+// announce checks what waiting callers are told.
+func (c *checker) announce(r ref, q *QueueSpec) {
+	if len(q.Announce) > 8 {
+		c.fault(r, "announce", "%d; want at most 8", len(q.Announce))
+	}
+	for i, name := range q.Announce {
+		if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+			c.fault(r, fmt.Sprintf("announce[%d]", i), "%s; want position, estimate or a prompt's name", strict.Quote(name))
+		}
+	}
+}
+
 // overflow checks a queue's rules for sending callers on.
 func (c *checker) overflow(r ref, q *QueueSpec) {
 	if len(q.Overflow) > maxOverflow {

@@ -59,6 +59,7 @@ func (c *checker) routing(r ref, q *QueueSpec) {
 	c.afterOffer(r, q.AfterOffer)
 	c.need(r, "need", q.Need)
 	c.overflow(r, q)
+	c.announce(r, q)
 }
 
 // openAt is when a rank's tier opens.

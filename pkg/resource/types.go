@@ -376,7 +376,11 @@ type QueueSpec struct {
 	// seconds or minutes.
 	AgentAnnouncement     string `yaml:"agent_announcement,omitempty"`
 	AgentAnnouncementWait string `yaml:"agent_announcement_wait,omitempty" enum:",seconds,minutes"`
-	// Announce: position told first after AnnounceFirst (default 2s; -1s = never), then every AnnounceEvery (default 30s).
+	// Announce is what waiting callers are told, in this order: "position" (default),
+	// "estimate" (how long it will take, when that is known) and names of prompts, such as
+	// please_wait.
+	Announce []string `yaml:"announce,omitempty"`
+	// Told first after AnnounceFirst (default 2s; -1s = never), then every AnnounceEvery (default 30s).
 	AnnounceFirst *Duration `yaml:"announce_first,omitempty"`
 	AnnounceEvery *Duration `yaml:"announce_every,omitempty"`
 	// ServiceLevel threshold T; default 20s.
