@@ -58,7 +58,9 @@ func (h *house) softphoneBy(user, answer string, tone float64, aor, more string)
 	}
 	mic := filepath.Join(s.dir, "mic.wav")
 	writeTone(t, mic, tone, 60*time.Second)
-	rtp := 61000 + 32*(int(freePort(t))%100) // below 65535, even
+	// Above the range of outgoing connections, below 65535, even.
+	rtp, release := claim(t, &nextBaresip, 61000, 32, 140)
+	t.Cleanup(release)
 	config := fmt.Sprintf(`module_path %s
 net_interface 127.0.0.1
 sip_listen 127.0.0.1:%d

@@ -77,7 +77,7 @@ type house struct {
 	log     string
 }
 
-var nextRange, nextSipp atomic.Int64
+var nextRange, nextSipp, nextBaresip atomic.Int64
 
 // resources of the house of the tests. %s is the carrier's address for calls out.
 const resources = `
@@ -234,6 +234,22 @@ func freePort(t testing.TB) uint16 {
 	return 0
 }
 
+// claim takes one of n blocks of size media ports from first on. It is held
+// against everybody on this machine, other runs of these tests too, by a name
+// that the kernel frees with the process: softphones and sipp do not look for
+// another port when theirs is taken.
+func claim(t testing.TB, next *atomic.Int64, first, size, n int) (port int, release func()) {
+	t.Helper()
+	for range n {
+		port = first + size*((os.Getpid()+int(next.Add(1)))%n)
+		if l, err := net.Listen("unix", fmt.Sprintf("@centrala-e2e-media-%d", port)); err == nil {
+			return port, func() { _ = l.Close() }
+		}
+	}
+	t.Fatalf("none of the %d blocks of media ports from %d on is free", n, first)
+	return 0, nil
+}
+
 // open starts a server of its own for the test.
 func open(t testing.TB) *house {
 	t.Helper()
@@ -247,7 +263,8 @@ func prepare(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir(), sip: netip.AddrPortFrom(houseIP, freePort(t)), carrier: netip.AddrPortFrom(carrierIP, freePort(t))}
 	h.http = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	lo := 10000 + 400*(nextRange.Add(1)%50)
+	lo, release := claim(t, &nextRange, 10000, 400, 50)
+	t.Cleanup(release)
 	h.write("centrala.yaml", fmt.Sprintf(`
 node: {name: e2e}
 sip:

@@ -50,11 +50,13 @@ func (h *house) linphone(user string, transport, secure string, tone float64, ar
 	if transport == "tls" {
 		to = secure
 	}
+	rtp, release := sippRTP(t)
+	t.Cleanup(release)
 	config := fmt.Sprintf("[sip]\nsip_port=%d\nsip_tcp_port=%d\nsip_tls_port=%d\nuse_ipv6=0\nguess_hostname=0\nverify_server_certs=1\nverify_server_cn=0\nroot_ca=%s\n"+sipLines+
 		"[video]\ncapture=0\ndisplay=0\nautomatically_initiate=0\nautomatically_accept=0\n"+
 		"[rtp]\naudio_rtp_port=%d\n[sound]\nechocancellation=0\n[misc]\nstore_friends=0\n"+
 		"[proxy_0]\nreg_proxy=<sip:%[6]s;transport=%[7]s>\nreg_route=<sip:%[6]s;transport=%[7]s;lr>\nreg_identity=sip:%[8]s@%[6]s\nreg_expires=300\nreg_sendregister=1\npublish=0\n"+
-		"[auth_info_0]\nusername=%[8]s\npasswd=pw-%[8]s\nrealm=centrala\n", listen["udp"], listen["tcp"], listen["tls"], filepath.Join(h.dir, "ca.pem"), sippRTP(), to, transport, user)
+		"[auth_info_0]\nusername=%[8]s\npasswd=pw-%[8]s\nrealm=centrala\n", listen["udp"], listen["tcp"], listen["tls"], filepath.Join(h.dir, "ca.pem"), rtp, to, transport, user)
 	mic := filepath.Join(l.dir, "mic.wav")
 	writeTone(t, mic, tone, 30*time.Second)
 	rc := filepath.Join(l.dir, "linphonerc")

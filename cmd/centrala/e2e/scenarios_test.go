@@ -123,7 +123,9 @@ func (h *house) play(group string, s scenario) string {
 	}
 	messages := filepath.Join(h.dir, fmt.Sprintf("%s-%d.messages", s.file, port))
 	faults := filepath.Join(h.dir, fmt.Sprintf("%s-%d.errors", s.file, port))
-	args := []string{h.sip.String(), "-sf", xml, "-s", s.to, "-m", "1", "-l", "1", "-i", from.String(), "-mi", from.String(), "-p", fmt.Sprint(port), "-mp", fmt.Sprint(sippRTP()),
+	mp, release := sippRTP(h.t)
+	defer release()
+	args := []string{h.sip.String(), "-sf", xml, "-s", s.to, "-m", "1", "-l", "1", "-i", from.String(), "-mi", from.String(), "-p", fmt.Sprint(port), "-mp", fmt.Sprint(mp),
 		"-cp", fmt.Sprint(freePort(h.t)), "-t", via, "-nostdin", "-timeout", cmp.Or(s.timeout, "20"), "-timeout_error", "-recv_timeout", "9000",
 		"-trace_err", "-error_file", faults, "-trace_msg", "-message_file", messages}
 	if s.pass != "" {

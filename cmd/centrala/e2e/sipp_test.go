@@ -31,8 +31,10 @@ func (h *house) sippCommand(scenario, number string, calls int, extra ...string)
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	mp, release := sippRTP(h.t)
+	defer release()
 	args := []string{h.sip.String(), "-sf", xml, "-s", number, "-m", fmt.Sprint(calls), "-i", carrierIP.String(),
-		"-mi", carrierIP.String(), "-p", fmt.Sprint(freePort(h.t)), "-mp", fmt.Sprint(sippRTP()), "-nostdin",
+		"-mi", carrierIP.String(), "-p", fmt.Sprint(freePort(h.t)), "-mp", fmt.Sprint(mp), "-nostdin",
 		"-timeout", "30", "-timeout_error", "-trace_err", "-error_file", filepath.Join(h.dir, scenario+".err")}
 	cmd := exec.CommandContext(ctx, "sipp", append(args, extra...)...)
 	cmd.Dir = h.dir
@@ -44,7 +46,10 @@ func (h *house) sippCommand(scenario, number string, calls int, extra ...string)
 
 // sippRTP spreads the media ports of sipp processes, which sipp does not check:
 // above those of the servers, below the range of outgoing connections (32768).
-func sippRTP() int { return 30400 + int(nextSipp.Add(1)%280)*8 }
+func sippRTP(t testing.TB) (port int, release func()) {
+	t.Helper()
+	return claim(t, &nextSipp, 30400, 8, 280)
+}
 
 func TestCallerHangsUpInMenu(t *testing.T) {
 	t.Parallel()
