@@ -149,16 +149,6 @@ func (sh *shard) offer(m inbound) bool {
 	return true
 }
 
-// work does what waits here and now when nobody else is at it.
-func (sh *shard) work() {
-	if !sh.turn.TryLock() {
-		return // who has it looks before giving it back
-	}
-	sh.take()
-	sh.now = time.Now()
-	sh.give()
-}
-
 // take notes that the turn is taken.
 func (sh *shard) take() {
 	sh.mu.Lock()
