@@ -14,6 +14,7 @@ type metrics struct {
 	ended        *prometheus.CounterVec
 	setup, talk  *prometheus.HistogramVec
 	overflow     prometheus.Counter
+	faults       prometheus.Counter
 	promptFaults prometheus.Counter
 	transfers    *prometheus.CounterVec
 	sdpRefused   *prometheus.CounterVec
@@ -29,6 +30,8 @@ func newMetrics(reg prometheus.Registerer, limit, calls, parked func() int) *met
 			Help: "Time two legs were bridged, hold apart.", Buckets: []float64{5, 15, 30, 60, 120, 180, 300, 600, 1200, 3600}}, []string{"direction"}),
 		overflow: prometheus.NewCounter(prometheus.CounterOpts{Name: "centrala_call_mailbox_full_total",
 			Help: "Events lost because a call's mailbox was full."}),
+		faults: prometheus.NewCounter(prometheus.CounterOpts{Name: "centrala_call_faults_total",
+			Help: "Events whose handling failed; their calls were ended."}),
 		promptFaults: prometheus.NewCounter(prometheus.CounterOpts{Name: "centrala_call_prompt_faults_total",
 			Help: "Prompts that could not be opened or decoded."}),
 	}
@@ -54,7 +57,7 @@ func newMetrics(reg prometheus.Registerer, limit, calls, parked func() int) *met
 		}
 	}
 	if reg != nil {
-		reg.MustRegister(m.ended, m.transfers, m.setup, m.talk, m.overflow, m.promptFaults, m.sdpRefused,
+		reg.MustRegister(m.ended, m.transfers, m.setup, m.talk, m.overflow, m.faults, m.promptFaults, m.sdpRefused,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls", Help: "Calls in progress."}, func() float64 { return float64(calls()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls_parked", Help: "Calls in parking slots."}, func() float64 { return float64(parked()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "centrala_calls_limit", Help: "Most calls at a time; more are refused with 503."},

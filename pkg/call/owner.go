@@ -1,7 +1,9 @@
 package call
 
 import (
+	"fmt"
 	"hash/fnv"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +53,7 @@ type owner struct {
 	request   *joinRequest        // under consideration
 	verdict   chan<- int          // where the answer to an API command goes
 	over      bool
+	faults    int // of this call: guard
 	clock     *time.Timer
 	armed     time.Time // when clock fires; zero: not running
 }
@@ -188,9 +191,49 @@ func (o *owner) put(v any) (s boxState, start bool) {
 // begin is the owner's first work. The mailbox was made busy for it.
 func (o *owner) begin(first Event) {
 	o.clock = time.AfterFunc(time.Hour, func() { o.postHere(timeUp{}) })
-	o.step(first)
+	o.guard(func() { o.step(first) })
 	o.armClock()
 	o.work()
+}
+
+// guard keeps a fault to the call that it is in. Whoever works a call off may be a
+// goroutine that catches faults and goes on (a SIP shard): the mailbox would stay
+// busy for ever, and the call with it. It is ended, by force when that fails too.
+func (o *owner) guard(f func()) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		o.mgr.metrics.faults.Inc()
+		o.log.Error("call event failed; the call is ended", zap.String("err", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+		o.pending = nil
+		o.faults++
+		switch {
+		case o.over:
+		case o.faults == 1:
+			o.guard(func() { o.step(HangUp{event.ResultOurs, event.ReasonError}) })
+		default:
+			o.abandon()
+		}
+	}()
+	f()
+}
+
+// abandon ends a call whose machine fails: its legs hear BYE, its name is freed.
+func (o *owner) abandon() {
+	for _, l := range o.legs {
+		if l.dialog != nil {
+			l.dialog.End(reasonHeader("error"))
+		}
+	}
+	if o.faults == 2 {
+		o.guard(o.finish)
+	}
+	if !o.over {
+		o.over = true
+		o.mgr.finish(o)
+	}
 }
 
 // work does what waits, until nothing does.
@@ -201,17 +244,17 @@ func (o *owner) work() {
 			return
 		}
 		for _, v := range got {
-			o.handle(v)
+			o.guard(func() { o.handle(v) })
 		}
 		if lost && !o.over {
 			o.log.Error("call mailbox full, an event was lost: the call is ended", zap.Int("cap", mailboxCap))
-			o.step(HangUp{event.ResultOurs, event.ReasonError})
+			o.guard(func() { o.step(HangUp{event.ResultOurs, event.ReasonError}) })
 		}
 		o.armClock()
 	}
 	o.clock.Stop()
 	for _, v := range o.box.close() {
-		o.orphan(v)
+		o.guard(func() { o.orphan(v) })
 	}
 }
 

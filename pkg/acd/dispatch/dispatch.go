@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -327,7 +328,7 @@ func (d *Dispatcher) run() {
 		d.turn <- struct{}{}
 		if rung {
 			d.armed = time.Time{}
-			d.step(acd.Tick{})
+			d.guard(func() { d.step(acd.Tick{}) })
 		} else {
 			d.handle(m)
 			d.queue.Add(-1)
@@ -357,7 +358,7 @@ func (d *Dispatcher) finish() {
 	left := 0
 	for _, q := range d.eng.Snapshot().Queues {
 		for _, c := range q.Callers {
-			d.step(acd.Leave{CallID: c.CallID, Outcome: acd.LeftShutdown})
+			d.guard(func() { d.step(acd.Leave{CallID: c.CallID, Outcome: acd.LeftShutdown}) })
 			left++
 		}
 	}
@@ -366,7 +367,33 @@ func (d *Dispatcher) finish() {
 	}
 }
 
+// errFault answers whose event brought a fault to light.
+var errFault = errors.New("acd: fault of the engine, see the log")
+
+// guard keeps a fault from taking the turn with it: whoever brought the event may
+// be a goroutine that catches faults and goes on (a SIP shard), and a tenant whose
+// turn nobody gives back has no queues any more.
+func (d *Dispatcher) guard(f func()) (sound bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.met.faults.WithLabelValues(rulePanic).Inc()
+			d.log.Error("acd step failed; the event was dropped", zap.String("err", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	f()
+	return true
+}
+
 func (d *Dispatcher) handle(m message) {
+	if !d.guard(func() { d.do(m) }) && m.reply != nil {
+		select {
+		case m.reply <- errFault:
+		default: // it was told before
+		}
+	}
+}
+
+func (d *Dispatcher) do(m message) {
 	switch {
 	case m.ev != nil:
 		err := d.step(m.ev)
@@ -486,7 +513,7 @@ func (d *Dispatcher) write(now time.Time, callID string, b event.Body) {
 func (d *Dispatcher) tell(callID string, f acd.Effect) bool {
 	sink := d.sinks[callID]
 	if sink != nil {
-		sink(f)
+		d.guard(func() { sink(f) }) // a call's fault is not the queue's
 	}
 	return sink != nil
 }

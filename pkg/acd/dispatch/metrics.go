@@ -75,6 +75,7 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 	for _, rule := range acd.Faults {
 		m.faults.WithLabelValues(rule)
 	}
+	m.faults.WithLabelValues(rulePanic)
 	for _, rule := range acd.BreachRules {
 		m.breaches.WithLabelValues(rule)
 	}
@@ -237,3 +238,6 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 }
+
+// rulePanic counts steps that failed: guard.
+const rulePanic = "panic"
