@@ -81,27 +81,41 @@ func (b *Buffer) finish(dst []int16, used int64, rest int) {
 }
 
 // join writes a frame that begins as a and goes on as b.
-func join(dst, a, b []int16) {
-	for i := range fadeLen {
-		w := float32(i+1) / (fadeLen + 1)
+func join(dst, a, b []int16) { blend(dst[:frame], a, b, fadeLen) }
+
+// blend is join over fade samples.
+func blend(dst, a, b []int16, fade int) {
+	for i := range fade {
+		w := float32(i+1) / float32(fade+1)
 		dst[i] = round(float32(a[i])*(1-w) + float32(b[i])*w)
 	}
-	copy(dst[fadeLen:frame], b[fadeLen:])
+	copy(dst[fade:], b[fade:])
 }
 
 // find is the lag in direction dir at which the sound resembles that at w[at:].
 func (b *Buffer) find(w []int16, at, dir int, urgent bool) (lag int, ok bool) {
-	var here float64
-	for _, v := range w[at : at+fadeLen] {
-		here += float64(v) * float64(v)
+	lag, best, here := resemblance(w, at, dir, 1)
+	b.tries++
+	if best < alike && here > quiet*fadeLen && b.tries < patience && !urgent {
+		return 0, false
 	}
-	best := -2.0
-	for l := minLag; l <= maxLag; l++ {
+	return lag, true
+}
+
+// resemblance is the lag in direction dir at which sound of k times 8 kHz is most
+// like that at w[at:], the correlation there, and the energy. Every k-th sample does.
+func resemblance(w []int16, at, dir, k int) (lag int, best, here float64) {
+	part := w[at : at+fadeLen*k]
+	for i := 0; i < len(part); i += k {
+		here += float64(part[i]) * float64(part[i])
+	}
+	best = -2.0
+	for l := minLag * k; l <= maxLag*k; l += k {
 		o := w[at+dir*l:]
 		var cross, energy float64
-		for i, v := range w[at : at+fadeLen] {
+		for i := 0; i < len(part); i += k {
 			x := float64(o[i])
-			cross += float64(v) * x
+			cross += float64(part[i]) * x
 			energy += x * x
 		}
 		c := cross / math.Sqrt((here+1)*(energy+1))
@@ -109,9 +123,5 @@ func (b *Buffer) find(w []int16, at, dir int, urgent bool) (lag int, ok bool) {
 			lag, best = l, c
 		}
 	}
-	b.tries++
-	if best < alike && here > quiet*fadeLen && b.tries < patience && !urgent {
-		return 0, false
-	}
-	return lag, true
+	return lag, best, here
 }

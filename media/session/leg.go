@@ -480,10 +480,6 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 		if law != d.p.Law && d.canSend {
 			codec.Transcode(payload, payload, law, d.p.Law)
 		}
-		if d.mouth != nil && d.mouth.on {
-			d.mouth.on = false
-			d.line.Cut()
-		}
 		plain := b[0] == 2<<6
 		d.relay(now, b, &p, d.p.SendPT, uint32(law.Ticks(payload)))
 		if plain && l.fast.flow != nil {

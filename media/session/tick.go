@@ -139,6 +139,11 @@ func (l *Leg) tick(now time.Time, frames int) {
 	skip := min(l.skip, frames)
 	l.skip -= skip
 	for range min(frames-skip, maxCatchUp) {
+		if l.paces() {
+			l.pace(now)
+		} else {
+			l.endPacing()
+		}
 		switch {
 		case l.digits.Active():
 			l.tickDigits(now)
@@ -154,7 +159,7 @@ func (l *Leg) tick(now time.Time, frames int) {
 		}
 	}
 	_, down := l.keys.Active()
-	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active && !l.seam.open && l.machine.voice == nil {
+	if !down && !l.digits.Active() && !l.tone.active && !l.player.active && !l.comfort.active && !l.seam.open && l.machine.voice == nil && !l.paces() {
 		l.w.deactivate(l)
 		l.skip = 0
 	}

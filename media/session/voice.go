@@ -8,6 +8,7 @@ import (
 	"github.com/centrala/centrala/media"
 	"github.com/centrala/centrala/media/codec"
 	"github.com/centrala/centrala/media/dtmf"
+	"github.com/centrala/centrala/media/jitter"
 	"github.com/centrala/centrala/media/resample"
 	"github.com/centrala/centrala/media/rtp"
 )
@@ -43,6 +44,13 @@ type hearing struct {
 	holds bool
 	held  rtp.Packet
 	kept  []byte // payload of held
+
+	// With a peer of another codec packets wait in queue for their moment, and the
+	// leg's tick takes 20 ms from it.
+	queue    *jitter.Queue // nil: they are decoded as they come
+	base     uint32        // position at of queue's zero
+	speaking bool          // the last tick had sound for the peer
+	counted  jitter.Stats
 }
 
 // mouth makes packets of linear sound for a leg.
@@ -54,12 +62,6 @@ type mouth struct {
 	up   *resample.Stream // from to rate; nil: they are the same
 	fifo []int16          // less than a frame, at rate
 
-	// The line that is relayed: that of the ear that feeds it.
-	ssrc uint32
-	at   uint32 // in samples at narrow: what the ear says next
-	seq  uint16
-	ts   uint32 // of the first sample in fifo, in ticks of ours
-	on   bool
 }
 
 // meetingRate is the rate at which sound goes from one codec to another.
@@ -116,6 +118,11 @@ func (l *Leg) hear(now time.Time, id codec.ID, p *rtp.Packet, payload []byte) {
 		}
 		l.ear = e
 	}
+	if l.transcodes(id) {
+		l.await(now, p, payload)
+		return
+	}
+	l.endPacing()
 	if !e.started || e.ssrc != p.SSRC {
 		e.started, e.holds, e.ssrc, e.seq, e.ts = true, false, p.SSRC, p.Seq, p.TS
 	}
@@ -154,7 +161,12 @@ func (l *Leg) hear(now time.Time, id codec.ID, p *rtp.Packet, payload []byte) {
 
 // passOver says that a packet of the stream is no sound: nothing is missing.
 func (l *Leg) passOver(p *rtp.Packet) {
-	if e := l.ear; e != nil && e.started && e.ssrc == p.SSRC && int16(p.Seq-e.seq) >= 0 {
+	e := l.ear
+	if e != nil && e.queue != nil {
+		e.queue.Pass(p.Seq)
+		return
+	}
+	if e != nil && e.started && e.ssrc == p.SSRC && int16(p.Seq-e.seq) >= 0 {
 		e.seq, e.holds = p.Seq+1, false
 	}
 }
@@ -217,9 +229,6 @@ func (l *Leg) sounds(now time.Time, ssrc uint32, pcm []int16) {
 			return
 		}
 	}
-	if l.transcodes(e.id) {
-		l.peer.say(now, ssrc, at, e.rate, pcm)
-	}
 }
 
 // mouthOf is l's encoder for sound at rate; nil when there is none.
@@ -244,47 +253,38 @@ func (l *Leg) mouthOf(from int) *mouth {
 	return m
 }
 
-// say sends sound of another leg through l's line: at is where it lies on that
-// leg's line, in samples at narrow.
-func (l *Leg) say(now time.Time, ssrc, at uint32, rate int, pcm []int16) {
-	if !l.mayRelay() {
-		l.line.Cut()
-		return
-	}
+// say sends 20 ms of another leg's sound as sound of ours.
+func (l *Leg) say(now time.Time, rate int, pcm []int16) {
 	m := l.mouthOf(rate)
 	if m == nil {
 		return
 	}
-	clock := uint32(m.id.ClockRate())
-	if !m.on || m.ssrc != ssrc {
-		l.line.Cut() // our numbers are not the sender's
-		m.on, m.ssrc, m.fifo = true, ssrc, m.fifo[:0]
-		m.ts = at * (clock / narrow)
-		m.seq++
-	} else if gap := at - m.at; gap != 0 { // a pause: what is left over is not worth its packet
-		m.ts += (gap + uint32(len(m.fifo)*narrow/m.rate)) * (clock / narrow)
+	if !l.mayRelay() {
 		m.fifo = m.fifo[:0]
+		return
 	}
-	m.at = at + uint32(len(pcm)*narrow/rate)
 	if m.up == nil {
 		m.fifo = append(m.fifo, pcm...)
 	} else {
 		n := len(m.fifo)
 		m.fifo = m.fifo[:n+m.up.Process(m.fifo[n:cap(m.fifo)], pcm)]
 	}
-	frame, ticks := m.rate/50, clock/50
-	for done := 0; ; done += frame {
-		if len(m.fifo)-done < frame {
-			m.fifo = m.fifo[:copy(m.fifo, m.fifo[done:])]
-			return
-		}
-		n, err := m.enc.Encode(l.w.code[rtp.HeaderSize:], m.fifo[done:done+frame])
-		if err == nil && (n > 2 || m.id.Octets()) { // DTX: nothing is sent
-			m.seq++
-			p := rtp.Packet{SSRC: ssrc, Seq: m.seq, TS: m.ts, PT: l.p.SendPT, Off: rtp.HeaderSize, End: rtp.HeaderSize + n}
-			l.relay(now, l.w.code[:], &p, l.p.SendPT, ticks)
-		}
-		m.ts += ticks
+	frame := m.rate / 50
+	for len(m.fifo) >= frame {
+		l.encode(now, m, m.fifo[:frame])
+		m.fifo = m.fifo[:copy(m.fifo, m.fifo[frame:])]
+	}
+}
+
+// encode sends 20 ms at m's rate.
+func (l *Leg) encode(now time.Time, m *mouth, pcm []int16) {
+	if m.id.Valid() {
+		codec.Encode(m.id, l.w.out[rtp.HeaderSize:], pcm)
+		l.frame(now)
+		return
+	}
+	if n, err := m.enc.Encode(l.w.code[rtp.HeaderSize:], pcm); err == nil {
+		l.packet(now, n)
 	}
 }
 
@@ -305,7 +305,6 @@ func (l *Leg) utter(now time.Time, pcm []int16) {
 		l.frame(now)
 		return
 	}
-	payload := l.w.code[rtp.HeaderSize:]
 	if !l.canSend {
 		l.line.Cut()
 		return
@@ -314,13 +313,10 @@ func (l *Leg) utter(now time.Time, pcm []int16) {
 	if m == nil {
 		return
 	}
-	m.on = false // a line of another leg begins anew
 	if m.up != nil {
 		pcm = l.w.high[:m.up.Process(l.w.high[:], pcm)]
 	}
-	if n, err := m.enc.Encode(payload, pcm); err == nil {
-		l.packet(now, n)
-	}
+	l.encode(now, m, pcm)
 }
 
 // packet sends the n octets in the worker's code buffer as a frame of ours.

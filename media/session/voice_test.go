@@ -218,8 +218,8 @@ func TestTranscodingOnABadLine(t *testing.T) {
 			}
 			slices.SortStableFunc(line, func(a, b late) int { return a.at.Compare(b.at) })
 			for _, l := range line {
-				if l.at.After(s.now) {
-					s.now = l.at
+				for l.at.After(s.now) {
+					s.pass(5 * time.Millisecond)
 				}
 				a.Receive(nil, l.p, a.from, s.now)
 			}
@@ -387,7 +387,7 @@ func TestTranscodingAllocatesNothing(t *testing.T) {
 		i := 0
 		next := func() {
 			a.Receive(nil, packets[i], a.from, s.now)
-			s.now = s.now.Add(20 * time.Millisecond)
+			s.pass(20 * time.Millisecond)
 			i++
 		}
 		for range 20 {
