@@ -39,6 +39,8 @@ const (
 	depth = 32
 	// longest packet: 120 ms (RFC 6716 2.1.4).
 	longest = 120 * 8
+	// rising is over how many samples at 8 kHz sound comes out of a pause: 5 ms.
+	rising = 40
 	// madeUp frames of 20 ms stand for packets that do not come; then it is a pause.
 	madeUp = 5
 )
@@ -325,6 +327,12 @@ func (q *Queue) get(dst []int16) Kind {
 		q.passed = 0
 		q.fifo = q.fifo[:lead]
 		clear(q.fifo)
+		if q.more() { // perhaps in the middle of a sound
+			rise := q.fifo[lead:min(lead+rising*q.k, int64(len(q.fifo)))]
+			for i := range rise {
+				rise[i] = int16(int(rise[i]) * (i + 1) / (len(rise) + 1))
+			}
+		}
 	}
 	if q.play()+q.max+over*q.k < q.newest() { // a burst after the line stood still
 		q.stats.Resyncs++
@@ -344,6 +352,10 @@ func (q *Queue) get(dst []int16) Kind {
 			q.quiet = true
 			if len(q.fifo) == 0 {
 				return Silent
+			}
+			fall := q.fifo[max(0, int64(len(q.fifo))-rising*q.k):]
+			for i := range fall {
+				fall[i] = int16(int(fall[i]) * (len(fall) - i) / (len(fall) + 1))
 			}
 			clear(q.fifo[len(q.fifo):n])
 			q.fifo = q.fifo[:n]

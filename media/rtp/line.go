@@ -80,6 +80,9 @@ func (l *Line) Cut() { l.mode = modeCut }
 // IsCut tells that the next packet begins another source.
 func (l *Line) IsCut() bool { return l.mode == modeCut }
 
+// Framing tells that the newest packet was a frame of ours which the next one follows.
+func (l *Line) Framing() bool { return l.mode == modeFrame }
+
 // At is when the newest packet was sent; zero before the first.
 func (l *Line) At() time.Time { return l.at }
 
@@ -135,7 +138,7 @@ func (l *Line) Frame(now time.Time, samples uint32) Stamp {
 // if it had been sent with it, and cuts the line.
 func (l *Line) Tail(samples uint32) Stamp {
 	l.ts += l.dur
-	l.at = l.at.Add(media.Duration(int64(l.dur)))
+	l.at = l.at.Add(time.Duration(l.dur) * time.Second / time.Duration(l.clock()))
 	l.mode, l.dur, l.joined = modeCut, samples, true
 	l.high++
 	return l.stamp(false)

@@ -24,14 +24,18 @@ const (
 
 // seam keeps clicks out of a leg's line where what is heard on it changes: prompt,
 // key, music, talk. It knows the last sample that was sent; the next sound rises in
-// 5 ms while that falls to nothing. It works on encoded G.711; other codecs smooth
-// by themselves.
+// 5 ms while that falls to nothing. It works on encoded G.711, and for other codecs on
+// what is about to be encoded.
 type seam struct {
 	last byte // octet that the newest packet ended with
 	law  codec.Law
 	seq  uint16 // of that packet
 	ts   uint32
 	open bool // nothing has followed yet and that is to be let down to silence
+
+	// The same of what an encoder was given.
+	tail    int16
+	tailSeq uint16
 }
 
 func plain(law codec.Law) bool { return law == codec.PCMU || law == codec.PCMA }
@@ -82,6 +86,26 @@ func join(law codec.Law, payload []byte, from int16, done int) int {
 	return len(part)
 }
 
+// meet joins pcm, 20 ms that l's encoder is about to be given, to what was heard on
+// the line before, if that was another source.
+func (l *Leg) meet(now time.Time, rate int, pcm []int16) {
+	if l.line.Framing() {
+		return
+	}
+	from := int16(0)
+	if l.seam.tailSeq == l.line.Seq() && now.Sub(l.line.At()) <= media.FrameDuration+media.Duration(seamStale) {
+		from = l.seam.tail
+	}
+	if !steps(pcm[0], from) {
+		return
+	}
+	n := int32(seamLen*rate/narrow) + 1
+	for i := range pcm[:n-1] {
+		w := int32(i + 1)
+		pcm[i] = int16((int32(pcm[i])*w + int32(from)*(n-w)) / n)
+	}
+}
+
 // fall lets the end of payload go down to silence: left samples of it follow in the
 // next one.
 func fall(law codec.Law, payload []byte, left int) {
@@ -107,6 +131,9 @@ func (l *Leg) letDown() {
 			s.open = true
 			l.w.activate(l, l.w.now)
 		}
+	} else if m := l.mouth; l.canSend && m != nil && m.id == l.p.Law && !m.id.Valid() && s.tailSeq == l.line.Seq() && steps(s.tail, 0) {
+		s.open = true
+		l.w.activate(l, l.w.now)
 	}
 }
 
@@ -120,12 +147,36 @@ func (l *Leg) tickSeam(now time.Time) {
 	if !l.line.IsCut() || !l.canSend || age > media.Duration(seamStale) {
 		return // something has followed
 	}
+	if m := l.mouth; !plain(l.p.Law) {
+		if m != nil && m.id == l.p.Law {
+			l.tickFall(now, m)
+		}
+		return
+	}
 	payload := l.w.out[rtp.HeaderSize:]
 	silence(payload, l.p.Law)
 	stamp := l.line.Tail(media.FrameSamples)
 	l.seam.sent(l.p.Law, stamp, payload, true)
 	rtp.PutHeader(l.w.out[:], l.p.SendPT, stamp)
 	l.send(l.w.out[:])
+}
+
+// tickFall is tickSeam for what is encoded.
+func (l *Leg) tickFall(now time.Time, m *mouth) {
+	pcm := l.w.high[:m.rate/50]
+	clear(pcm)
+	n := seamLen * m.rate / narrow
+	for i := range n {
+		pcm[i] = int16(int(l.seam.tail) * (n - i) / (n + 1))
+	}
+	packet, err := m.enc.Encode(l.w.code[rtp.HeaderSize:], pcm)
+	if err != nil || packet <= 2 && !m.id.Octets() {
+		return
+	}
+	l.seam.tail = 0
+	b := l.w.code[:rtp.HeaderSize+packet]
+	rtp.PutHeader(b, l.p.SendPT, l.line.Tail(uint32(m.id.ClockRate()/50)))
+	l.send(b)
 }
 
 // fadeIn lets pcm rise from silence, fadeOut lets it fall and be silent, within 5 ms.

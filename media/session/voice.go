@@ -263,6 +263,9 @@ func (l *Leg) say(now time.Time, rate int, pcm []int16) {
 		m.fifo = m.fifo[:0]
 		return
 	}
+	if !l.line.Framing() {
+		m.begin()
+	}
 	if m.up == nil {
 		m.fifo = append(m.fifo, pcm...)
 	} else {
@@ -276,6 +279,13 @@ func (l *Leg) say(now time.Time, rate int, pcm []int16) {
 	}
 }
 
+// begin forgets what was left of a source before.
+func (m *mouth) begin() {
+	if m.fifo = m.fifo[:0]; m.up != nil {
+		m.up.Reset()
+	}
+}
+
 // encode sends 20 ms at m's rate.
 func (l *Leg) encode(now time.Time, m *mouth, pcm []int16) {
 	if m.id.Valid() {
@@ -283,8 +293,10 @@ func (l *Leg) encode(now time.Time, m *mouth, pcm []int16) {
 		l.frame(now)
 		return
 	}
+	l.meet(now, m.rate, pcm)
 	if n, err := m.enc.Encode(l.w.code[rtp.HeaderSize:], pcm); err == nil {
 		l.packet(now, n)
+		l.seam.tail, l.seam.tailSeq = pcm[len(pcm)-1], l.line.Seq()
 	}
 }
 
@@ -312,6 +324,9 @@ func (l *Leg) utter(now time.Time, pcm []int16) {
 	m := l.mouthOf(narrow)
 	if m == nil {
 		return
+	}
+	if !l.line.Framing() {
+		m.begin()
 	}
 	if m.up != nil {
 		pcm = l.w.high[:m.up.Process(l.w.high[:], pcm)]
