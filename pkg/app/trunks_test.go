@@ -170,7 +170,8 @@ func TestTheCalleesWordReachesTheCaller(t *testing.T) {
 	first := n.line("127.0.0.4", func(c *robot.Call) { c.Reject(int(says.Load()), "X") })
 	rang := n.line("127.0.0.6", func(c *robot.Call) { c.Ring(); c.Reject(503, "X") })
 	second := n.line("127.0.0.5", nil)
-	n.must("{kind: tenant, name: default, spec: {language: en}}" + fmt.Sprintf(trunkDoc, "first", first.Addr(), "priority: 20") +
+	// A machine that is busy for seconds must not make the first carrier a dead one.
+	n.must("{kind: tenant, name: default, spec: {language: en}}" + fmt.Sprintf(trunkDoc, "first", first.Addr(), "priority: 20, response_timeout: 30s") +
 		fmt.Sprintf(trunkDoc, "second", second.Addr(), "priority: 10"))
 	phone := n.phone("127.0.0.1", nil)
 	for _, code := range []int{486, 404, 484, 603, 480} {
@@ -186,7 +187,7 @@ func TestTheCalleesWordReachesTheCaller(t *testing.T) {
 	if len(second.calls) != 0 {
 		t.Error("the second carrier was asked")
 	}
-	n.must(fmt.Sprintf(trunkDoc, "first", rang.Addr(), "priority: 20"))
+	n.must(fmt.Sprintf(trunkDoc, "first", rang.Addr(), "priority: 20, response_timeout: 30s"))
 	if _, got := n.dial(phone, bob, "0722333444"); got != 500 || len(second.calls) != 0 {
 		t.Errorf("after it rang: %d, second asked %d times", got, len(second.calls))
 	}
