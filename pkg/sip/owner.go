@@ -45,7 +45,6 @@ type Dialog struct {
 	plan    *plan          // of an outgoing call until it is settled; nil: none
 	busy    bool           // a Step's effects are being carried out
 	pending []dialog.Event // what came meanwhile
-	ackFor  ackFor
 	gone    bool
 	counted netip.Addr // the source this dialog counts for; invalid: none
 	acked   bool       // ackSeq is set
@@ -239,7 +238,7 @@ func (d *Dialog) effect(e dialog.Effect) {
 	case dialog.SendACK:
 		h, err := d.route(e.Request)
 		if err == nil {
-			sh.via(e.Request, h, d.ackBranch(e.Request))
+			sh.via(e.Request, h, sh.branch())
 			err = h.send(sh.write(e.Request))
 		}
 		if err != nil {
@@ -440,25 +439,6 @@ func (d *Dialog) serverName(req *sip.Request) string {
 		return strings.Trim(r.Address.Host, "[]")
 	}
 	return strings.Trim(req.Recipient.Host, "[]")
-}
-
-// ackBranch is the branch of an ACK for a 2xx. A 2xx that comes again gets the same
-// ACK again (RFC 3261 13.2.2.4), by which the peer knows it for the same: with a
-// new branch it would be a message that nothing asked for.
-func (d *Dialog) ackBranch(ack *sip.Request) string {
-	of := ackFor{to: ack.To().Value(), seq: ack.CSeq().SeqNo}
-	if d.ackFor.to != of.to || d.ackFor.seq != of.seq {
-		of.branch = d.sh.branch()
-		d.ackFor = of
-	}
-	return d.ackFor.branch
-}
-
-// ackFor is what the last ACK for a 2xx was for, and its branch.
-type ackFor struct {
-	to     string // with the tag: each branch of a fork has its own
-	seq    uint32
-	branch string
 }
 
 // via puts our Via on top.
