@@ -242,12 +242,29 @@ func claim(t testing.TB, next *atomic.Int64, first, size, n int) (port int, rele
 	t.Helper()
 	for range n {
 		port = first + size*((os.Getpid()+int(next.Add(1)))%n)
-		if l, err := net.Listen("unix", fmt.Sprintf("@centrala-e2e-media-%d", port)); err == nil {
+		l, err := net.Listen("unix", fmt.Sprintf("@centrala-e2e-media-%d", port))
+		if err != nil {
+			continue
+		}
+		if unused(port, size) {
 			return port, func() { _ = l.Close() }
 		}
+		_ = l.Close()
 	}
 	t.Fatalf("none of the %d blocks of media ports from %d on is free", n, first)
 	return 0, nil
+}
+
+// unused tells whether nobody, a load generator for one, has any of these UDP ports.
+func unused(first, n int) bool {
+	for port := first; port < first+n; port++ {
+		u, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			return false
+		}
+		_ = u.Close()
+	}
+	return true
 }
 
 // open starts a server of its own for the test.
