@@ -84,7 +84,7 @@ const (
 	lostEnd = 200 * time.Millisecond
 	// stale: a timestamp up to this many seconds older than the newest event's is a
 	// late copy; one older still is a sender that restarted its clock.
-	stale = 10
+	stale      = 10
 	maxSegment = 0xFFFF
 )
 

@@ -364,7 +364,7 @@ func TestLibrary(t *testing.T) {
 
 func TestLibraryReadsOnceForAll(t *testing.T) {
 	o := wavOpts{tag: tagMuLaw, ch: 1, bits: 8, rate: 8000, size: -1}
-	l := NewLibrary(1 << 20, 0)
+	l := NewLibrary(1<<20, 0)
 	var opens atomic.Int32
 	gate := make(chan struct{})
 	open := func() (io.ReadCloser, error) {

@@ -218,7 +218,7 @@ var Roles = []string{"agent", "supervisor", "quality", "admin", "ops"}
 var Strategies = []string{"longest_idle", "round_robin", "fewest_calls", "least_occupied", "ring_all", "linear", "progressive", "random", "best_skill"}
 
 // Codecs lists what a device or trunk may be limited to.
-var Codecs = []string{"pcma", "pcmu"}
+var Codecs = []string{"pcma", "pcmu", "g722", "opus"}
 
 func (c *checker) words(r ref, field string, got, allowed []string) {
 	for i, w := range got {

@@ -169,7 +169,7 @@ type DeviceSpec struct {
 	Contact string `yaml:"contact,omitempty"`
 	// Extension is what others dial to reach it; default: the username.
 	Extension string   `yaml:"extension,omitempty"`
-	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu; default both
+	Codecs    []string `yaml:"codecs,omitempty"` // pcma, pcmu, g722, opus, best first; default the node's media.codecs
 	// MediaEncryption is SRTP by SDES (RFC 4568): off; optional (default), taken where the
 	// other side offers it and offered where its signalling is TLS; required, or no call.
 	// Browsers always have DTLS-SRTP.

@@ -51,8 +51,8 @@ type ICE struct{ Ufrag, Password string }
 // RTCP on the same port.
 type Web struct {
 	ICE         ICE
-	Fingerprint string       // of our certificate, SHA-256
-	SSRC        uint32       // of what we send (RFC 5576), 0 = not told
+	Fingerprint string // of our certificate, SHA-256
+	SSRC        uint32 // of what we send (RFC 5576), 0 = not told
 	CNAME       string
 	Candidates  []netip.Addr // where Local.Addr's port is reached; the first is the best
 	TCP         bool         // by TCP too (RFC 6544)
