@@ -100,6 +100,11 @@ func (s *Store) journal(ctx context.Context, from uint64) iter.Seq2[event.Event,
 
 func (s *Store) journalPage(ctx context.Context, from uint64, n int) ([]event.Event, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, tenant, call_id, kind, data FROM events WHERE seq >= ? ORDER BY seq LIMIT ? -- all tenants: projections follow the one journal`, int64(from), n)
+	return readEvents(rows, err)
+}
+
+// readEvents takes what a query for events gave.
+func readEvents(rows *sql.Rows, err error) ([]event.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: read journal: %w", err)
 	}

@@ -34,22 +34,7 @@ func (s *Store) journalFile(ctx context.Context, tenant string, from, to uint64,
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, tenant, call_id, kind, data FROM events WHERE seq BETWEEN ? AND ? AND (? = '' OR tenant = ?) AND kind IN (`+
 		strings.TrimSuffix(strings.Repeat("?,", len(kinds)), ",")+`) ORDER BY seq LIMIT ?`, append(args, n)...)
-	if err != nil {
-		return nil, fmt.Errorf("store: read journal: %w", err)
-	}
-	defer rows.Close()
-	var out []event.Event
-	for rows.Next() {
-		e, err := scanEvent(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("store: read journal: %w", err)
-	}
-	return out, nil
+	return readEvents(rows, err)
 }
 
 // SeqAt finds the first event at or behind a moment (milliseconds since 1970) by
