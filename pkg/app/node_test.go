@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,9 +146,13 @@ func (n *node) write(name, text string) string {
 	return path
 }
 
+// ranges counts the port ranges given to nodes of this process.
+var ranges atomic.Int64
+
 func (n *node) writeConfig(sip, more string) {
-	// A range by process, so that test binaries beside each other do not meet.
-	first := 12000 + os.Getpid()%60*300 // below the ports that the system hands out
+	// A range for each node, begun by process: nodes and test binaries beside each
+	// other must not meet, for a node keeps the ports of calls that have ended.
+	first := 12000 + (os.Getpid()*7+int(ranges.Add(1)))%66*300 // below the ports that the system hands out
 	n.write("node.yaml", fmt.Sprintf(`
 node: {name: test}
 data: %s

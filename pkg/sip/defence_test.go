@@ -470,10 +470,13 @@ func TestRegisterWhileDraining(t *testing.T) {
 // what is urgent goes on.
 func TestOverloadShedsNewCalls(t *testing.T) {
 	run(t, true, func(b *bench) {
-		var open []*Dialog
+		var mu sync.Mutex
+		var open []*Dialog // under mu
 		b.h.invite = func(in *Invitation) {
 			time.Sleep(30 * time.Millisecond) // an owner at its limit: 33 calls a second
+			mu.Lock()
 			open = append(open, in.Dialog)
+			mu.Unlock()
 			in.Dialog.Accept(sdpB)
 		}
 		invite := func(i int, to string) string {
@@ -512,11 +515,13 @@ func TestOverloadShedsNewCalls(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			collect()
 		}
+		mu.Lock()
 		for _, d := range open {
 			if refused[d.callID] {
 				t.Errorf("%s was refused and taken", d.callID)
 			}
 		}
+		mu.Unlock()
 		if counts["503"] < 400 {
 			t.Errorf("%v at three times the load", counts)
 		}
