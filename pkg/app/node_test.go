@@ -117,6 +117,7 @@ type node struct {
 	*app.App
 	t        *testing.T
 	dir      string
+	ports    int // first of its 300
 	cfg      *config.Config
 	registry *prometheus.Registry
 	logs     *observer.ObservedLogs
@@ -152,7 +153,9 @@ var ranges atomic.Int64
 func (n *node) writeConfig(sip, more string) {
 	// A range for each node, begun by process: nodes and test binaries beside each
 	// other must not meet, for a node keeps the ports of calls that have ended.
-	first := 12000 + (os.Getpid()*7+int(ranges.Add(1)))%66*300 // below the ports that the system hands out
+	if n.ports == 0 {
+		n.ports = 12000 + (os.Getpid()*7+int(ranges.Add(1)))%66*300 // below the ports that the system hands out
+	}
 	n.write("node.yaml", fmt.Sprintf(`
 node: {name: test}
 data: %s
@@ -164,7 +167,7 @@ media: {bind: 127.0.0.1, port_min: %d, port_max: %d, stream: {allow: [127.0.0.1]
 store: {flush_every: 1ms}
 http: {listen: ""}
 resources: [resources.yaml]
-%s`, filepath.Join(n.dir, "data"), sip, sip, first, first+299, more))
+%s`, filepath.Join(n.dir, "data"), sip, sip, n.ports, n.ports+299, more))
 }
 
 func (n *node) load() (*config.Config, error) {
