@@ -384,14 +384,7 @@ func (o *owner) askJoin(e AskJoin) {
 
 // askNext posts the request to the next call that may fit.
 func (o *owner) askNext(r joinRequest) {
-	for len(r.next) > 0 {
-		to := r.next[0]
-		r.next = r.next[1:]
-		if to.post(r) == boxTaken {
-			return
-		}
-	}
-	r.by.post(JoinRefused{})
+	r.by.askInTurn(r.next, func(left []*owner) any { r.next = left; return r })
 }
 
 func (o *owner) refuseRequest(r joinRequest) { o.askNext(r) }
@@ -493,15 +486,19 @@ func (o *owner) parkOther(device string) {
 	o.askPark(parkRequest{by: o, device: device, next: o.mgr.callsAt(o.tenant, device, o)})
 }
 
-func (o *owner) askPark(r parkRequest) {
-	for len(r.next) > 0 {
-		to := r.next[0]
-		r.next = r.next[1:]
-		if to.post(r) == boxTaken {
+// askInTurn hands a request to the first of calls that takes it; request is told who
+// is left to ask. o hears when nobody does.
+func (o *owner) askInTurn(calls []*owner, request func(left []*owner) any) {
+	for i, to := range calls {
+		if to.post(request(calls[i+1:])) == boxTaken {
 			return
 		}
 	}
-	r.by.post(JoinRefused{})
+	o.post(JoinRefused{})
+}
+
+func (o *owner) askPark(r parkRequest) {
+	r.by.askInTurn(r.next, func(left []*owner) any { r.next = left; return r })
 }
 
 func (o *owner) parkRequested(r parkRequest) {
@@ -529,14 +526,7 @@ func (o *owner) askConference(leg int) {
 }
 
 func (o *owner) askNextConference(r conferRequest) {
-	for len(r.next) > 0 {
-		to := r.next[0]
-		r.next = r.next[1:]
-		if to.post(r) == boxTaken {
-			return
-		}
-	}
-	r.by.post(JoinRefused{})
+	r.by.askInTurn(r.next, func(left []*owner) any { r.next = left; return r })
 }
 
 func (o *owner) conferRequested(r conferRequest) {

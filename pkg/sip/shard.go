@@ -103,15 +103,19 @@ func (sh *shard) ring() {
 	}
 }
 
+// queueOf is where a message waits.
+func (sh *shard) queueOf(m inbound) chan inbound {
+	if m.at.IsZero() {
+		return sh.in
+	}
+	return sh.fresh
+}
+
 // put queues a message; false: the queue is full.
 func (sh *shard) put(m inbound) bool {
-	queue := sh.in
-	if !m.at.IsZero() {
-		queue = sh.fresh
-	}
 	sh.queue.Add(1)
 	select {
-	case queue <- m:
+	case sh.queueOf(m) <- m:
 		return true
 	default:
 		sh.queue.Add(-1)
@@ -121,13 +125,9 @@ func (sh *shard) put(m inbound) bool {
 
 // putWait queues a message and waits for room; false: the stack stops.
 func (sh *shard) putWait(m inbound) bool {
-	queue := sh.in
-	if !m.at.IsZero() {
-		queue = sh.fresh
-	}
 	sh.queue.Add(1)
 	select {
-	case queue <- m:
+	case sh.queueOf(m) <- m:
 		return true
 	case <-sh.s.done:
 		return false
