@@ -17,6 +17,7 @@ type Module struct {
 	g0 int32
 }
 
+//go:norace
 func New() *Module {
 	m := new(Module)
 	m.t0 = make([]any, 1)
@@ -36,21 +37,32 @@ type wasmMemory struct {
 	memory []byte
 }
 
+//go:norace
 func (m *wasmMemory) Slice() *[]byte {
 	return &m.memory
 }
+
+//go:norace
 func (m *wasmMemory) Grow(delta, max int64) int64 {
 	return memory_grow(&m.memory, delta, max)
 }
+
+//go:norace
 func fn0() int32 {
 	return i32(72096)
 }
+
+//go:norace
 func fn1() int32 {
 	return i32(83616)
 }
+
+//go:norace
 func fn2() int32 {
 	return i32(135680)
 }
+
+//go:norace
 func (m *Module) fn3(v0, v1 int32) int32 {
 	var v2 int32
 	v2 = i32(-7)
@@ -65,6 +77,8 @@ func (m *Module) fn3(v0, v1 int32) int32 {
 l0:
 	return v2
 }
+
+//go:norace
 func (m *Module) fn4(v0, v1 int32) int32 {
 	var v2 int32
 	t0 := m.g0
@@ -76,6 +90,8 @@ func (m *Module) fn4(v0, v1 int32) int32 {
 	m.g0 = v2 + i32(16)
 	return v0
 }
+
+//go:norace
 func (m *Module) fn5(v0, v1 int32) int32 {
 	var v2 int32
 	v2 = i32(-1)
@@ -92,6 +108,8 @@ func (m *Module) fn5(v0, v1 int32) int32 {
 l0:
 	return v2
 }
+
+//go:norace
 func (m *Module) fn6(v0 int32) int32 {
 	var v1 int32
 	v1 = i32(-7)
@@ -106,6 +124,8 @@ func (m *Module) fn6(v0 int32) int32 {
 l0:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn7(v0, v1, v2 int32) int32 {
 	var v3 int32
 	v3 = i32(-1)
@@ -126,6 +146,8 @@ func (m *Module) fn7(v0, v1, v2 int32) int32 {
 l0:
 	return v3
 }
+
+//go:norace
 func (m *Module) fn8(v0, v1 int32) int32 {
 	var v2 int32
 	if v0 > i32(251) {
@@ -138,6 +160,8 @@ func (m *Module) fn8(v0, v1 int32) int32 {
 	m.memory[uint32(v1)] = byte(v0)
 	return i32(1)
 }
+
+//go:norace
 func (m *Module) fn9(v0, v1 int32) int32 {
 	t0 := int32(m.memory[uint32(v0)])
 	v0 = t0
@@ -156,6 +180,8 @@ func (m *Module) fn9(v0, v1 int32) int32 {
 	}
 	return i32_shl(v1, int32(uint32(v0)>>3)&i32(3)) / i32(400)
 }
+
+//go:norace
 func (m *Module) fn10(v0, v1, v2, v3, v4, v5, v6, v7 int32) int32 {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	v8 = i32(-1)
@@ -657,6 +683,8 @@ l46:
 l0:
 	return v8
 }
+
+//go:norace
 func (m *Module) fn11(v0 int32) int32 {
 	var v1, v2 int32
 	t0 := m.g0
@@ -681,6 +709,8 @@ l0:
 	m.g0 = v1 + i32(16)
 	return v2
 }
+
+//go:norace
 func (m *Module) fn12(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	t0 := m.g0
@@ -766,6 +796,8 @@ l2:
 	m.g0 = v3 + i32(16)
 	return v4
 }
+
+//go:norace
 func (m *Module) fn13(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) int32 {
 	var v9, v10, v11, v12, v13, v14, v15 int32
 	t0 := m.g0
@@ -1022,6 +1054,8 @@ l0:
 	m.g0 = v9 + i32(112)
 	return v10
 }
+
+//go:norace
 func (m *Module) fn14(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33 int32
 	var v34 int64
@@ -2071,6 +2105,8 @@ l0:
 	m.g0 = v7 + i32(192)
 	return v8
 }
+
+//go:norace
 func (m *Module) fn15(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12 int32
 	t0 := i32_div_s(i32(48000), v6)
@@ -2112,6 +2148,8 @@ l1:
 		goto l2
 	}
 }
+
+//go:norace
 func fn16(v0 int32) int32 {
 	var v1, v2 int32
 	v1 = i32(0x7f000000)
@@ -2138,6 +2176,8 @@ func fn16(v0 int32) int32 {
 l0:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn17(v0, v1, v2, v3, v4, v5 int32) int32 {
 	if v4 >= i32(1) {
 		t0 := m.fn13(v0, v1, v2, v3, v4, v5, i32(0), i32(0), i32(0))
@@ -2145,6 +2185,8 @@ func (m *Module) fn17(v0, v1, v2, v3, v4, v5 int32) int32 {
 	}
 	return i32(-1)
 }
+
+//go:norace
 func (m *Module) fn18(v0, v1 int32) int32 {
 	var v2 int32
 	v2 = i32(1)
@@ -2179,6 +2221,8 @@ func (m *Module) fn18(v0, v1 int32) int32 {
 	}
 	return i32(-1)
 }
+
+//go:norace
 func (m *Module) fn19(v0 int32) int32 {
 	var v1, v2 int32
 	t0 := m.g0
@@ -2203,6 +2247,8 @@ l0:
 	m.g0 = v1 + i32(16)
 	return v2
 }
+
+//go:norace
 func (m *Module) fn20(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6 int32
 	t0 := m.g0
@@ -2325,6 +2371,8 @@ l2:
 	m.g0 = v4 + i32(32)
 	return v5
 }
+
+//go:norace
 func (m *Module) fn21(v0, v1, v2, v3 int32) int32 {
 	var v4 int32
 	var v5 int64
@@ -2490,6 +2538,8 @@ l3:
 	}
 	return p53 << 16 >> 16
 }
+
+//go:norace
 func (m *Module) fn22(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12 int32) int32 {
 	var v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36 int32
 	var v37, v38 int64
@@ -4785,6 +4835,8 @@ l0:
 	m.g0 = v14 + i32(528)
 	return v15
 }
+
+//go:norace
 func (m *Module) fn23(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) int32 {
 	var v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	t0 := m.g0
@@ -4956,6 +5008,8 @@ l6:
 	m.g0 = v10 + i32(304)
 	return v19
 }
+
+//go:norace
 func fn24(v0, v1, v2, v3 int32) int32 {
 	var v4 int32
 	v4 = v3*i32(40) + i32(20)
@@ -4979,6 +5033,8 @@ func fn24(v0, v1, v2, v3 int32) int32 {
 	}
 	return p5
 }
+
+//go:norace
 func (m *Module) fn25(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7 int32
 	var v8, v9 int64
@@ -5008,6 +5064,8 @@ l0:
 l1:
 	m.g0 = v7 + i32(32)
 }
+
+//go:norace
 func (m *Module) fn26(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	v5 = v5 / i32(12)
@@ -5060,6 +5118,8 @@ l2:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn27(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7 int32
 	v6 = i32(1)
@@ -5134,6 +5194,8 @@ l1:
 	}
 	return p14
 }
+
+//go:norace
 func fn28(v0 int32) int32 {
 	var v1, v2 int32
 	v1 = i32(0x7f000000)
@@ -5160,6 +5222,8 @@ func fn28(v0 int32) int32 {
 l0:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn29(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	t0 := i32_div_s(i32(48000), v8)
@@ -5292,6 +5356,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func fn30(v0, v1, v2, v3 int32) int32 {
 	var v4 int32
 	v4 = i32(0)
@@ -5328,6 +5394,8 @@ l5:
 	}
 	return (t1 | p2<<2) & i32(255)
 }
+
+//go:norace
 func (m *Module) fn31(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14, v15 int32
 	v9 = i32(0x7fff) - v3
@@ -5478,6 +5546,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn32(v0, v1, v2 int32) int32 {
 	var v3 int32
 	{
@@ -5512,6 +5582,8 @@ l0:
 l2:
 	return v3
 }
+
+//go:norace
 func (m *Module) fn33(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9 int32
 	v5 = i32(-1)
@@ -5583,6 +5655,8 @@ l0:
 	t2 := m.fn22(v0, v1, v5, v3, v4, i32(16), v0, v0, v0, v0, v0, v0, i32(0))
 	return t2
 }
+
+//go:norace
 func (m *Module) fn34(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7 int32
 	t0 := m.g0
@@ -6448,10 +6522,14 @@ l18:
 	m.g0 = v3 + i32(208)
 	return v2
 }
+
+//go:norace
 func (m *Module) fn35(v0 int32) int32 {
 	store32(m.memory, uint64(uint32(v0))+4, uint32(i32(0)))
 	return v0
 }
+
+//go:norace
 func (m *Module) fn36(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
@@ -6506,6 +6584,8 @@ l0:
 	m.g0 = v3 + i32(16)
 	return v4
 }
+
+//go:norace
 func (m *Module) fn37(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	v7 = i32(-1)
@@ -6907,6 +6987,8 @@ func (m *Module) fn37(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 l0:
 	return v7
 }
+
+//go:norace
 func (m *Module) fn38(v0, v1, v2 int32) int32 {
 	var v3, v4 int32
 	t0 := m.g0
@@ -6941,6 +7023,8 @@ l0:
 	m.g0 = v3 + i32(304)
 	return v4
 }
+
+//go:norace
 func (m *Module) fn39(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6 int32
 	v5 = i32(0)
@@ -6999,9 +7083,13 @@ l2:
 l3:
 	return v5
 }
+
+//go:norace
 func fn40(v0 int32) int32 {
 	return v0*i32(1664525) + i32(1013904223)
 }
+
+//go:norace
 func (m *Module) fn41(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26 int32
 	{
@@ -7227,6 +7315,8 @@ func (m *Module) fn41(v0, v1, v2, v3, v4, v5, v6 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn42(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	p0 := i32(1)
@@ -7323,6 +7413,8 @@ l4:
 		goto l5
 	}
 }
+
+//go:norace
 func (m *Module) fn43(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14, v15, v16 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+36))
@@ -7469,6 +7561,8 @@ l8:
 l2:
 	_ = m.fn251(v2+v14<<2, i32(0), (v9-v14)<<2)
 }
+
+//go:norace
 func (m *Module) fn44(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32) {
 	var v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38 int32
 	{
@@ -7792,6 +7886,8 @@ func (m *Module) fn44(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn45(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29 int32
 	v11 = i32(0)
@@ -7983,6 +8079,8 @@ func (m *Module) fn45(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 l0:
 	return v11
 }
+
+//go:norace
 func (m *Module) fn46(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10 int32
 	{
@@ -8028,6 +8126,8 @@ func (m *Module) fn46(v0, v1, v2 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn47(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22 int32) {
 	var v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53, v54, v55, v56, v57, v58, v59, v60, v61, v62, v63, v64, v65, v66, v67, v68, v69, v70, v71, v72, v73, v74, v75, v76, v77, v78, v79, v80, v81, v82, v83, v84, v85, v86, v87, v88, v89, v90, v91, v92, v93, v94, v95, v96, v97 int32
 	var v98 int64
@@ -9203,6 +9303,8 @@ l2:
 	_ = v25
 	m.g0 = v24 + i32(1568)
 }
+
+//go:norace
 func (m *Module) fn48(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27 int32
 	t0 := int32(uint32(v2) / uint32(v4))
@@ -9790,6 +9892,8 @@ func (m *Module) fn48(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 l6:
 	return v10
 }
+
+//go:norace
 func (m *Module) fn49(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	var v21 int64
@@ -10282,6 +10386,8 @@ l10:
 	m.g0 = v11 + i32(32)
 	return v9
 }
+
+//go:norace
 func (m *Module) fn50(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	t0 := m.g0
@@ -10404,6 +10510,8 @@ l1:
 	_ = m.fn249(v0, v7, v6<<1)
 	m.g0 = v5
 }
+
+//go:norace
 func (m *Module) fn51(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) int32 {
 	var v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	t0 := m.g0
@@ -11064,6 +11172,8 @@ l11:
 	m.g0 = v9 + i32(32)
 	return v3
 }
+
+//go:norace
 func (m *Module) fn52(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	t0 := m.g0
@@ -11186,6 +11296,8 @@ l1:
 	_ = m.fn249(v0, v7, v6<<1)
 	m.g0 = v5
 }
+
+//go:norace
 func (m *Module) fn53(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+16))
@@ -11929,6 +12041,8 @@ l48:
 	store32(m.memory, uint64(uint32(v1))+4, uint32(v9))
 	store32(m.memory, uint32(v1), uint32(v17))
 }
+
+//go:norace
 func fn54(v0 int32) int32 {
 	var v1 int32
 	if v0 > i32(15999) {
@@ -11956,6 +12070,8 @@ l2:
 l4:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn55(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11 int32) {
 	var v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31 int32
 	var v32, v33, v34 int64
@@ -12144,6 +12260,8 @@ func (m *Module) fn55(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn56(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	{
@@ -12181,6 +12299,8 @@ func (m *Module) fn56(v0, v1, v2, v3 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn57(v0 int32) int32 {
 	var v1 int32
 	t0 := m.fn107(i32(48000), i32(960), i32(0))
@@ -12189,6 +12309,8 @@ func (m *Module) fn57(v0 int32) int32 {
 	t2 := int32(load32(m.memory, uint32(v1+i32(8))))
 	return (t1<<2+t2<<3+i32(4096))*v0 + i32(244)
 }
+
+//go:norace
 func (m *Module) fn58(v0, v1, v2, v3 int32) int32 {
 	var v4, v5 int32
 	v4 = i32(-1)
@@ -12229,6 +12351,8 @@ func (m *Module) fn58(v0, v1, v2, v3 int32) int32 {
 l0:
 	return v4
 }
+
+//go:norace
 func (m *Module) fn59(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	t0 := m.g0
@@ -12625,6 +12749,8 @@ l1:
 	m.g0 = v3 + i32(16)
 	return v2
 }
+
+//go:norace
 func (m *Module) fn60(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53, v54, v55, v56, v57, v58, v59, v60, v61, v62, v63, v64, v65, v66, v67, v68, v69, v70 int32
 	var v71 int64
@@ -15756,6 +15882,8 @@ l0:
 	m.g0 = v9 + i32(80)
 	return v10
 }
+
+//go:norace
 func (m *Module) fn61(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29 int32
 	t0 := m.g0
@@ -16021,6 +16149,8 @@ l9:
 	m.g0 = v18 + i32(16)
 	return v26
 }
+
+//go:norace
 func (m *Module) fn62(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40 int32
 	var v41 int64
@@ -16546,6 +16676,8 @@ l24:
 	m.g0 = v8
 	return v7
 }
+
+//go:norace
 func (m *Module) fn63(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+36))
@@ -16778,6 +16910,8 @@ l5:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn64(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10, v11, v12 int32
 	t0 := m.g0
@@ -17026,6 +17160,8 @@ l1:
 	}
 	return p49
 }
+
+//go:norace
 func (m *Module) fn65(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19 int32) int32 {
 	var v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53 int32
 	t0 := m.g0
@@ -18476,6 +18612,8 @@ l63:
 	m.g0 = v21
 	return v33 << 16 >> 16
 }
+
+//go:norace
 func (m *Module) fn66(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) int32 {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37 int32
 	t0 := m.g0
@@ -19129,6 +19267,8 @@ l23:
 		return v33
 	}
 }
+
+//go:norace
 func (m *Module) fn67(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11 int32) int32 {
 	var v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26 int32
 	v12 = i32(1024)
@@ -19961,6 +20101,8 @@ l55:
 	}
 	return p153
 }
+
+//go:norace
 func (m *Module) fn68(v0 int32) int32 {
 	var v1 int32
 	t0 := m.fn107(i32(48000), i32(960), i32(0))
@@ -19969,6 +20111,8 @@ func (m *Module) fn68(v0 int32) int32 {
 	t2 := int32(load32(m.memory, uint32(v1+i32(4))))
 	return t1<<4 + (t2<<2+i32(8240))*v0 + i32(88)
 }
+
+//go:norace
 func (m *Module) fn69(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	v3 = i32(-1)
@@ -20020,6 +20164,8 @@ func (m *Module) fn69(v0, v1, v2 int32) int32 {
 l0:
 	return v3
 }
+
+//go:norace
 func (m *Module) fn70(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	t0 := m.g0
@@ -20289,6 +20435,8 @@ l2:
 	m.g0 = v3 + i32(16)
 	return v4
 }
+
+//go:norace
 func (m *Module) fn71(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48 int32
 	t0 := m.g0
@@ -21505,6 +21653,8 @@ l0:
 	m.g0 = v10 + i32(80)
 	return v11
 }
+
+//go:norace
 func (m *Module) fn72(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53, v54, v55, v56, v57, v58, v59, v60, v61, v62, v63, v64, v65, v66, v67, v68, v69, v70, v71, v72, v73, v74, v75, v76, v77, v78, v79, v80, v81, v82, v83, v84, v85, v86, v87, v88, v89, v90, v91, v92, v93, v94, v95, v96, v97, v98, v99, v100, v101, v102, v103, v104, v105, v106, v107, v108, v109, v110, v111, v112, v113, v114, v115, v116, v117, v118, v119, v120, v121, v122, v123, v124, v125, v126, v127, v128, v129, v130, v131, v132, v133, v134 int32
 	var v135 int64
@@ -22806,6 +22956,8 @@ l19:
 	store32(m.memory, uint64(uint32(v0))+52, uint32(v24+i32(1)))
 	m.g0 = v4 + i32(2224)
 }
+
+//go:norace
 func (m *Module) fn73(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11 int32
 	var v12, v13, v14 int64
@@ -23175,6 +23327,8 @@ l20:
 	}
 	_ = v16
 }
+
+//go:norace
 func (m *Module) fn74(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12 int32) {
 	var v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	t0 := m.g0
@@ -23463,6 +23617,8 @@ l1:
 l13:
 	m.g0 = v14
 }
+
+//go:norace
 func (m *Module) fn75(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9 int32
 	v4 = v1<<2 + v0
@@ -23545,6 +23701,8 @@ l1:
 	t22 := int32(load32(m.memory, uint32(t20+p21<<2)))
 	m.fn91(t12, t13, t18+t22)
 }
+
+//go:norace
 func (m *Module) fn76(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	t0 := v3
@@ -23739,6 +23897,8 @@ l1:
 	store32(m.memory, uint64(uint32(t44))+4, uint32(v1))
 	return v4*v4 + v5 + v1*v1
 }
+
+//go:norace
 func (m *Module) fn77(v0 int32) int32 {
 	var v1 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+20))
@@ -23757,6 +23917,8 @@ func (m *Module) fn77(v0 int32) int32 {
 	}
 	return t3 - p6 - v0 + i32(-248)
 }
+
+//go:norace
 func (m *Module) fn78(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x8000000000)))
@@ -23838,6 +24000,8 @@ l4:
 	store32(m.memory, uint64(uint32(v0))+40, uint32(v5))
 	store32(m.memory, uint64(uint32(v0))+32, uint32(v6<<8|int32(uint32(v5|v4<<8)>>1)&i32(255)^i32(255)))
 }
+
+//go:norace
 func (m *Module) fn79(v0, v1 int32) int32 {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+28))
@@ -23854,6 +24018,8 @@ func (m *Module) fn79(v0, v1 int32) int32 {
 	}
 	return p5
 }
+
+//go:norace
 func (m *Module) fn80(v0, v1 int32) int32 {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+28))
@@ -23871,6 +24037,8 @@ func (m *Module) fn80(v0, v1 int32) int32 {
 	}
 	return p5
 }
+
+//go:norace
 func (m *Module) fn81(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+32))
@@ -23979,6 +24147,8 @@ l1:
 		store32(m.memory, uint64(uint32(v0))+32, uint32(v3))
 	}
 }
+
+//go:norace
 func (m *Module) fn82(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10 int32
 	{
@@ -24097,6 +24267,8 @@ l0:
 l1:
 	return v4
 }
+
+//go:norace
 func (m *Module) fn83(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+28))
@@ -24214,6 +24386,8 @@ l0:
 l1:
 	return v8
 }
+
+//go:norace
 func (m *Module) fn84(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9 int32
 	{
@@ -24327,6 +24501,8 @@ func (m *Module) fn84(v0, v1 int32) int32 {
 l6:
 	return v4
 }
+
+//go:norace
 func (m *Module) fn85(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
@@ -24395,6 +24571,8 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+20, uint32(t11+v1))
 	return v2 & (i32_shl(i32(-1), v1) ^ i32(-1))
 }
+
+//go:norace
 func (m *Module) fn86(v0, v1, v2 int32) {
 	store64(m.memory, uint64(uint32(v0))+24, uint64(i64(-0x8000000000000000)))
 	store64(m.memory, uint64(uint32(v0))+16, uint64(i64(0x2100000000)))
@@ -24404,6 +24582,8 @@ func (m *Module) fn86(v0, v1, v2 int32) {
 	store64(m.memory, uint64(uint32(v0))+40, uint64(i64(0xffffffff)))
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 }
+
+//go:norace
 func (m *Module) fn87(v0, v1, v2, v3 int32) {
 	var v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+28))
@@ -24526,6 +24706,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn88(v0, v1, v2, v3 int32) {
 	var v4, v5 int32
 	v4 = i32_shl(i32(-1), v3)
@@ -24648,6 +24830,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn89(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+28))
@@ -24770,6 +24954,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn90(v0, v1, v2, v3 int32) {
 	var v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+28))
@@ -24902,6 +25088,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn91(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	{
@@ -24973,6 +25161,8 @@ func (m *Module) fn91(v0, v1, v2 int32) {
 l0:
 	m.fn87(v0, v1, v1+i32(1), v2)
 }
+
+//go:norace
 func (m *Module) fn92(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
@@ -25029,6 +25219,8 @@ l1:
 	t10 := int32(load32(m.memory, uint64(uint32(v0))+20))
 	store32(m.memory, uint64(uint32(v0))+20, uint32(t10+v2))
 }
+
+//go:norace
 func (m *Module) fn93(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	t0 := i32_shl(i32(-1), v2) ^ i32(-1)
@@ -25068,6 +25260,8 @@ l1:
 l2:
 	store32(m.memory, uint64(uint32(v0))+44, uint32(i32(-1)))
 }
+
+//go:norace
 func (m *Module) fn94(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint32(v0)))
@@ -25079,6 +25273,8 @@ func (m *Module) fn94(v0, v1 int32) {
 	_ = m.fn250(t2-v3, v2+t3-v3, v3)
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 }
+
+//go:norace
 func (m *Module) fn95(v0 int32) {
 	var v1, v2, v3, v4, v5, v6, v7 int32
 	{
@@ -25359,6 +25555,8 @@ l19:
 		m.memory[uint32(v0)] = byte(t57 | v4)
 	}
 }
+
+//go:norace
 func (m *Module) fn96(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37 int32
 	var v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49 int64
@@ -25982,6 +26180,8 @@ l6:
 		goto l16
 	}
 }
+
+//go:norace
 func (m *Module) fn97(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	{
@@ -26055,6 +26255,8 @@ func (m *Module) fn97(v0, v1, v2, v3 int32) {
 l1:
 	m.fn88(v0, v5, v2+v5, i32(15))
 }
+
+//go:norace
 func (m *Module) fn98(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7 int32
 	v3 = i32(0)
@@ -26132,6 +26334,8 @@ l1:
 	m.fn81(t8, t9, p10, i32(0x8000))
 	return v5
 }
+
+//go:norace
 func fn99(v0 int32) int32 {
 	var v1, v2, v3, v4 int32
 	v1 = (i32(31) - int32(bits.LeadingZeros32(uint32(v0)))) >> 1
@@ -26170,6 +26374,8 @@ l0:
 	}
 	return v3
 }
+
+//go:norace
 func fn100(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8 int32
 	var v9 int64
@@ -26227,6 +26433,8 @@ l1:
 	}
 	return p12
 }
+
+//go:norace
 func fn101(v0 int32) int32 {
 	var v1, v2, v3 int32
 	t0 := v0
@@ -26246,6 +26454,8 @@ func fn101(v0 int32) int32 {
 	}
 	return i32_shr_s(v0<<16>>16, i32(15)-v1)
 }
+
+//go:norace
 func fn102(v0 int32) int32 {
 	var v1, v2 int32
 	v1 = v0<<16>>16 ^ i32(-0x8000)
@@ -26254,6 +26464,8 @@ func fn102(v0 int32) int32 {
 	v1 = (int32(uint32(v2*v1)>>15)+v2)<<17>>16 ^ i32(-0x8000)
 	return (int32(uint32((v1*i32(0x6000)+i32(-0x40000000))>>16*v1>>15*v0)>>15) + v0) << 16 >> 16
 }
+
+//go:norace
 func fn103(v0 int32) int32 {
 	var v1, v2, v3 int32
 	if v0 != 0 {
@@ -26284,6 +26496,8 @@ func fn103(v0 int32) int32 {
 	}
 	return i32(0)
 }
+
+//go:norace
 func fn104(v0 int32) int32 {
 	var v1 int32
 	{
@@ -26333,6 +26547,8 @@ func fn104(v0 int32) int32 {
 l2:
 	return v1 << 16 >> 16
 }
+
+//go:norace
 func (m *Module) fn105(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24 int32
 	var v25, v26, v27, v28, v29 int64
@@ -26632,6 +26848,8 @@ l15:
 l16:
 	m.g0 = v9
 }
+
+//go:norace
 func (m *Module) fn106(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19 int32
 	var v20, v21, v22, v23, v24, v25, v26, v27 int64
@@ -26821,6 +27039,8 @@ l5:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn107(v0, v1, v2 int32) int32 {
 	if v0 != i32(48000) {
 		goto l0
@@ -26855,6 +27075,8 @@ l2:
 l3:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn108(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	t0 := m.g0
@@ -27269,6 +27491,8 @@ l14:
 l17:
 	m.g0 = v5 + i32(48)
 }
+
+//go:norace
 func (m *Module) fn109(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29 int32
 	{
@@ -27579,6 +27803,8 @@ l1:
 l11:
 	return v7
 }
+
+//go:norace
 func (m *Module) fn110(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	var v26, v27 int64
@@ -28425,6 +28651,8 @@ l50:
 	_ = v8
 	m.g0 = v7 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn111(v0, v1, v2, v3, v4, v5, v6, v7 int32) int32 {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45 int32
 	t0 := m.g0
@@ -29033,6 +29261,8 @@ l44:
 	}
 	return p102 << 16 >> 16
 }
+
+//go:norace
 func (m *Module) fn112(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16 int64
@@ -29204,6 +29434,8 @@ l11:
 l8:
 	m.g0 = v5 + i32(96)
 }
+
+//go:norace
 func (m *Module) fn113(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	t0 := m.g0
@@ -29402,6 +29634,8 @@ l14:
 l6:
 	m.g0 = v7 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn114(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	v4 = v1 + i32(6)
@@ -29556,6 +29790,8 @@ l4:
 		store32(m.memory, uint64(uint32(v2))+8, uint32(t56+v0*(v10<<16>>16)))
 	}
 }
+
+//go:norace
 func (m *Module) fn115(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22 int32
 	t0 := m.g0
@@ -29881,6 +30117,8 @@ l21:
 l18:
 	m.g0 = v8 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn116(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	t0 := m.g0
@@ -30222,6 +30460,8 @@ l21:
 	m.g0 = v8
 	return v14 - v11
 }
+
+//go:norace
 func (m *Module) fn117(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32) {
 	var v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32 int32
 	t0 := m.g0
@@ -30528,6 +30768,8 @@ l12:
 	store32(m.memory, uint32(v13), uint32(v15))
 	m.g0 = v18 + i32(96)
 }
+
+//go:norace
 func (m *Module) fn118(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32) int32 {
 	var v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31 int32
 	t0 := m.g0
@@ -30763,6 +31005,8 @@ l2:
 	}
 	return p43
 }
+
+//go:norace
 func (m *Module) fn119(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	{
@@ -30832,6 +31076,8 @@ func (m *Module) fn119(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn120(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9 int32) {
 	var v10, v11, v12, v13, v14, v15, v16, v17 int32
 	{
@@ -30955,6 +31201,8 @@ func (m *Module) fn120(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn121(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	t0 := m.g0
@@ -31073,6 +31321,8 @@ l1:
 l2:
 	m.g0 = v8 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn122(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10 int32
 	{
@@ -31119,6 +31369,8 @@ func (m *Module) fn122(v0, v1, v2, v3, v4, v5, v6 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn123(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14 int32
 	{
@@ -31218,6 +31470,8 @@ func (m *Module) fn123(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn124(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	{
@@ -31385,6 +31639,8 @@ func (m *Module) fn124(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn125(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32) int32 {
 	var v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49 int32
 	t0 := m.g0
@@ -32857,6 +33113,8 @@ l73:
 	m.g0 = v20
 	return v5
 }
+
+//go:norace
 func (m *Module) fn126(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	{
@@ -33182,6 +33440,8 @@ func (m *Module) fn126(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn127(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	t0 := m.g0
@@ -33490,6 +33750,8 @@ l19:
 	m.g0 = v6
 	return v16 << 16 >> 16
 }
+
+//go:norace
 func (m *Module) fn128(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) int32 {
 	var v9, v10, v11, v12, v13, v14, v15, v16 int32
 	t0 := m.g0
@@ -33633,6 +33895,8 @@ l4:
 	m.g0 = v10
 	return v12
 }
+
+//go:norace
 func (m *Module) fn129(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10, v11, v12, v13, v14 int32
 	t0 := m.g0
@@ -33768,6 +34032,8 @@ l3:
 	m.g0 = v8
 	return v0
 }
+
+//go:norace
 func (m *Module) fn130(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	v4 = i32(1)
@@ -33888,6 +34154,8 @@ l9:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn131(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10 int32
 	if v2 == 0 {
@@ -34071,6 +34339,8 @@ l1:
 l14:
 	return v0 << 16 >> 16 * i32(20861) >> 15
 }
+
+//go:norace
 func (m *Module) fn132(v0 int32) {
 	var v1, v2, v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+2340))
@@ -34126,6 +34396,8 @@ l3:
 l0:
 	store64(m.memory, uint32(v0+i32(4148)), uint64(i64(0x30788000000000)))
 }
+
+//go:norace
 func (m *Module) fn133(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	var v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34 int64
@@ -34803,6 +35075,8 @@ l0:
 l38:
 	m.g0 = v5 + i32(32)
 }
+
+//go:norace
 func (m *Module) fn134(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	t0 := m.g0
@@ -34982,6 +35256,8 @@ l1:
 l0:
 	m.g0 = v6 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn135(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	t0 := m.g0
@@ -35192,6 +35468,8 @@ l1:
 l0:
 	m.g0 = v6 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn136(v0 int32) int32 {
 	_ = m.fn251(v0+i32(4), i32(0), i32(4260))
 	store32(m.memory, uint32(v0), uint32(i32(65536)))
@@ -35200,6 +35478,8 @@ func (m *Module) fn136(v0 int32) int32 {
 	m.fn160(v0)
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn137(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35 int32
 	var v36, v37 int64
@@ -35866,6 +36146,8 @@ l2:
 	_ = v7
 	m.g0 = v6 + i32(32)
 }
+
+//go:norace
 func (m *Module) fn138(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10 int32
 	t0 := m.g0
@@ -35933,6 +36215,8 @@ l3:
 	m.g0 = v9 + i32(144)
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn139(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	t0 := m.g0
@@ -36103,6 +36387,8 @@ l10:
 	store32(m.memory, uint64(uint32(v1))+136, uint32(v2))
 	m.g0 = v3 + i32(64)
 }
+
+//go:norace
 func (m *Module) fn140(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7 int32
 	t0 := m.g0
@@ -36327,6 +36613,8 @@ l13:
 	m.memory[uint32(v0+i32(2770))] = byte(t57)
 	m.g0 = v5 + i32(48)
 }
+
+//go:norace
 func (m *Module) fn141(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	t0 := m.g0
@@ -36649,6 +36937,8 @@ l0:
 	m.fn135(v0, v1, v4, v2, v3, v5+i32(80))
 	m.g0 = v5 + i32(160)
 }
+
+//go:norace
 func (m *Module) fn142(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	t0 := v0
@@ -36759,10 +37049,14 @@ func (m *Module) fn142(v0, v1, v2 int32) int32 {
 l3:
 	return v5
 }
+
+//go:norace
 func (m *Module) fn143(v0 int32) int32 {
 	store32(m.memory, uint32(v0), uint32(i32(8552)))
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn144(v0 int32) int32 {
 	var v1 int32
 	_ = m.fn136(v0)
@@ -36773,6 +37067,8 @@ func (m *Module) fn144(v0 int32) int32 {
 	store32(m.memory, uint64(uint32(v0))+8548, uint32(i32(0)))
 	return v1
 }
+
+//go:norace
 func (m *Module) fn145(v0, v1, v2, v3, v4, v5, v6, v7 int32) int32 {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22 int32
 	t0 := m.g0
@@ -37818,10 +38114,14 @@ l8:
 	m.g0 = v10 + i32(656)
 	return v13
 }
+
+//go:norace
 func (m *Module) fn146(v0 int32) int32 {
 	store32(m.memory, uint32(v0), uint32(i32(17352)))
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn147(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	v3 = i32(0)
@@ -37874,6 +38174,8 @@ l0:
 	store32(m.memory, uint64(uint32(v2))+80, uint32(v3))
 	return v1 + v4
 }
+
+//go:norace
 func (m *Module) fn148(v0, v1, v2, v3, v4, v5, v6, v7 int32) int32 {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53, v54, v55, v56, v57 int32
 	t0 := m.g0
@@ -39304,6 +39606,8 @@ l1:
 	m.g0 = v9 + i32(32)
 	return v11
 }
+
+//go:norace
 func (m *Module) fn149(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10 int32
 	t0 := m.g0
@@ -39524,6 +39828,8 @@ l13:
 	m.fn90(v1, t58, i32(69041), i32(8))
 	m.g0 = v5 + i32(48)
 }
+
+//go:norace
 func (m *Module) fn150(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36 int32
 	t0 := m.g0
@@ -40897,6 +41203,8 @@ l99:
 	m.fn134(v0, v3, v4, v1, v2, v14)
 	m.g0 = v6
 }
+
+//go:norace
 func (m *Module) fn151(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9 int32
 	if v4 < i32(1) {
@@ -41025,6 +41333,8 @@ l5:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn152(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8 int32
 	if v4 < i32(1) {
@@ -41088,6 +41398,8 @@ l4:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn153(v0, v1 int32) int32 {
 	var v2, v3, v4 int32
 	if v1 >= i32(1) {
@@ -41137,6 +41449,8 @@ func (m *Module) fn153(v0, v1 int32) int32 {
 	}
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn154(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10 int32
 	{
@@ -41188,6 +41502,8 @@ func (m *Module) fn154(v0, v1, v2, v3, v4 int32) {
 		store16(m.memory, uint32(t9), uint16(v3+int32(uint32(v6*((t10-v3)<<16>>16))>>2)))
 	}
 }
+
+//go:norace
 func (m *Module) fn155(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	var v9 int64
@@ -41325,6 +41641,8 @@ func (m *Module) fn155(v0, v1, v2 int32) {
 l0:
 	m.g0 = v3 + i32(32)
 }
+
+//go:norace
 func (m *Module) fn156(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	var v8 int64
@@ -41418,6 +41736,8 @@ l0:
 	m.fn199(v0, t22, v5)
 	m.g0 = v3 + i32(80)
 }
+
+//go:norace
 func (m *Module) fn157(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32) {
 	var v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46 int32
 	var v47 int64
@@ -42283,6 +42603,8 @@ l0:
 	_ = m.fn250(v15, v15+t236<<2, t237<<2)
 	m.g0 = v16
 }
+
+//go:norace
 func (m *Module) fn158(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32) {
 	var v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47 int32
 	var v48 int64
@@ -43525,6 +43847,8 @@ l51:
 	_ = v18
 	m.g0 = v16 + i32(176)
 }
+
+//go:norace
 func (m *Module) fn159(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32) {
 	var v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53, v54, v55, v56, v57 int32
 	var v58, v59 int64
@@ -44578,12 +44902,16 @@ l44:
 l41:
 	m.g0 = v27
 }
+
+//go:norace
 func (m *Module) fn160(v0 int32) {
 	store64(m.memory, uint32(v0+i32(4244)), uint64(i64(0x1000000010000)))
 	store64(m.memory, uint32(v0+i32(4256)), uint64(i64(0x1400000002)))
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+2328))
 	store32(m.memory, uint64(uint32(v0))+4172, uint32(t0<<7))
 }
+
+//go:norace
 func (m *Module) fn161(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	var v14 int64
@@ -44739,6 +45067,8 @@ l10:
 	store32(m.memory, uint32(v0+i32(4260)), uint32(v6))
 	store64(m.memory, uint32(v0+i32(4244)), uint64(v14))
 }
+
+//go:norace
 func (m *Module) fn162(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22 int32
 	var v23 int64
@@ -45258,6 +45588,8 @@ l13:
 	_ = v5
 	m.g0 = v9 + i32(64)
 }
+
+//go:norace
 func (m *Module) fn163(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12 int32
 	var v13 int64
@@ -45424,6 +45756,8 @@ l0:
 	m.fn214(v2, v3, v10+v6<<1, v6)
 	m.g0 = v9
 }
+
+//go:norace
 func (m *Module) fn164(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	var v8, v9 int64
@@ -45553,6 +45887,8 @@ l2:
 l1:
 	m.g0 = v3 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn165(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	{
@@ -45721,6 +46057,8 @@ l13:
 		m.fn90(v0, t44, i32(69744)+t45, i32(8))
 	}
 }
+
+//go:norace
 func (m *Module) fn166(v0, v1, v2 int32) {
 	var v3, v4, v5, v6 int32
 	v3 = i32(0)
@@ -45937,6 +46275,8 @@ l19:
 	store16(m.memory, uint64(uint32(v0))+28, uint16(i32(0)))
 	store16(m.memory, uint64(uint32(v0))+30, uint16(i32(0)))
 }
+
+//go:norace
 func (m *Module) fn167(v0 int32) int32 {
 	store64(m.memory, uint32(v0), uint64(i64(0)))
 	store64(m.memory, uint32(v0+i32(56)), uint64(i64(0x138800000000)))
@@ -45954,6 +46294,8 @@ func (m *Module) fn167(v0 int32) int32 {
 	store64(m.memory, uint32(v0+i32(48)), uint64(i64(0x640000006400)))
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn168(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19 int32
 	var v20 int64
@@ -46678,6 +47020,8 @@ l31:
 		goto l33
 	}
 }
+
+//go:norace
 func (m *Module) fn169(v0, v1 int32) int32 {
 	var v2, v3, v4, v5 int32
 	{
@@ -46848,6 +47192,8 @@ l0:
 		return p5 / i32(1000)
 	}
 }
+
+//go:norace
 func (m *Module) fn170(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9 int32) {
 	var v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	t0 := m.g0
@@ -47092,6 +47438,8 @@ l9:
 	store32(m.memory, uint32(t63), uint32((t65<<16+i32(-0x7800000))>>16*i32(-3)))
 	m.g0 = v10 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn171(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11 int32) {
 	var v12, v13, v14, v15, v16, v17, v18, v19, v20, v21 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v5))+16))
@@ -47182,6 +47530,8 @@ l2:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn172(v0 int32) {
 	var v1, v2, v3, v4 int32
 	{
@@ -47266,6 +47616,8 @@ func (m *Module) fn172(v0 int32) {
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
 	}
 }
+
+//go:norace
 func (m *Module) fn173(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	var v26 int64
@@ -47443,6 +47795,8 @@ l0:
 	m.g0 = v8 + i32(128)
 	return v7
 }
+
+//go:norace
 func (m *Module) fn174(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	if v4 < i32(1) {
@@ -47499,6 +47853,8 @@ l2:
 l1:
 	_ = m.fn251(v0, i32(0), v4<<2)
 }
+
+//go:norace
 func (m *Module) fn175(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	{
@@ -47536,6 +47892,8 @@ func (m *Module) fn175(v0, v1, v2, v3 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn176(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9 int32) int32 {
 	var v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29 int32
 	t0 := m.g0
@@ -48184,6 +48542,8 @@ l33:
 	}
 	return p145
 }
+
+//go:norace
 func (m *Module) fn177(v0, v1, v2, v3 int32) {
 	var v4 int32
 	var v5 int64
@@ -48295,6 +48655,8 @@ l0:
 l4:
 	m.g0 = v4 + i32(96)
 }
+
+//go:norace
 func (m *Module) fn178(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 int32) {
 	var v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	var v26, v27, v28 int64
@@ -48860,6 +49222,8 @@ l29:
 	_ = v13
 	m.g0 = v12 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn179(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16, v17 int64
@@ -49024,6 +49388,8 @@ l5:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn180(v0 int32) int32 {
 	var v1, v2, v3, v4 int32
 	v1 = i32(-102)
@@ -49178,6 +49544,8 @@ func (m *Module) fn180(v0 int32) int32 {
 l2:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn181(v0, v1 int32) int32 {
 	var v2, v3, v4 int32
 	store32(m.memory, uint64(uint32(v0))+4608, uint32(v1))
@@ -49223,6 +49591,8 @@ l4:
 	store32(m.memory, uint64(uint32(v0))+4716, uint32(v2))
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn182(v0, v1 int32) int32 {
 	t0 := m.fn251(v0, i32(0), i32(8632))
 	v0 = t0
@@ -49237,6 +49607,8 @@ func (m *Module) fn182(v0, v1 int32) int32 {
 	t3 := m.fn167(v0 + i32(36))
 	return t3
 }
+
+//go:norace
 func (m *Module) fn183(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8 int32
 	store32(m.memory, uint64(uint32(v0))+5760, uint32(v3))
@@ -49603,6 +49975,8 @@ func (m *Module) fn183(v0, v1, v2, v3, v4 int32) int32 {
 l1:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn184(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
@@ -49664,6 +50038,8 @@ l1:
 	m.g0 = v3 + i32(304)
 	return v5
 }
+
+//go:norace
 func (m *Module) fn185(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11 int32
 	var v12 int64
@@ -50270,6 +50646,8 @@ l15:
 	}
 	m.g0 = v3 + i32(144)
 }
+
+//go:norace
 func (m *Module) fn186(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
 	t0 := v1
@@ -50473,6 +50851,8 @@ l12:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn187(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10 int32
 	{
@@ -50533,6 +50913,8 @@ func (m *Module) fn187(v0, v1, v2, v3, v4 int32) {
 		store32(m.memory, uint32(v1), uint32(v6))
 	}
 }
+
+//go:norace
 func (m *Module) fn188(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	var v7, v8, v9, v10 int64
@@ -50600,6 +50982,8 @@ func (m *Module) fn188(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn189(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	var v7, v8, v9, v10 int64
@@ -50702,6 +51086,8 @@ func (m *Module) fn189(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn190(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	v3 = v1 + i32(-1)
@@ -50751,6 +51137,8 @@ l0:
 	t5 := int64(int32(load32(m.memory, uint32(v1))))
 	store32(m.memory, uint32(v1), uint32(int64(uint64(t5*int64(v2))>>16)))
 }
+
+//go:norace
 func (m *Module) fn191(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	v3 = v1 + i32(-1)
@@ -50800,6 +51188,8 @@ l0:
 	t5 := int32(int16(load16(m.memory, uint32(v1))))
 	store16(m.memory, uint32(v1), uint16(int32(uint32(int32(uint32(v2*t5)>>15)+i32(1))>>1)))
 }
+
+//go:norace
 func (m *Module) fn192(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	{
@@ -50988,6 +51378,8 @@ func (m *Module) fn192(v0, v1, v2, v3, v4 int32) {
 		store32(m.memory, uint32(t42), uint32(p46))
 	}
 }
+
+//go:norace
 func (m *Module) fn193(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8 int32
 	if v3 >= i32(1) {
@@ -51035,6 +51427,8 @@ func (m *Module) fn193(v0, v1, v2, v3 int32) int32 {
 	}
 	return i32(0)
 }
+
+//go:norace
 func fn194(v0 int32) int32 {
 	var v1 int32
 	v1 = int32(bits.LeadingZeros32(uint32(v0)))
@@ -51052,6 +51446,8 @@ l0:
 	v0 = v0 & i32(127)
 	return v0 - v1<<7 + int32(uint32(v0*(i32(128)-v0)*i32(179))>>16) + i32(3968)
 }
+
+//go:norace
 func fn195(v0 int32) int32 {
 	var v1, v2, v3 int32
 	v1 = i32(0)
@@ -51077,6 +51473,8 @@ l2:
 l0:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn196(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	if v4 >= v3 {
@@ -51190,6 +51588,8 @@ l4:
 l0:
 	_ = m.fn251(v0, i32(0), v4<<1)
 }
+
+//go:norace
 func (m *Module) fn197(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6 int32
 	var v7 int64
@@ -51500,6 +51900,8 @@ func (m *Module) fn197(v0, v1 int32) int32 {
 l10:
 	return v8
 }
+
+//go:norace
 func (m *Module) fn198(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	var v15 int64
@@ -51821,6 +52223,8 @@ l13:
 l15:
 	m.g0 = v4 + i32(320)
 }
+
+//go:norace
 func (m *Module) fn199(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27 int32
 	v3 = v1 + i32(-6)
@@ -52280,6 +52684,8 @@ l21:
 	}
 	store16(m.memory, uint32(t91), uint16(p94))
 }
+
+//go:norace
 func (m *Module) fn200(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	t0 := int32(int16(load16(m.memory, uint64(uint32(v1))+2)))
@@ -52372,6 +52778,8 @@ l0:
 	}
 	store16(m.memory, uint32(t23), uint16(p26))
 }
+
+//go:norace
 func (m *Module) fn201(v0, v1, v2, v3 int32) int32 {
 	var v4 int32
 	var v5, v6, v7 int64
@@ -52564,6 +52972,8 @@ func (m *Module) fn201(v0, v1, v2, v3 int32) int32 {
 l3:
 	return v3
 }
+
+//go:norace
 func (m *Module) fn202(v0, v1, v2, v3 int32) int32 {
 	var v4, v5 int32
 	v4 = v0 + i32(168)
@@ -52616,6 +53026,8 @@ l4:
 	_ = m.fn249(t22, t23+(t24-v0)<<1, v0<<1)
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn203(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	var v7, v8, v9, v10 int64
@@ -52729,6 +53141,8 @@ l3:
 	store64(m.memory, uint32(v0+i32(8)), uint64(t31))
 	m.g0 = v4 + i32(1936)
 }
+
+//go:norace
 func (m *Module) fn204(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9 int32
 	{
@@ -52776,6 +53190,8 @@ func (m *Module) fn204(v0, v1, v2, v3 int32) {
 		store32(m.memory, uint32(v0), uint32(v5))
 	}
 }
+
+//go:norace
 func (m *Module) fn205(v0, v1, v2, v3, v4 int32) {
 	var v5 int32
 	var v6, v7, v8 int64
@@ -52813,6 +53229,8 @@ func (m *Module) fn205(v0, v1, v2, v3, v4 int32) {
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn206(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	var v17 int64
@@ -53094,6 +53512,8 @@ l8:
 	_ = m.fn249(v8, v9+v13<<2, v15<<2)
 	m.g0 = v5
 }
+
+//go:norace
 func (m *Module) fn207(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	t0 := m.g0
@@ -53197,6 +53617,8 @@ l3:
 	store64(m.memory, uint32(v9+i32(8)), uint64(t36))
 	m.g0 = v5
 }
+
+//go:norace
 func (m *Module) fn208(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	{
@@ -53280,9 +53702,13 @@ func (m *Module) fn208(v0, v1, v2, v3 int32) {
 		store32(m.memory, uint32(v0), uint32(v9))
 	}
 }
+
+//go:norace
 func (m *Module) fn209(v0, v1, v2, v3 int32) {
 	m.fn208(v0, v1, v2, v3)
 }
+
+//go:norace
 func (m *Module) fn210(v0 int32) int32 {
 	var v1 int32
 	{
@@ -53313,6 +53739,8 @@ func (m *Module) fn210(v0 int32) int32 {
 l1:
 	return v1
 }
+
+//go:norace
 func (m *Module) fn211(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	{
@@ -53535,6 +53963,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn212(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	{
@@ -53756,6 +54186,8 @@ l1:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn213(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8 int32
 	if v1 < i32(2) {
@@ -53799,6 +54231,8 @@ l4:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn214(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11 int32
 	v4 = int32(bits.LeadingZeros32(uint32(v3)))
@@ -53944,6 +54378,8 @@ l11:
 	store32(m.memory, uint32(v1), uint32(v5))
 	store32(m.memory, uint32(v0), uint32(v7))
 }
+
+//go:norace
 func (m *Module) fn215(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := m.fn83(v0, i32(68960), i32(8))
@@ -53970,10 +54406,14 @@ func (m *Module) fn215(v0, v1 int32) {
 	v2 = t11
 	store32(m.memory, uint32(t9), uint32((t10-v2)*i32(6554)>>16*(v4<<17>>16|i32(1))+v2-v0))
 }
+
+//go:norace
 func (m *Module) fn216(v0, v1 int32) {
 	t0 := m.fn83(v0, i32(68985), i32(8))
 	store32(m.memory, uint32(v1), uint32(t0))
 }
+
+//go:norace
 func (m *Module) fn217(v0, v1 int32) {
 	t0 := int32(int8(m.memory[uint64(uint32(v1))+2]))
 	t1 := int32(int8(m.memory[uint32(v1+i32(5))]))
@@ -53987,9 +54427,13 @@ func (m *Module) fn217(v0, v1 int32) {
 	t5 := int32(int8(m.memory[uint32(v1+i32(4))]))
 	m.fn90(v0, t5, i32(69045), i32(8))
 }
+
+//go:norace
 func (m *Module) fn218(v0, v1 int32) {
 	m.fn90(v0, v1, i32(68985), i32(8))
 }
+
+//go:norace
 func (m *Module) fn219(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9 int32
 	var v10 int64
@@ -54227,6 +54671,8 @@ l9:
 	m.g0 = v6 + i32(16)
 	return v1
 }
+
+//go:norace
 func (m *Module) fn220(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
 	v2 = i32(68928) + i32(2)
@@ -54408,6 +54854,8 @@ l7:
 	t29 := int32(load32(m.memory, uint32(v0)))
 	store32(m.memory, uint32(v0), uint32(t29-v6))
 }
+
+//go:norace
 func (m *Module) fn221(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	if v4 < i32(1) {
@@ -54725,6 +55173,8 @@ l18:
 	}
 	return
 }
+
+//go:norace
 func (m *Module) fn222(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12 int32
 	var v13 int64
@@ -54801,6 +55251,8 @@ l2:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn223(v0, v1, v2 int32) {
 	var v3 int32
 	v3 = i32(0)
@@ -54827,6 +55279,8 @@ l0:
 	t5 := int32(int16(load16(m.memory, uint32(i32(69032)+v3<<24>>24<<1))))
 	store32(m.memory, uint64(uint32(v1))+120, uint32(t5))
 }
+
+//go:norace
 func (m *Module) fn224(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13 int32
 	v7 = v3<<1 + v0 + i32(-2)
@@ -54906,6 +55360,8 @@ l6:
 l3:
 	_ = m.fn251(v4, i32(0), v3<<2)
 }
+
+//go:norace
 func (m *Module) fn225(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28 int32
 	t0 := v4
@@ -55194,6 +55650,8 @@ l16:
 		goto l18
 	}
 }
+
+//go:norace
 func (m *Module) fn226(v0, v1 int32) {
 	var v2 int32
 	_ = m.fn168(v0, v0+i32(5098))
@@ -55239,6 +55697,8 @@ l4:
 	t4 := int32(load32(m.memory, uint64(uint32(v0))+5748))
 	m.memory[uint32(v0+t4+i32(4720))] = byte(v1)
 }
+
+//go:norace
 func (m *Module) fn227(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, v53, v54, v55 int32
 	var v56 int64
@@ -55947,6 +56407,8 @@ l43:
 	m.g0 = v7 + i32(10592)
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn228(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	t0 := m.g0
@@ -56114,6 +56576,8 @@ l0:
 l9:
 	m.g0 = v5 + i32(224)
 }
+
+//go:norace
 func (m *Module) fn229(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13 int32
 	var v14 int64
@@ -56373,6 +56837,8 @@ l3:
 l0:
 	m.g0 = v7 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn230(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	var v12 int64
@@ -56597,6 +57063,8 @@ l7:
 	_ = v9
 	m.g0 = v7 + i32(208)
 }
+
+//go:norace
 func (m *Module) fn231(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16, v17 int64
@@ -56920,6 +57388,8 @@ l13:
 	store64(m.memory, uint64(uint32(v0))+4500, uint64(t86))
 	m.g0 = v6 + i32(64)
 }
+
+//go:norace
 func (m *Module) fn232(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9 int32
 	var v10 int64
@@ -58235,6 +58705,8 @@ l79:
 	_ = v22
 	m.g0 = v6 + i32(304)
 }
+
+//go:norace
 func (m *Module) fn233(v0, v1, v2 int32) {
 	var v3 int32
 	var v4 int64
@@ -58433,6 +58905,8 @@ l13:
 	t42 := int64(int16(load16(m.memory, uint64(uint32(v1))+388)))
 	store32(m.memory, uint64(uint32(v1))+380, uint32(t38*i32(-50)+int32(int64(uint64(t39*i64(0xcccd))>>16))+int32(int64(uint64(t40*i64(-0xcccc))>>16))+int32(int64(uint64(t41*i64(-409))>>16))+int32(int64(uint64(t42*i64(-818))>>16))+i32(1229)))
 }
+
+//go:norace
 func (m *Module) fn234(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	var v19 int64
@@ -58508,6 +58982,8 @@ l2:
 	_ = v11
 	m.g0 = v10 + i32(16)
 }
+
+//go:norace
 func (m *Module) fn235(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9 int32
 	var v10 int64
@@ -58774,6 +59250,8 @@ l0:
 l9:
 	m.g0 = v7 + i32(320)
 }
+
+//go:norace
 func (m *Module) fn236(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	var v7 int64
@@ -58835,6 +59313,8 @@ l3:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn237(v0, v1, v2, v3, v4, v5 int32) {
 	t1 := v1
 	t2 := v2
@@ -58846,6 +59326,8 @@ func (m *Module) fn237(v0, v1, v2, v3, v4, v5 int32) {
 	t4 := m.fn116(t2, t3, i32(0), i32(0), p0+i32(-1), v3, v5)
 	store32(m.memory, uint32(t1), uint32(t4))
 }
+
+//go:norace
 func (m *Module) fn238(v0, v1, v2, v3, v4, v5, v6, v7, v8 int32) {
 	var v9 int32
 	var v10 int64
@@ -59709,6 +60191,8 @@ l52:
 	store32(m.memory, uint32(v1), uint32(v16))
 	m.g0 = v9 + i32(608)
 }
+
+//go:norace
 func (m *Module) fn239(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
@@ -59765,6 +60249,8 @@ l3:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn240(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
@@ -59823,6 +60309,8 @@ l3:
 		}
 	}
 }
+
+//go:norace
 func (m *Module) fn241(v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11 int32) int32 {
 	var v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29 int32
 	var v30 int64
@@ -61230,6 +61718,8 @@ l22:
 	m.g0 = v13 + i32(736)
 	return v34
 }
+
+//go:norace
 func (m *Module) fn242(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	t0 := m.g0
@@ -61485,6 +61975,8 @@ l16:
 l1:
 	m.g0 = v7 + i32(192)
 }
+
+//go:norace
 func (m *Module) fn243(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25 int32
 	t0 := m.g0
@@ -61709,6 +62201,8 @@ l12:
 l1:
 	m.g0 = v7 + i32(96)
 }
+
+//go:norace
 func (m *Module) fn244(v0, v1, v2, v3 int32) {
 	var v4 int32
 	var v5 int64
@@ -61751,6 +62245,8 @@ func (m *Module) fn244(v0, v1, v2, v3 int32) {
 		store16(m.memory, uint32(t3+v3), uint16(int64(uint64(t4*v5)>>16)))
 	}
 }
+
+//go:norace
 func (m *Module) fn245(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8, v9 int32
 	if v2 >= i32(1) {
@@ -61813,6 +62309,8 @@ func (m *Module) fn245(v0, v1, v2, v3 int32) int32 {
 	}
 	return i32(0)
 }
+
+//go:norace
 func (m *Module) fn246(v0, v1, v2 int32) int64 {
 	var v3, v4 int32
 	var v5 int64
@@ -61877,6 +62375,8 @@ func (m *Module) fn246(v0, v1, v2 int32) int64 {
 	}
 	return i64(0)
 }
+
+//go:norace
 func (m *Module) fn247(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11 int32
 	var v12 int64
@@ -62082,6 +62582,8 @@ l13:
 	m.g0 = v3 + i32(208)
 	return v4
 }
+
+//go:norace
 func (m *Module) fn248(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10 int32
 	var v11 int64
@@ -62378,6 +62880,8 @@ l15:
 	}
 	return p51
 }
+
+//go:norace
 func (m *Module) fn249(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8 int32
 	{
@@ -62690,6 +63194,8 @@ l1:
 l11:
 	return v0
 }
+
+//go:norace
 func (m *Module) fn250(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	if v0 == v1 {
@@ -63011,6 +63517,8 @@ l26:
 l0:
 	return v0
 }
+
+//go:norace
 func (m *Module) fn251(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	var v6 int64
@@ -63086,52 +63594,74 @@ func (m *Module) fn251(v0, v1, v2 int32) int32 {
 l0:
 	return v0
 }
+
+//go:norace
 func fn252() {
 }
+
+//go:norace
 func fn253() {
 	fn252()
 	fn252()
 }
+
+//go:norace
 func (m *Module) Xpcm() int32 {
 	t0 := fn0()
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xpacket() int32 {
 	t0 := fn1()
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xend() int32 {
 	t0 := fn2()
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xencoder_init(v0, v1 int32) int32 {
 	t0 := m.fn3(v0, v1)
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xencoder_set(v0, v1 int32) int32 {
 	t0 := m.fn4(v0, v1)
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xencode(v0, v1 int32) int32 {
 	t0 := m.fn5(v0, v1)
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xdecoder_init(v0 int32) int32 {
 	t0 := m.fn6(v0)
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xdecode(v0, v1, v2 int32) int32 {
 	t0 := m.fn7(v0, v1, v2)
 	fn253()
 	return t0
 }
+
+//go:norace
 func (m *Module) Xmemory() Memory {
 	return &m.wasmMemory
 }
@@ -63170,6 +63700,7 @@ const (
 )
 
 //go:nosplit
+//go:norace
 func load16[T uint32 | uint64](mem []byte, addr T) uint16 {
 	if !unalignedOK {
 		a := uint64(addr)
@@ -63184,6 +63715,7 @@ func load16[T uint32 | uint64](mem []byte, addr T) uint16 {
 }
 
 //go:nosplit
+//go:norace
 func store16[T uint32 | uint64](mem []byte, addr T, val uint16) {
 	if !unalignedOK {
 		a := uint64(addr)
@@ -63198,6 +63730,7 @@ func store16[T uint32 | uint64](mem []byte, addr T, val uint16) {
 }
 
 //go:nosplit
+//go:norace
 func load32[T uint32 | uint64](mem []byte, addr T) uint32 {
 	if !unalignedOK {
 		a := uint64(addr)
@@ -63212,6 +63745,7 @@ func load32[T uint32 | uint64](mem []byte, addr T) uint32 {
 }
 
 //go:nosplit
+//go:norace
 func store32[T uint32 | uint64](mem []byte, addr T, val uint32) {
 	if !unalignedOK {
 		a := uint64(addr)
@@ -63226,6 +63760,7 @@ func store32[T uint32 | uint64](mem []byte, addr T, val uint32) {
 }
 
 //go:nosplit
+//go:norace
 func load64[T uint32 | uint64](mem []byte, addr T) uint64 {
 	if !unalignedOK {
 		a := uint64(addr)
@@ -63240,6 +63775,7 @@ func load64[T uint32 | uint64](mem []byte, addr T) uint64 {
 }
 
 //go:nosplit
+//go:norace
 func store64[T uint32 | uint64](mem []byte, addr T, val uint64) {
 	if !unalignedOK {
 		a := uint64(addr)
@@ -63254,12 +63790,15 @@ func store64[T uint32 | uint64](mem []byte, addr T, val uint64) {
 }
 
 //go:nosplit
+//go:norace
 func i32(x int32) int32 { return x }
 
 //go:nosplit
+//go:norace
 func i64(x int64) int64 { return x }
 
 //go:nosplit
+//go:norace
 func i32_div_s(x, y int32) int32 {
 	if y == -1 && x == math.MinInt32 {
 		panic("integer overflow")
@@ -63268,6 +63807,7 @@ func i32_div_s(x, y int32) int32 {
 }
 
 //go:nosplit
+//go:norace
 func i64_div_s(x, y int64) int64 {
 	if y == -1 && x == math.MinInt64 {
 		panic("integer overflow")
@@ -63276,40 +63816,48 @@ func i64_div_s(x, y int64) int64 {
 }
 
 //go:nosplit
+//go:norace
 func i32_shl(x, y int32) int32 {
 	return x << (y & 31)
 }
 
 //go:nosplit
+//go:norace
 func i32_shr_s(x, y int32) int32 {
 	return x >> (y & 31)
 }
 
 //go:nosplit
+//go:norace
 func i32_shr_u(x, y int32) int32 {
 	return int32(uint32(x) >> (y & 31))
 }
 
 //go:nosplit
+//go:norace
 func i64_shl(x, y int64) int64 {
 	return x << (y & 63)
 }
 
 //go:nosplit
+//go:norace
 func i64_shr_s(x, y int64) int64 {
 	return x >> (y & 63)
 }
 
 //go:nosplit
+//go:norace
 func i32_rotl(x, y int32) int32 {
 	return int32(bits.RotateLeft32(uint32(x), int(y)))
 }
 
 //go:nosplit
+//go:norace
 func i64_rotl(x, y int64) int64 {
 	return int64(bits.RotateLeft64(uint64(x), int(y)))
 }
 
+//go:norace
 func memory_grow(mem *[]byte, delta, max int64) int64 {
 	buf := *mem
 	len := len(buf)
@@ -63326,6 +63874,7 @@ func memory_grow(mem *[]byte, delta, max int64) int64 {
 	return int64(old)
 }
 
+//go:norace
 func memory_init[T1, T2 int | uint32 | uint64](mem []byte, data string, dest T1, src, n T2) {
 	x := uint64(dest)
 	z := uint64(src)
