@@ -56,6 +56,9 @@ type Input struct {
 	Answered bool   // the caller's leg has its 200 already
 	// Schedules by name, of the call's tenant. Kept, never changed.
 	Schedules map[string]*schedule.Schedule
+	// Queue tells how a queue of the call's tenant stands; false = there is none of
+	// that name. It must not wait for anybody. Nil = nothing is known of queues. Kept.
+	Queue func(name string) (QueueState, bool)
 	// Previous is the state in which another flow ended with CallFlow or
 	// GoDefault: variables, language and keys typed ahead carry over. It is not
 	// used any more afterwards.
@@ -95,13 +98,14 @@ type State struct {
 	Hops     int `json:"hops"`     // steps since the caller or another party did something
 	Failures int `json:"failures"` // flows of this call that failed
 
-	// schedules are not state: see Bind.
+	// schedules and queue are not state: see Bind.
 	schedules map[string]*schedule.Schedule
+	queue     func(name string) (QueueState, bool)
 }
 
-// Bind gives a state that was read back from JSON the schedules of its tenant.
-// Start has done it for a fresh one.
-func (s *State) Bind(schedules map[string]*schedule.Schedule) { s.schedules = schedules }
+// Bind gives a state that was read back from JSON what in has of its tenant:
+// schedules and queues. Start has done it for a fresh one.
+func (s *State) Bind(in Input) { s.schedules, s.queue = in.Schedules, in.Queue }
 
 // Done tells whether the flow wants no more events.
 func (s *State) Done() bool { return s.Phase == PhaseDone }
@@ -164,7 +168,7 @@ func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) {
 			s.Vars[k] = v
 		}
 	}
-	s.schedules = in.Schedules
+	s.Bind(in)
 	m := machine{f: f, s: s, now: now, out: make([]Action, 0, 6)}
 	m.run(f.Start)
 	return s, m.out

@@ -137,7 +137,7 @@ func (x *score) take(actions []Action) {
 	if err := json.Unmarshal(raw, back); err != nil {
 		x.t.Fatal(err)
 	}
-	back.Bind(x.schedules)
+	back.Bind(Input{Schedules: x.schedules})
 	x.s = back
 }
 

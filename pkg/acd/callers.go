@@ -63,6 +63,7 @@ func (e *Engine) addCaller(c *caller) {
 	e.callers[c.callID] = c
 	c.fam.users++
 	q.line.insert(c)
+	e.touch(q)
 	if c.older = q.newest; c.older != nil {
 		c.older.younger = c
 	} else {
@@ -217,6 +218,7 @@ func (e *Engine) leave(c *caller, outcome, agentName string) {
 		e.disarm(t)
 	}
 	q.line.remove(c)
+	e.touch(q)
 	if c.older != nil {
 		c.older.younger = c.younger
 	} else {

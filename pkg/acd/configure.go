@@ -323,6 +323,7 @@ func (e *Engine) bindAll() {
 		}
 		e.reorder(q)
 	}
+	e.panelsDue = true
 }
 
 // draws are an agent's places in the queues with random.

@@ -31,25 +31,28 @@ type Engine struct {
 	offers  uint64 // made so far; the next offer's number less one
 	rng     uint64 // of the strategy random
 
-	queues   []*queue // as configured
-	byQueue  map[string]*queue
-	agents   []*agentRec // as configured, then those who leave after their call
-	byAgent  map[string]*agentRec
-	onDevice map[string][]*agentRec // by the device that agents take calls on
-	down     map[string]bool        // devices out of reach, as told by Reach
-	pools    []*pool
-	callers  map[string]*caller
-	byOffer  map[string]*offer
-	late     map[string]*offer      // offers that failed, while their callers wait on
-	onCall   map[string][]*agentRec // by call id, for Gone
-	memory   memory
-	places   places
-	timers   pq[*timer]
-	hold     bool // no matching until the change at hand is complete
-	out      []Effect
-	verdict  error
-	frontier []frontierNode // scratch of choose
-	picked   []*agentRec    // scratch of makeOffer
+	queues    []*queue // as configured
+	byQueue   map[string]*queue
+	agents    []*agentRec // as configured, then those who leave after their call
+	byAgent   map[string]*agentRec
+	onDevice  map[string][]*agentRec // by the device that agents take calls on
+	down      map[string]bool        // devices out of reach, as told by Reach
+	pools     []*pool
+	callers   map[string]*caller
+	byOffer   map[string]*offer
+	late      map[string]*offer      // offers that failed, while their callers wait on
+	onCall    map[string][]*agentRec // by call id, for Gone
+	memory    memory
+	places    places
+	timers    pq[*timer]
+	hold      bool // no matching until the change at hand is complete
+	out       []Effect
+	verdict   error
+	view      View
+	touched   []*queue       // whose figures have changed since Publish
+	panelsDue bool           // and the list of queues
+	frontier  []frontierNode // scratch of choose
+	picked    []*agentRec    // scratch of makeOffer
 }
 
 // caller is one call in one queue.

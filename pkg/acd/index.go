@@ -37,6 +37,9 @@ type queue struct {
 	// Everybody by joining, for who waits longest.
 	oldest, newest *caller
 
+	panel   *panel // in the engine's view
+	touched bool   // since Publish
+
 	drawn int64 // random: the last draw that won
 	floor int   // fewest_calls: the count of who was chosen last
 }
@@ -350,6 +353,7 @@ func (e *Engine) setStanding(a *agentRec) {
 			c := p.classes[i].c
 			c.by[was]--
 			c.by[s]++
+			e.touch(c.q)
 		}
 	}
 	e.placeFree(a)

@@ -30,18 +30,34 @@ const (
 )
 
 // pass accounts the time since the family last changed.
-func (e *Engine) pass(f *family) {
-	p := &f.pace
-	dt := float64(e.now - p.at)
-	p.at = e.now
-	if p.held == 0 || dt <= 0 {
+func (e *Engine) pass(f *family) { f.pace.pass(e.now, f.last().staffed()) }
+
+// pass accounts the time up to now, in which so many agents who fit worked.
+func (p *pace) pass(now int64, staffed int) {
+	dt := float64(now - p.at)
+	p.at = now
+	if p.held == 0 || dt <= 0 || staffed == 0 {
 		return
 	}
-	if staffed := f.last().staffed(); staffed > 0 {
-		fade := math.Exp(-dt / paceFade)
-		p.n *= fade
-		p.load = p.load*fade + float64(staffed)*dt/1e9
+	fade := math.Exp(-dt / paceFade)
+	p.n *= fade
+	p.load = p.load*fade + float64(staffed)*dt/1e9
+}
+
+// wait is the time within which EstimateShare of callers are handed over who are
+// the k-th in line, as so many agents work now.
+//
+// The k-th hand-over of a Poisson stream of rate r comes after a time of the gamma
+// distribution with mean k/r; r itself is known from hand-overs that fade to a sum of
+// n, so the relative variances 1/k and 1/2n add up. The quantile is Wilson's and Hilferty's (1931).
+func (p *pace) wait(k float64, staffed int) (d time.Duration, known bool) {
+	if staffed == 0 || p.n < paceLeast || p.load <= 0 {
+		return 0, false
 	}
+	mean := k * p.load / p.n / float64(staffed)
+	s := 1 / (1/k + 1/(2*p.n))
+	w := 1 - 1/(9*s) + quantileZ/(3*math.Sqrt(s))
+	return min(time.Duration(min(mean*w*w*w, maxEstimate.Seconds())*1e9), maxEstimate), true
 }
 
 // held counts a caller who has to wait; unheld one who leaves, handed over or not.
@@ -50,6 +66,7 @@ func (e *Engine) held(c *caller) {
 		e.pass(c.fam)
 		c.held = true
 		c.fam.pace.held++
+		e.touch(c.q)
 	}
 }
 
@@ -67,10 +84,6 @@ func (e *Engine) unheld(c *caller, handedOver bool) {
 // estimate is what is left to wait for c: the time within which EstimateShare of
 // such callers are handed over. known is false when nobody who fits works, when too
 // few hand-overs were seen, or when the caller waits for one agent alone.
-//
-// The k-th hand-over of a Poisson stream of rate r comes after a time of the gamma
-// distribution with mean k/r; r itself is known from hand-overs that fade to a sum of
-// n, so the relative variances 1/k and 1/2n add up. The quantile is Wilson's and Hilferty's (1931).
 func (e *Engine) estimate(c *caller) (d time.Duration, known bool) {
 	cl := c.class
 	switch {
@@ -82,20 +95,12 @@ func (e *Engine) estimate(c *caller) (d time.Duration, known bool) {
 		return 0, true
 	}
 	e.pass(c.fam)
-	staffed, p := c.fam.last().staffed(), &c.fam.pace
-	if staffed == 0 || p.n < paceLeast || p.load <= 0 {
-		return 0, false
-	}
 	// Of those ahead only callers of the same need go through this pace.
 	ahead := float64(c.q.line.position(c) - 1)
 	if n := c.q.line.len(); n > 1 && c.fam.users < n {
 		ahead *= float64(c.fam.users-1) / float64(n-1)
 	}
-	k := ahead + 1
-	mean := k * p.load / p.n / float64(staffed)
-	s := 1 / (1/k + 1/(2*p.n))
-	w := 1 - 1/(9*s) + quantileZ/(3*math.Sqrt(s))
-	return min(time.Duration(min(mean*w*w*w, maxEstimate.Seconds())*1e9), maxEstimate), true
+	return c.fam.pace.wait(ahead+1, c.fam.last().staffed())
 }
 
 // level is the share of callers answered in time of late.

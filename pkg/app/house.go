@@ -141,10 +141,18 @@ func newTrunk(spec *resource.TrunkSpec, tenant *resource.TenantSpec) (*call.Trun
 // Flow returns a checked flow, nil when there is none of that name.
 func (h *house) Flow(name string) *flow.Flow { return h.flows[name] }
 
-// FlowInput adds the tenant's schedules.
+// FlowInput adds the tenant's schedules and how its queues stand.
 func (h *house) FlowInput(in ivr.Input) ivr.Input {
 	in.Schedules = h.schedules
+	if h.acd != nil {
+		in.Queue = h.queueState
+	}
 	return in
+}
+
+func (h *house) queueState(name string) (ivr.QueueState, bool) {
+	s, ok := h.acd.QueueState(name)
+	return ivr.QueueState(s), ok
 }
 
 // QueueRecord is the queue's own recording policy.

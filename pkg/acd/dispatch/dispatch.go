@@ -270,6 +270,12 @@ func (d *Dispatcher) Explain(ctx context.Context, callID string) (dec event.Deci
 	return dec, ok, err
 }
 
+// QueueState tells how a queue stands, as of the last step. It neither waits nor
+// locks. ok is false when there is none of that name.
+func (d *Dispatcher) QueueState(name string) (s acd.QueueState, ok bool) {
+	return d.eng.View().Queue(name, time.Now())
+}
+
 // Stranded tells which waiting callers would lose their last agent if next were
 // configured; see acd.Engine.Stranded.
 func (d *Dispatcher) Stranded(ctx context.Context, next acd.Configure) (list []acd.Stranded, err error) {
@@ -433,6 +439,7 @@ func (d *Dispatcher) step(ev acd.Event) error {
 	start := time.Now()
 	effects := d.eng.Step(start, ev)
 	err := d.eng.Verdict()
+	d.eng.Publish() // before anybody is told: who decides next sees this step
 	for _, f := range effects {
 		d.carryOut(start, f)
 	}
