@@ -57,6 +57,11 @@ type Flow struct {
 	// Order is the step names as they were written when Parse could tell
 	// (sorted otherwise), for lists.
 	Order []string
+	// Version counts the published versions of the flow, from 1; 0 = it was never
+	// stored. Parse leaves it alone.
+	Version int
+	// Tests are calls that must go as they say; package ivr/rehearsal plays them.
+	Tests []Test
 }
 
 // Step is one step of a flow.

@@ -131,6 +131,9 @@ func parse(p *parser, raw any) (*Flow, error) {
 		}
 	}
 	f.Start = top.str("start", "")
+	if v, ok := top.take("tests"); ok {
+		f.Tests = p.tests(v)
+	}
 	v, ok := top.take("steps")
 	steps, isMap := p.object("steps", v)
 	top.end()

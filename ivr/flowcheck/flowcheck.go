@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/centrala/centrala/ivr/flow"
+	"github.com/centrala/centrala/ivr/rehearsal"
 	"github.com/centrala/centrala/pkg/resource"
 )
 
@@ -18,6 +19,9 @@ type Checker struct {
 	mute    bool
 	set     *resource.Set // for which circles and flows were worked out
 	flows   map[resource.Key]*flow.Flow
+	houses  map[string]rehearsal.House // by tenant, for the tests of flows
+	named   map[resource.Key][]string  // flow -> languages of the numbers that lead to it
+	from    map[resource.Key][]resource.Key
 	circles map[resource.Key][]flow.Fault
 }
 
@@ -34,9 +38,13 @@ func New(prompts func(tenant string) func(name, lang string) bool, mute bool) *C
 // CheckFlow returns where a flow leads and what is wrong with it.
 func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *resource.Set) ([]resource.Lead, []resource.Fault) {
 	c.parse(s)
-	f, err := flow.Parse(name, spec.Raw)
-	if err != nil {
-		return nil, faults(flow.Faults(err))
+	k := resource.Key{Tenant: tenant, Name: name}
+	f := c.flows[k]
+	if f == nil || s.Flows[k] != spec {
+		var err error
+		if f, err = flow.Parse(name, spec.Raw); err != nil {
+			return nil, faults(flow.Faults(err))
+		}
 	}
 	env := flow.CheckEnv{
 		Queues:    known(s.Queues, tenant),
@@ -49,7 +57,10 @@ func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *res
 	if c.prompts != nil {
 		env.Prompts = c.prompts(tenant)
 	}
-	found := append(f.Check(env), c.circles[resource.Key{Tenant: tenant, Name: name}]...)
+	found := append(f.Check(env), c.circles[k]...)
+	if len(found) == 0 { // a graph with faults is not played
+		found = c.tests(tenant, f)
+	}
 	var leads []resource.Lead
 	queues, devices, flows := f.Leads()
 	for kind, names := range map[resource.Kind][]string{resource.KindQueue: queues, resource.KindDevice: devices, resource.KindFlow: flows} {
@@ -68,7 +79,8 @@ func (c *Checker) parse(s *resource.Set) {
 	if c.set == s {
 		return
 	}
-	c.set, c.circles, c.flows = s, map[resource.Key][]flow.Fault{}, map[resource.Key]*flow.Flow{}
+	c.set, c.houses = s, map[string]rehearsal.House{}
+	c.circles, c.flows = map[resource.Key][]flow.Fault{}, map[resource.Key]*flow.Flow{}
 	byTenant := map[string]map[string]*flow.Flow{}
 	for k, spec := range s.Flows {
 		f, err := flow.Parse(k.Name, spec.Raw)
@@ -81,6 +93,7 @@ func (c *Checker) parse(s *resource.Set) {
 		byTenant[k.Tenant][k.Name] = f
 		c.flows[k] = f
 	}
+	c.comings()
 	for tenant, flows := range byTenant {
 		for _, fault := range flow.CheckAll(flows) {
 			k := resource.Key{Tenant: tenant, Name: fault.Flow}
@@ -93,10 +106,30 @@ func known[S any](m map[resource.Key]*S, tenant string) func(string) bool {
 	return func(name string) bool { return m[resource.Key{Tenant: tenant, Name: name}] != nil }
 }
 
+// comings lists, for each flow of the set, the flows that lead to it and the languages
+// of the numbers that do: looked at once, for a thousand flows ask for it.
+func (c *Checker) comings() {
+	c.named, c.from = map[resource.Key][]string{}, map[resource.Key][]resource.Key{}
+	for k, n := range c.set.Numbers {
+		to := resource.Key{Tenant: k.Tenant, Name: n.Flow}
+		if n.Flow != "" && !slices.Contains(c.named[to], n.Language) {
+			c.named[to] = append(c.named[to], n.Language)
+		}
+	}
+	for k, f := range c.flows {
+		_, _, flows := f.Leads()
+		for _, name := range flows {
+			to := resource.Key{Tenant: k.Tenant, Name: name}
+			if from := c.from[to]; len(from) == 0 || from[len(from)-1] != k {
+				c.from[to] = append(from, k)
+			}
+		}
+	}
+}
+
 // languages a call may have when it comes into a flow: the tenant's, those of
 // the numbers that lead to it, and those of every flow that leads to it.
 func (c *Checker) languages(tenant, name string) []string {
-	s := c.set
 	var out []string
 	add := func(lang string) {
 		if lang != "" && !slices.Contains(out, lang) {
@@ -104,35 +137,20 @@ func (c *Checker) languages(tenant, name string) []string {
 		}
 	}
 	own := ""
-	if t := s.Tenants[tenant]; t != nil {
+	if t := c.set.Tenants[tenant]; t != nil {
 		own = t.Language
 	}
-	for k, n := range s.Numbers {
-		if k.Tenant == tenant && n.Flow == name {
-			add(cmp.Or(n.Language, own))
-		}
+	k := resource.Key{Tenant: tenant, Name: name}
+	for _, lang := range c.named[k] {
+		add(cmp.Or(lang, own))
 	}
-	called := false
-	var named []string
-	for k, f := range c.flows {
-		if k.Tenant != tenant {
-			continue
-		}
-		_, _, to := f.Leads()
-		if slices.Contains(to, name) {
-			called = true
-			named = append(named, f.Languages()...)
-			for nk, n := range s.Numbers {
-				if nk.Tenant == tenant && n.Flow == k.Name {
-					named = append(named, n.Language)
-				}
-			}
-		}
-	}
-	if called {
+	for _, from := range c.from[k] {
 		add(own)
-		for _, l := range named {
-			add(l)
+		for _, lang := range c.flows[from].Languages() {
+			add(lang)
+		}
+		for _, lang := range c.named[from] {
+			add(lang)
 		}
 	}
 	slices.Sort(out)

@@ -189,3 +189,93 @@ spec:
 		}
 	}
 }
+
+// Tests kept with a flow are played by the check, through the tenant's schedules and
+// other flows; what goes otherwise is a fault of the document.
+func TestTestsOfFlowsAreChecked(t *testing.T) {
+	docs, err := resource.ParseYAML(strings.NewReader(`
+kind: tenant
+name: default
+spec: {time_zone: Europe/Chisinau}
+---
+kind: schedule
+name: office
+spec: {time_zone: Europe/Chisinau, hours: [{days: [mon, tue, wed, thu, fri], from: "09:00", to: "17:00"}]}
+---
+kind: queue
+name: sales
+spec: {}
+---
+kind: flow
+name: main
+spec:
+  start: hours
+  tests:
+    - {name: by day, at: "2026-11-23 09:30", expect: {queue: sales, path: [hours, more, more/sales]}}
+    - {name: by night, at: "2026-11-23 08:30", expect: {hangup: busy}}
+    - {name: wrong, at: "2026-11-23 08:30", expect: {queue: sales}}
+  steps:
+    hours: {schedule: {name: office, open: more, closed: end}}
+    more: {goto: more}
+    end: {hangup: busy}
+---
+kind: flow
+name: more
+spec: {start: sales, steps: {sales: {queue: sales, next: end}, end: {hangup: normal}}}
+`), "test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := resource.NewSet(docs)
+	var got []string
+	for _, f := range resource.Check(set, New(nil, false)) {
+		if !f.Warning {
+			got = append(got, f.Error())
+		}
+	}
+	if len(got) != 1 || !strings.Contains(got[0], `tests[2]: "wrong": queue: want sales, got hung up: busy`) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A thousand flows of a hundred steps are checked in two seconds (issue's bound, two
+// cores): go test -bench ThousandFlows ./ivr/flowcheck
+func BenchmarkThousandFlows(b *testing.B) {
+	docs := make([]resource.Document, 0, 1001)
+	docs = append(docs, resource.Document{Kind: resource.KindQueue, Name: "sales", Spec: &resource.QueueSpec{}})
+	for n := range 1000 {
+		steps := map[string]any{"end": map[string]any{"hangup": "normal"}, "q": map[string]any{"queue": "sales", "next": "end"}}
+		for i := range 98 {
+			next := fmt.Sprintf("s%d", i+1)
+			if i == 97 {
+				next = "q"
+			}
+			step := map[string]any{"play": "welcome", "next": next}
+			switch i % 5 {
+			case 1:
+				step = map[string]any{"menu": map[string]any{"prompts": []any{"welcome"}, "keys": map[string]any{"1": next, "2": "q", "3": "s0"}}, "next": next}
+			case 2:
+				step = map[string]any{"set": map[string]any{"v": "${from}"}, "next": next}
+			case 3:
+				step = map[string]any{"branch": []any{map[string]any{"var": "v", "eq": "1", "next": "q"}}, "next": next}
+			}
+			if i == 10 {
+				step = map[string]any{"menu": map[string]any{"prompts": []any{"welcome"}, "keys": map[string]any{"1": next, "2": "g"}}, "next": next}
+			}
+			steps[fmt.Sprintf("s%d", i)] = step
+		}
+		steps["g"] = map[string]any{"goto": fmt.Sprintf("f%d", (n+1)%1000)}
+		spec := &resource.FlowSpec{Raw: map[string]any{"start": "s0", "steps": steps,
+			"tests": []any{map[string]any{"name": "t", "press": []any{"2"}, "expect": map[string]any{"queue": "sales"}}}}}
+		docs = append(docs, resource.Document{Kind: resource.KindFlow, Name: fmt.Sprintf("f%d", n), Spec: spec})
+	}
+	set := resource.NewSet(docs)
+	all := func(string) func(string, string) bool { return func(string, string) bool { return true } }
+	for b.Loop() {
+		for _, f := range resource.Check(set, New(all, false)) {
+			if !f.Warning {
+				b.Fatal(f)
+			}
+		}
+	}
+}
