@@ -64,6 +64,7 @@ func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir st
 				faults = append(faults, fmt.Errorf("flow %q: %w", k.Name, err))
 				continue
 			}
+			f.Version = s.FlowVersions[k]
 			h.flows[k.Name] = f
 		}
 	}

@@ -34,6 +34,10 @@ type Set struct {
 	Flows     map[Key]*FlowSpec
 	Numbers   map[Key]*NumberSpec
 
+	// FlowVersions counts the published versions of each flow, from 1; nil for a set
+	// that does not come from the store.
+	FlowVersions map[Key]int
+
 	// sources tells where a document was written, for faults; nil for sets from the store.
 	sources map[ref]*Source
 }

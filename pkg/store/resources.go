@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,11 +39,14 @@ func (s *Store) Load(ctx context.Context) (*resource.Set, error) {
 		}
 		docs = append(docs, d)
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, fmt.Errorf("store: read resources: %w", err)
 	}
 	set := resource.NewSet(docs)
 	set.Revision = revision
+	if set.FlowVersions, err = flowVersions(ctx, tx); err != nil {
+		return nil, err
+	}
 	return set, nil
 }
 

@@ -137,10 +137,19 @@ CREATE TABLE report_state (
 	seq     INTEGER NOT NULL,
 	state   BLOB NOT NULL
 );`,
+	`CREATE TABLE flow_drafts (
+	tenant TEXT NOT NULL,
+	name   TEXT NOT NULL,
+	at     INTEGER NOT NULL,
+	by     TEXT NOT NULL,
+	base   INTEGER NOT NULL, -- version it was begun from
+	text   TEXT NOT NULL,
+	PRIMARY KEY (tenant, name)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "flow_drafts"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int
