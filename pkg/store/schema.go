@@ -146,10 +146,61 @@ CREATE TABLE report_state (
 	text   TEXT NOT NULL,
 	PRIMARY KEY (tenant, name)
 ) WITHOUT ROWID;`,
+	`-- audit: one line for each "audit" event of the journal
+CREATE TABLE accounts (
+	tenant  TEXT NOT NULL,
+	name    TEXT NOT NULL,
+	account TEXT NOT NULL,
+	PRIMARY KEY (tenant, name)
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+	tenant  TEXT NOT NULL,
+	hash    TEXT NOT NULL,
+	name    TEXT NOT NULL,
+	seen    INTEGER NOT NULL,
+	session TEXT NOT NULL,
+	PRIMARY KEY (tenant, hash)
+) WITHOUT ROWID;
+CREATE TABLE links (
+	tenant TEXT NOT NULL,
+	hash   TEXT NOT NULL,
+	name   TEXT NOT NULL,
+	link   TEXT NOT NULL,
+	PRIMARY KEY (tenant, hash)
+) WITHOUT ROWID;
+CREATE TABLE api_keys (
+	tenant TEXT NOT NULL,
+	id     TEXT NOT NULL,
+	used   INTEGER NOT NULL,
+	key    TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE TABLE audit (
+	seq    INTEGER PRIMARY KEY,
+	at     INTEGER NOT NULL,
+	tenant TEXT NOT NULL,
+	by     TEXT NOT NULL,
+	action TEXT NOT NULL,
+	object TEXT NOT NULL,
+	source TEXT NOT NULL,
+	detail TEXT NOT NULL
+);
+CREATE INDEX audit_tenant ON audit (tenant, seq);
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is never changed'); END;
+CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is never changed'); END;
+CREATE TABLE idempotency (
+	tenant  TEXT NOT NULL,
+	who     TEXT NOT NULL,
+	key     TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	request TEXT NOT NULL,
+	answer  TEXT NOT NULL,
+	PRIMARY KEY (tenant, who, key)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "flow_drafts"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

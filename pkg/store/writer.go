@@ -319,6 +319,13 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 			return nil, false, fmt.Errorf("store: write recording: %w", err)
 		}
 	}
+	for i := range w.rows {
+		if b, ok := w.rows[i].event.Body.(event.Audited); ok {
+			if err := s.writeAudit(ctx, &w.rows[i].record, b); err != nil {
+				return nil, false, fmt.Errorf("store: write audit: %w", err)
+			}
+		}
+	}
 	for i, o := range batch {
 		durable = durable || o.done != nil && !o.lax
 		if o.do == nil {
