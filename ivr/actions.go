@@ -139,8 +139,23 @@ type GoDefault struct{}
 // counter: a late PlayDone, a timer that was taken back, a digit after the end.
 type Ignored struct{ Event, Reason string }
 
-// Done says that the flow wants no more events.
-type Done struct{}
+// Over says that the flow wants no more events.
+type Over struct{}
+
+// Do has a Job done outside of the call, for at most Timeout, which the flow's own
+// timer keeps. The call reports Done{ID}; when too much is under way, at once.
+type Do struct {
+	ID      uint64
+	Job     flow.Job
+	Timeout time.Duration
+}
+
+// StopDo gives a Do up. No Done is awaited after it. Outcome is flow.OutcomeTimeout, or
+// "left" when the step is left for another reason.
+type StopDo struct {
+	ID      uint64
+	Outcome string
+}
 
 func (Answer) action()     {}
 func (Play) action()       {}
@@ -163,7 +178,9 @@ func (Keyed) action()      {}
 func (Fail) action()       {}
 func (GoDefault) action()  {}
 func (Ignored) action()    {}
-func (Done) action()       {}
+func (Over) action()       {}
+func (Do) action()         {}
+func (StopDo) action()     {}
 
 // Event is something that happened to the call while a flow runs. The set is
 // closed: the types below.
@@ -214,6 +231,17 @@ type Failed struct {
 	Err string
 }
 
+// Done: a Do is over. Outcome is one of the job's own, or of flow.Outcome...; Values is
+// what it found, for variables; Err says in our own words what went wrong, for the
+// journal: never what the caller typed, never a secret.
+type Done struct {
+	ID      uint64
+	Outcome string
+	Values  map[string]string
+	Err     string
+}
+
+func (Done) event() string       { return "done" }
 func (PlayDone) event() string   { return "play_done" }
 func (Digit) event() string      { return "digit" }
 func (TimerFired) event() string { return "timer_fired" }

@@ -18,14 +18,9 @@ const (
 	maxSteps = 200
 	// maxBuffer is how many keys typed ahead are kept.
 	maxBuffer = 32
-	// maxValue bounds a variable's value, so that set steps cannot grow it.
-	maxValue = 256
 	// maxFailures: when the default target is a flow that fails as well, the
 	// call ends.
 	maxFailures = 2
-	// maxSwallow: a caller who ends a full input with the terminator all the
-	// same does so at once; later it is meant for what comes next.
-	maxSwallow = 2 * time.Second
 )
 
 // Phase is what a call in a flow waits for.
@@ -38,6 +33,7 @@ const (
 	PhaseTimed     Phase = "timed"     // the timer alone: ring, tone, pause
 	PhaseEcho      Phase = "echo"      // the end key, or the timer
 	PhaseStreaming Phase = "streaming" // the machine, the end key, or the timer
+	PhaseAsking    Phase = "asking"    // a Do's end, or the timer
 	PhaseQueued    Phase = "queued"    // an agent; keys and a timer may end it
 	PhaseLeaving   Phase = "leaving"   // LeaveQueue was said, QueueLeft is awaited
 	PhaseDialling  Phase = "dialling"  // a called party
@@ -94,6 +90,11 @@ type State struct {
 	Key       byte      `json:"key,omitempty"`       // that leaves the queue
 	Swallow   byte      `json:"swallow,omitempty"`   // a terminator that came too late
 	SwallowBy time.Time `json:"swallow_by,omitzero"`
+
+	AskUntil time.Time `json:"ask_until,omitzero"` // when the Do's time is over
+	Hold     string    `json:"hold,omitempty"`     // prompt heard while a Do runs; "" = a tone
+	HoldID   uint64    `json:"hold_id,omitempty"`  // of that sound; 0 = it does not play
+	Stage    string    `json:"stage,omitempty"`    // of a step that has several; each kind its own words
 
 	Hops     int `json:"hops"`     // steps since the caller or another party did something
 	Failures int `json:"failures"` // flows of this call that failed

@@ -120,7 +120,7 @@ func (x *score) take(actions []Action) {
 			x.got = append(x.got, "stop echo")
 		case GoDefault:
 			x.got = append(x.got, "default")
-		case Done:
+		case Over:
 			x.got = append(x.got, "done")
 		default:
 			x.t.Fatalf("unknown action %T", a)

@@ -7,81 +7,8 @@ import (
 	"strings"
 )
 
-// waits tells whether a call that goes through s waits for something from
-// outside: a key, the clock, a queue, a called party. A cycle of steps of which
-// none waits would speak to a caller for ever.
-func (s *Step) waits() bool {
-	switch s.Kind {
-	case KindMenu, KindCollect, KindQueue, KindDial, KindEcho, KindRing, KindTone, KindPause:
-		return true
-	case KindStream:
-		b, ok := s.Body.(*Stream)
-		return ok && b.Wait
-	}
-	return false
-}
-
-// ends tells whether a call may end, or leave the flow, at s.
-func (s *Step) ends() bool {
-	switch s.Kind {
-	case KindHangup, KindGoto:
-		return true
-	case KindQueue, KindDial:
-		return s.On["answered"] == "" // after the conversation the call is over
-	}
-	return false
-}
-
 // needsSpeech stands in the list of prompts for a text without a fallback.
 const needsSpeech = "\x00"
-
-// prompts lists the names of the prompts that s plays, with the path at which
-// each is named.
-func (s *Step) prompts() []edge {
-	var out []edge
-	path := string(s.Kind)
-	pieces := func(key string, list []Piece) {
-		for i, p := range list {
-			name := p.Prompt
-			switch { // one stands for all that package prompt would put together
-			case p.Number != "" || p.Digits != "":
-				name = "number_1"
-			case p.Position != "":
-				name = "position_1"
-			case p.Text != "":
-				if name = p.Fallback; name == "" {
-					name = needsSpeech
-				}
-			}
-			out = append(out, edge{fmt.Sprintf("%s.%s[%d]", path, key, i), name})
-		}
-	}
-	switch b := s.Body.(type) {
-	case *Play:
-		for i, n := range b.Prompts {
-			out = append(out, edge{fmt.Sprintf("%s.prompts[%d]", path, i), n})
-		}
-	case *Say:
-		pieces("prompts", b.Pieces)
-	case *Menu:
-		pieces("prompts", b.Prompts)
-		pieces("no_input", b.NoInput)
-		pieces("wrong_key", b.WrongKey)
-	case *Collect:
-		pieces("prompts", b.Prompts)
-		pieces("no_input", b.NoInput)
-		pieces("invalid", b.Invalid)
-	case *Queue:
-		if b.Music != "" {
-			out = append(out, edge{path + ".music", b.Music})
-		}
-	case *Dial:
-		if b.Ringback != "" {
-			out = append(out, edge{path + ".ringback", b.Ringback})
-		}
-	}
-	return out
-}
 
 // Sorry is the prompt a caller hears when a step fails. Every language a flow
 // speaks needs it.
@@ -171,7 +98,7 @@ func (c *checker) deadEnds(reached map[string][]string) {
 		for _, e := range s.edges() {
 			from[e.to] = append(from[e.to], name)
 		}
-		if s.ends() {
+		if s.of().ends {
 			good[name] = true
 			stack = append(stack, name)
 		}
@@ -198,14 +125,14 @@ func (c *checker) deadEnds(reached map[string][]string) {
 func (c *checker) cycles(reached map[string][]string) {
 	var names []string
 	for _, name := range c.f.Order {
-		if _, ok := reached[name]; ok && !c.f.Steps[name].waits() {
+		if _, ok := reached[name]; ok && !c.f.Steps[name].of().waits {
 			names = append(names, name)
 		}
 	}
 	for _, knot := range knots(names, func(n string) []string {
 		var to []string
 		for _, e := range c.f.Steps[n].edges() {
-			if !c.f.Steps[e.to].waits() {
+			if !c.f.Steps[e.to].of().waits {
 				to = append(to, e.to)
 			}
 		}
@@ -297,24 +224,22 @@ func (c *checker) references(langs map[string][]string) {
 	for _, name := range c.f.Order {
 		s := c.f.Steps[name]
 		path := "steps." + name + "."
-		switch b := s.Body.(type) {
-		case *Queue:
-			ask(c.env.Queues, path+"queue.name", "queue", b.Queue)
-		case *Schedule:
-			ask(c.env.Schedules, path+"schedule.name", "schedule", b.Name)
-		case *Goto:
-			ask(c.env.Flows, path+"goto", "flow", b.Flow)
-		case *Dial:
-			for i, t := range b.Targets {
-				if device, ok := strings.CutPrefix(t, "device:"); ok {
-					ask(c.env.Devices, fmt.Sprintf("%sdial.targets[%d]", path, i), "device", device)
-				}
+		for _, r := range s.of().refs {
+			switch r.kind {
+			case refQueue:
+				ask(c.env.Queues, path+r.path, "queue", r.name)
+			case refDevice:
+				ask(c.env.Devices, path+r.path, "device", r.name)
+			case refFlow:
+				ask(c.env.Flows, path+r.path, "flow", r.name)
+			case refSchedule:
+				ask(c.env.Schedules, path+r.path, "schedule", r.name)
 			}
 		}
 		if c.env.Prompts == nil {
 			continue
 		}
-		for _, e := range s.prompts() {
+		for _, e := range s.of().prompts {
 			if e.to == needsSpeech {
 				if c.env.Mute && (s.Kind != KindSay || s.On["failed"] == "") {
 					c.fault(path+e.path, "nothing speaks texts here (speech.engine in the node file); want a fallback")
@@ -366,17 +291,15 @@ func CheckAll(flows map[string]*Flow) []Fault {
 // Leads lists where a flow can send a call: queues, devices and other flows.
 func (f *Flow) Leads() (queues, devices, flows []string) {
 	for _, name := range f.Order {
-		switch b := f.Steps[name].Body.(type) {
-		case *Queue:
-			queues = append(queues, b.Queue)
-		case *Dial:
-			for _, t := range b.Targets {
-				if device, ok := strings.CutPrefix(t, "device:"); ok {
-					devices = append(devices, device)
-				}
+		for _, r := range f.Steps[name].of().refs {
+			switch r.kind {
+			case refQueue:
+				queues = append(queues, r.name)
+			case refDevice:
+				devices = append(devices, r.name)
+			case refFlow:
+				flows = append(flows, r.name)
 			}
-		case *Goto:
-			flows = append(flows, b.Flow)
 		}
 	}
 	return queues, devices, flows
@@ -405,10 +328,12 @@ func (f *Flow) straight() []string {
 	for len(stack) > 0 {
 		s := f.Steps[stack[len(stack)-1]]
 		stack = stack[:len(stack)-1]
-		if b, ok := s.Body.(*Goto); ok && !slices.Contains(out, b.Flow) {
-			out = append(out, b.Flow)
+		for _, r := range s.of().refs {
+			if r.kind == refFlow && !slices.Contains(out, r.name) {
+				out = append(out, r.name)
+			}
 		}
-		if s.waits() {
+		if s.of().waits {
 			continue
 		}
 		for _, e := range s.edges() {

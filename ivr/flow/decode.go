@@ -274,3 +274,19 @@ func (o *object) key(name string, fallback byte) byte {
 	k, _ := o.p.key(join(o.path, name), s)
 	return k
 }
+
+// template is a text in which ${name} stands for a variable.
+func (o *object) template(key string) string {
+	s := o.str(key, "")
+	if v, there := o.m[key]; there && v == "" {
+		o.p.fault(join(o.path, key), "missing")
+	}
+	o.p.templateText(join(o.path, key), s)
+	return s
+}
+
+func (p *parser) templateText(path, s string) {
+	if _, err := variablesOf(s); err != nil {
+		p.fault(path, "%v", err)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 )
@@ -30,36 +29,6 @@ var (
 // Reserved are the variables every flow has and no step may set: the caller's
 // number, what was dialled, the call's id, tenant and language.
 var Reserved = []string{"from", "dialled", "call_id", "tenant", "language"}
-
-// ways says how a step of a kind is left.
-type ways struct {
-	next bool // has a next
-	// defaulted: next is needed only when an outcome of on is left out.
-	defaulted bool
-	on        []string // outcomes, all needed when not defaulted
-	free      []string // outcomes that may be left out: the call then ends, or the flow fails
-}
-
-var leaving = map[Kind]ways{
-	KindAnswer:   {next: true},
-	KindRing:     {next: true},
-	KindPlay:     {next: true},
-	KindSay:      {next: true, free: []string{"failed"}},
-	KindMenu:     {next: true},
-	KindCollect:  {next: true, on: []string{"failed"}},
-	KindSchedule: {},
-	KindBranch:   {next: true},
-	KindSet:      {next: true},
-	KindLanguage: {next: true},
-	KindQueue:    {next: true, defaulted: true, on: []string{"timeout", "empty", "full", "error"}, free: []string{"answered", "overflow"}},
-	KindDial:     {next: true, defaulted: true, on: []string{"no_answer", "busy", "failed"}, free: []string{"answered"}},
-	KindTone:     {next: true},
-	KindPause:    {next: true},
-	KindEcho:     {next: true},
-	KindStream:   {next: true, free: []string{"failed", "timeout"}},
-	KindGoto:     {},
-	KindHangup:   {},
-}
 
 // ParseYAML reads the body of a flow (language, start, steps) from YAML; see
 // Parse.
@@ -179,7 +148,7 @@ func (p *parser) step(name string, raw any) *Step {
 	s := &Step{Name: name, On: map[string]string{}}
 	var kinds []string
 	for _, k := range o.keys {
-		if slices.Contains(Kinds, Kind(k)) {
+		if kindByName[Kind(k)] != nil {
 			kinds = append(kinds, k)
 			o.take(k)
 		}
@@ -187,10 +156,11 @@ func (p *parser) step(name string, raw any) *Step {
 	if len(kinds) == 1 {
 		s.Kind = Kind(kinds[0])
 	}
-	o.str("note", "") // for whoever reads the flow
-	w := leaving[s.Kind]
-	if s.Kind == "" {
-		w.next = true // unknown kind: one fault is enough
+	o.str("note", "")     // for whoever reads the flow
+	w := ways{next: true} // unknown kind: one fault is enough
+	row := kindByName[s.Kind]
+	if row != nil {
+		w = row.ways
 	}
 	var next any
 	if w.next {
@@ -246,84 +216,8 @@ func (p *parser) step(name string, raw any) *Step {
 		}
 		p.fault(join(path, "next"), "missing; %s", what)
 	}
-	s.Body = p.body(s.Kind, join(path, string(s.Kind)), o.m[string(s.Kind)])
+	s.Body = row.read(p, join(path, string(s.Kind)), o.m[string(s.Kind)])
 	return s
-}
-
-// body reads what stands behind a kind's key.
-func (p *parser) body(kind Kind, path string, v any) Body {
-	switch kind {
-	case KindAnswer:
-		o, _ := p.object(path, v)
-		o.end()
-		return &Answer{}
-	case KindRing:
-		return &Ring{p.span(path, v, 500*time.Millisecond, time.Minute)}
-	case KindPause:
-		return &Pause{p.span(path, v, 100*time.Millisecond, 10*time.Second)}
-	case KindPlay:
-		return p.play(path, v)
-	case KindSay:
-		return p.say(path, v)
-	case KindMenu:
-		return p.menu(path, v)
-	case KindCollect:
-		return p.collect(path, v)
-	case KindSchedule:
-		o, _ := p.object(path, v)
-		b := &Schedule{p.need(o, "name"), p.need(o, "open"), p.need(o, "closed")}
-		o.end()
-		return b
-	case KindBranch:
-		return p.branch(path, v)
-	case KindSet:
-		return p.set(path, v)
-	case KindLanguage:
-		lang, ok := p.text(path, v)
-		if ok && !languageRE.MatchString(lang) {
-			p.fault(path, "unknown %q; want a language such as en, ro, ru", clip(lang))
-		}
-		return &Language{lang}
-	case KindQueue:
-		return p.queue(path, v)
-	case KindDial:
-		return p.dial(path, v)
-	case KindTone:
-		return p.tone(path, v)
-	case KindEcho:
-		o, _ := p.object(path, v)
-		b := &Echo{o.duration("for", time.Minute, time.Second, time.Hour), o.key("end", '#')}
-		o.end()
-		return b
-	case KindStream:
-		return p.stream(path, v)
-	case KindGoto:
-		name, _ := p.text(path, v)
-		if name == "" {
-			p.fault(path, "missing; want the name of a flow")
-		}
-		return &Goto{name}
-	case KindHangup:
-		return p.hangup(path, v)
-	}
-	return nil
-}
-
-// span is "3s" or {for: 3s}.
-func (p *parser) span(path string, v any, low, high time.Duration) time.Duration {
-	if _, ok := v.(string); ok {
-		return p.duration(path, v, low, low, high)
-	}
-	o, ok := p.object(path, v)
-	if !ok {
-		return low
-	}
-	if len(o.keys) == 0 {
-		p.fault(path, "missing; want a duration such as 2s")
-	}
-	d := o.duration("for", low, low, high)
-	o.end()
-	return d
 }
 
 func (p *parser) need(o *object, key string) string {
@@ -390,37 +284,6 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// edge is a way out of a step: where it is written and where it leads.
-type edge struct{ path, to string }
-
-// edges lists every way out of s to another step, in a stable order.
-func (s *Step) edges() []edge {
-	var out []edge
-	switch b := s.Body.(type) {
-	case *Menu:
-		for _, k := range sortedKeys(b.Keys) {
-			out = append(out, edge{"menu.keys." + string(k), b.Keys[k]})
-		}
-	case *Queue:
-		for _, k := range sortedKeys(b.Keys) {
-			out = append(out, edge{"queue.keys." + string(k), b.Keys[k]})
-		}
-	case *Schedule:
-		out = append(out, edge{"schedule.open", b.Open}, edge{"schedule.closed", b.Closed})
-	case *Branch:
-		for i, c := range b.Cases {
-			out = append(out, edge{fmt.Sprintf("branch[%d].next", i), c.Next})
-		}
-	}
-	for _, outcome := range sortedKeys(s.On) {
-		out = append(out, edge{"on." + outcome, s.On[outcome]})
-	}
-	if s.Next != "" {
-		out = append(out, edge{"next", s.Next})
-	}
-	return out
 }
 
 func sortedKeys[K byte | string, V any](m map[K]V) []K {

@@ -68,117 +68,61 @@ func (p *parser) variables(f *Flow) {
 		free[n] = "variables"
 	}
 	for _, name := range f.Order {
-		switch b := f.Steps[name].Body.(type) {
-		case *Menu:
-			known[b.Into] = true
-		case *Collect:
-			known[b.Into] = true
-			if b.Secret {
-				secret[b.Into] = name
-			}
-			if b.Pattern == nil {
-				free[b.Into] = name
-			}
-		case *Stream:
-			known[b.Into] = true
-			free[b.Into] = name // it may repeat what the caller said
-		case *Set:
-			for _, a := range b.Assign {
-				known[a.Var] = true
+		for _, s := range f.Steps[name].of().set {
+			known[s.name] = true
+			switch s.how {
+			case setSecret:
+				secret[s.name] = name
+			case setFree:
+				free[s.name] = name
 			}
 		}
 	}
 	p.spread(f, free)
-	use := func(path, template string, dialled bool) {
-		names, err := variablesOf(template)
-		if err != nil {
-			return // told where it was read
-		}
-		for _, n := range names {
-			switch {
-			case !known[n]:
-				p.fault(path, "no step sets the variable %q (declare it under variables when another flow does)", n)
-			case secret[n] != "":
-				p.fault(path, "the variable %q is secret (step %s) and can only be compared", n, secret[n])
-			case dialled && free[n] != "":
-				p.fault(path, "callers could dial any number through %q; collect it with a pattern in this flow", n)
-			}
-		}
-	}
-	pieces := func(path string, list []Piece) {
-		for i, piece := range list {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			use(at, piece.Number+piece.Digits+piece.Position+piece.Text, false)
-		}
-	}
+	const unknown = "no step sets the variable %q (declare it under variables when another flow does)"
 	for _, name := range f.Order {
-		path := "steps." + name + "." + string(f.Steps[name].Kind)
-		switch b := f.Steps[name].Body.(type) {
-		case *Say:
-			pieces(path+".prompts", b.Pieces)
-		case *Menu:
-			pieces(path+".prompts", b.Prompts)
-			pieces(path+".no_input", b.NoInput)
-			pieces(path+".wrong_key", b.WrongKey)
-		case *Collect:
-			pieces(path+".prompts", b.Prompts)
-			pieces(path+".no_input", b.NoInput)
-			pieces(path+".invalid", b.Invalid)
-		case *Set:
-			for _, a := range b.Assign {
-				use(path+"."+a.Var, a.Value, false)
-			}
-		case *Dial:
-			for i, t := range b.Targets {
-				if number, ok := strings.CutPrefix(t, "number:"); ok {
-					use(fmt.Sprintf("%s.targets[%d]", path, i), number, true)
+		for _, u := range f.Steps[name].of().used {
+			path := "steps." + name + "." + u.path
+			if u.how == useCompared {
+				if !known[u.text] {
+					p.fault(path, unknown, clip(u.text))
 				}
+				continue
 			}
-		case *Branch:
-			for i, c := range b.Cases {
-				for _, cond := range c.If {
-					if cond.Var != "" && !known[cond.Var] {
-						p.fault(fmt.Sprintf("%s[%d]", path, i), "no step sets the variable %q (declare it under variables when another flow does)", clip(cond.Var))
-					}
+			names, err := variablesOf(u.text)
+			if err != nil {
+				continue // told where it was read
+			}
+			for _, n := range names {
+				switch {
+				case !known[n]:
+					p.fault(path, unknown, n)
+				case secret[n] != "":
+					p.fault(path, "the variable %q is secret (step %s) and can only be compared", n, secret[n])
+				case u.how == useDialled && free[n] != "":
+					p.fault(path, "callers could dial any number through %q; collect it with a pattern in this flow", n)
 				}
 			}
 		}
 	}
 }
 
-// spread follows free variables through set steps, until nothing changes: a
+// spread follows free variables through steps that copy, until nothing changes: a
 // number collected without a pattern stays free under another name.
 func (p *parser) spread(f *Flow, free map[string]string) {
 	for changed := true; changed; {
 		changed = false
 		for _, name := range f.Order {
-			b, ok := f.Steps[name].Body.(*Set)
-			if !ok {
-				continue
-			}
-			for _, a := range b.Assign {
-				names, _ := variablesOf(a.Value)
-				i := slices.IndexFunc(names, func(n string) bool { return free[n] != "" })
-				if i >= 0 && free[a.Var] == "" {
-					free[a.Var] = free[names[i]]
+			for _, s := range f.Steps[name].of().set {
+				if s.how != setCopied || free[s.name] != "" {
+					continue
+				}
+				names, _ := variablesOf(s.from)
+				if i := slices.IndexFunc(names, func(n string) bool { return free[n] != "" }); i >= 0 {
+					free[s.name] = free[names[i]]
 					changed = true
 				}
 			}
 		}
 	}
-}
-
-// Holds compares the value of the condition's variable.
-func (c *Condition) Holds(value string) bool {
-	switch c.Op {
-	case OpEq:
-		return value == c.Values[0]
-	case OpNe:
-		return value != c.Values[0]
-	case OpIn:
-		return slices.Contains(c.Values, value)
-	case OpMatches:
-		return c.Match.MatchString(value)
-	}
-	return false
 }

@@ -68,6 +68,17 @@ func Busy() *Clip { return cadence("busy", time.Second/2, time.Second/2, 425) }
 // 0.2 s on, 0.2 s off.
 func Congestion() *Clip { return cadence("congestion", time.Second/5, time.Second/5, 425) }
 
+// Waiting returns one cycle of the sound that says "please wait", to be looped: two
+// soft short tones, then 2.7 s of nothing.
+func Waiting() *Clip {
+	const level = -26 // dBm0: it says that somebody is there, and disturbs no thought
+	pcm := make([]int16, samplesOf(3*time.Second))
+	tone := samplesOf(100 * time.Millisecond) // 44 whole cycles
+	addTone(pcm[:tone], level, 440)
+	addTone(pcm[2*tone:3*tone], level, 440)
+	return newClip("waiting", pcm)
+}
+
 // Dial returns one second of the dial tone, to be looped: 425 Hz, steady.
 func Dial() *Clip { return cadence("dial", time.Second, 0, 425) }
 

@@ -3,6 +3,7 @@ package call
 import (
 	"time"
 
+	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/stream"
@@ -65,6 +66,13 @@ type (
 		Clip *play.Clip
 		Loop bool
 	}
+	// RunJob has a job of a flow done; JobDone follows with ID. StopJob gives it up.
+	RunJob struct {
+		ID      uint64
+		Job     flow.Job
+		Timeout time.Duration
+	}
+	StopJob struct{}
 	// StopPlay makes a leg silent.
 	StopPlay struct{ Leg int }
 	// EchoLeg sends a leg its own sound.
@@ -195,6 +203,8 @@ func (DialOutside) effect()    {}
 func (EndLeg) effect()         {}
 func (PlayPhrases) effect()    {}
 func (PlayClip) effect()       {}
+func (RunJob) effect()         {}
+func (StopJob) effect()        {}
 func (StopPlay) effect()       {}
 func (EchoLeg) effect()        {}
 func (SendDigit) effect()      {}

@@ -137,6 +137,13 @@ type (
 		ID     string
 		Result stream.Result
 	}
+	// JobDone: a job of a flow is over (ivr.Done).
+	JobDone struct {
+		ID      uint64
+		Outcome string
+		Values  map[string]string
+		Err     string
+	}
 	// StreamAsked: a stream is wanted by API, or (Options nil) its end.
 	StreamAsked struct {
 		Options *stream.Options
@@ -282,6 +289,7 @@ func (RecordingFailed) callEvent() {}
 func (RecordAsked) callEvent()     {}
 func (RecordingMarked) callEvent() {}
 func (StreamOver) callEvent()      {}
+func (JobDone) callEvent()         {}
 func (StreamAsked) callEvent()     {}
 func (TimerFired) callEvent()      {}
 func (TransferAsked) callEvent()   {}

@@ -127,6 +127,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.end(result, ev.Reason)
 	case FromACD:
 		m.fromACD(ev.Effect)
+	case JobDone:
+		m.jobDone(ev)
 	case FeatureDone:
 		m.lastWords(ev.Prompt, event.ResultSuccess, event.ReasonNormal)
 	case RecordingDone:
@@ -485,6 +487,9 @@ var (
 	recordsTone    = play.Tone(200*time.Millisecond, -20, 880)
 	recordsNotTone = play.Tone(200*time.Millisecond, -20, 440)
 )
+
+// waitTone is heard while a job of a flow is done.
+var waitTone = play.Waiting()
 
 // busyTone is the tone step's "busy".
 var busyTone = play.Busy()

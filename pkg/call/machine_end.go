@@ -166,6 +166,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	}
 	m.stopRecording()
 	m.stopStream("call over")
+	m.stopJob("call_over")
 	if m.caller().State < LegAnswered {
 		code := m.S.Verdict.Code
 		if code < 400 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/ivr"
+	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/pkg/event"
 )
@@ -144,6 +145,10 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.streamStep(a)
 		case ivr.StopStream:
 			m.stopStream("flow")
+		case ivr.Do:
+			m.startJob(a)
+		case ivr.StopDo:
+			m.stopJob(a.Outcome)
 		case ivr.CallFlow:
 			m.startFlow(a.Name)
 		case ivr.Fail:
@@ -200,6 +205,8 @@ func toneClip(a ivr.Tone) *play.Clip {
 		return ringBack
 	case "busy":
 		return busyTone
+	case flow.ToneWait:
+		return waitTone
 	}
 	hz := a.Hz
 	if len(hz) == 0 {

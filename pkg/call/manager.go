@@ -32,6 +32,9 @@ type Config struct {
 	MaxDuration time.Duration
 	// SpeechWait is how long a caller waits for texts to be made; 0 = 3 s.
 	SpeechWait time.Duration
+	// MaxJobs is how many jobs of flows are under way at once; 0 = 2000.
+	// MaxTenantJobs is the same for one tenant; 0 = MaxJobs.
+	MaxJobs, MaxTenantJobs int
 }
 
 // Deps are a Manager's neighbours. All but Log and Registerer are required.
@@ -53,6 +56,8 @@ type Deps struct {
 	Streams *stream.Client
 	// Speech speaks texts; nil = they fail, and flows take their fallbacks.
 	Speech Speech
+	// Jobs does what flows ask of the world outside; nil = it fails.
+	Jobs Jobs
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.
@@ -83,6 +88,7 @@ type Manager struct {
 	deps         Deps
 	metrics      *metrics
 	trunkMetrics *trunkMetrics
+	jobs         *jobRoom
 
 	mu       sync.Mutex
 	calls    map[string]*owner
@@ -121,6 +127,7 @@ func NewManager(cfg Config, d Deps) *Manager {
 		m.behind = j.Behind
 	}
 	m.trunkMetrics = newTrunkMetrics(d.Registerer)
+	m.jobs = newJobRoom(d.Registerer, cfg.MaxJobs, cfg.MaxTenantJobs)
 	m.metrics = newMetrics(d.Registerer, m.Limit, m.Len, m.inSlots)
 	return m
 }
@@ -515,5 +522,6 @@ func (m *Manager) Stop(ctx context.Context) error {
 	if err != nil {
 		m.deps.Log.Error("calls abandoned at stop", zap.Int("calls", m.Len()), zap.Error(err))
 	}
+	m.jobs.wait(ctx)
 	return err
 }

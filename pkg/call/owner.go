@@ -48,6 +48,7 @@ type owner struct {
 	inACD   bool
 	// streaming is the stream to a machine.
 	streaming streaming
+	cancelJob func()              // ends the job of a flow under way; nil = none
 	inWant    *owner              // who asked for the leg under consideration
 	conf      *session.Conference // of three or more
 	request   *joinRequest        // under consideration
@@ -396,8 +397,11 @@ func (o *owner) leg(i int) *legHandle {
 }
 
 func (o *owner) journal(b event.Body) {
-	if e, ok := b.(event.LegEnded); ok {
+	switch e := b.(type) {
+	case event.LegEnded:
 		o.mgr.trunkSound(o.m.S.Tenant, o.m.S.Legs[e.Leg].Trunk, e.Audio)
+	case event.FlowJob:
+		o.mgr.jobs.count.WithLabelValues(e.Job, jobResult(e)).Inc()
 	}
 	o.mgr.deps.Journal.Append(event.Event{At: time.Now().UTC(), Tenant: o.m.S.Tenant, CallID: o.m.S.ID, Body: b})
 	o.tellLog(b)

@@ -130,6 +130,10 @@ func (o *owner) carryOut(e Effect) {
 		if s := o.streaming.stream; s != nil {
 			s.Key(e.Digit)
 		}
+	case RunJob:
+		o.runJob(e)
+	case StopJob:
+		o.stopJob()
 	case SetTimer:
 		o.setTimer(e.Timer, time.Now().Add(e.After))
 	case StopTimer:
@@ -385,6 +389,7 @@ func (o *owner) setDND(e DoFeature) {
 // verdict is on disk.
 func (o *owner) finish() {
 	o.stopStream("call over")
+	o.stopJob()
 	for _, l := range o.legs {
 		o.closeMedia(l, nil)
 		o.mgr.release(o.m.S.Tenant, l)

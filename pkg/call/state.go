@@ -205,6 +205,7 @@ type State struct {
 	Stream     string        // id of the stream to a machine, "" none
 	StreamStep uint64        // the flow's action that waits for its end, 0 none
 	Streams    int           // opened so far
+	Job        *Job          // a flow waits for it; nil none
 	Music      string        // prompt name of the music that plays, "" when none
 	MusicAt    time.Duration // heard of it before MusicFrom
 	MusicFrom  time.Time     // since when it plays; zero: it rests

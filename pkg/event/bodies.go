@@ -188,6 +188,18 @@ type FlowStep struct {
 	StepKind string `json:"step_kind"`
 }
 
+// FlowJob is what a step asked of the world outside, when it is over. Outcome is the
+// job's own word, "done", "failed" or "timeout"; "left" when the flow went on without,
+// "call_over" when the caller had gone.
+type FlowJob struct {
+	Flow    string `json:"flow"`
+	Step    string `json:"step"`
+	Job     string `json:"job"`
+	Outcome string `json:"outcome"`
+	Error   string `json:"error,omitempty"`
+	TookMs  int64  `json:"took_ms"`
+}
+
 // FlowFailed is a step that could not be done; the call goes to its sorry prompt.
 type FlowFailed struct {
 	Flow  string `json:"flow"`
@@ -499,6 +511,7 @@ func (LegAnswered) Kind() string       { return "leg.answered" }
 func (LegEnded) Kind() string          { return "leg.ended" }
 func (SegmentStarted) Kind() string    { return "segment.started" }
 func (FlowStep) Kind() string          { return "flow.step" }
+func (FlowJob) Kind() string           { return "flow.job" }
 func (FlowFailed) Kind() string        { return "flow.failed" }
 func (DigitPressed) Kind() string      { return "digit" }
 func (QueueEntered) Kind() string      { return "queue.entered" }
@@ -535,6 +548,7 @@ func (LegAnswered) body()       {}
 func (LegEnded) body()          {}
 func (SegmentStarted) body()    {}
 func (FlowStep) body()          {}
+func (FlowJob) body()           {}
 func (FlowFailed) body()        {}
 func (DigitPressed) body()      {}
 func (QueueEntered) body()      {}
@@ -583,6 +597,7 @@ func init() {
 	register[LegEnded]()
 	register[SegmentStarted]()
 	register[FlowStep]()
+	register[FlowJob]()
 	register[FlowFailed]()
 	register[DigitPressed]()
 	register[QueueEntered]()

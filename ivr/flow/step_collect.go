@@ -1,0 +1,71 @@
+package flow
+
+import (
+	"regexp"
+	"time"
+)
+
+// Collect asks for several keys.
+type Collect struct {
+	Prompts    []Piece
+	Into       string
+	Min, Max   int
+	End        byte           // the key that ends the input; 0 = none
+	Timeout    time.Duration  // for the first key, from the end of the prompts
+	InterDigit time.Duration  // for each key after
+	Pattern    *regexp.Regexp // the whole input must match; nil = any
+	Secret     bool           // never leaves the interpreter
+	Retries    int
+	NoInput    []Piece
+	Invalid    []Piece
+	BargeIn    bool
+	TypeAhead  bool
+}
+
+func (p *parser) collect(path string, v any) Body {
+	o, ok := p.object(path, v)
+	if !ok {
+		return &Collect{Max: 1}
+	}
+	b := &Collect{
+		Prompts:    p.pieces(o, "prompts", true),
+		Into:       p.need(o, "into"),
+		Min:        o.integer("min", 1, 0, 32),
+		Max:        o.integer("max", 32, 1, 32),
+		End:        o.key("end", '#'),
+		Timeout:    o.duration("timeout", defaultTimeout, 500*time.Millisecond, 5*time.Minute),
+		InterDigit: o.duration("inter_digit", defaultInterDigit, 500*time.Millisecond, time.Minute),
+		Secret:     o.boolean("secret", false),
+		Retries:    o.integer("retries", defaultRetries, 0, 20),
+		NoInput:    p.pieces(o, "no_input", false),
+		Invalid:    p.pieces(o, "invalid", false),
+		BargeIn:    o.boolean("barge_in", true),
+		TypeAhead:  o.boolean("type_ahead", true),
+	}
+	if s := o.str("pattern", ""); s != "" {
+		b.Pattern = p.pattern(join(path, "pattern"), s)
+	}
+	o.end()
+	if b.Min > b.Max {
+		p.fault(join(path, "min"), "%d is more than max %d", b.Min, b.Max)
+	}
+	if b.Into != "" {
+		p.variable(join(path, "into"), b.Into)
+	}
+	return b
+}
+
+func (b *Collect) tell(_ *Step, t *traits) {
+	t.waits = true
+	switch {
+	case b.Secret:
+		t.sets(b.Into, setSecret)
+	case b.Pattern == nil:
+		t.sets(b.Into, setFree)
+	default:
+		t.sets(b.Into, setKey)
+	}
+	t.pieces("prompts", b.Prompts)
+	t.pieces("no_input", b.NoInput)
+	t.pieces("invalid", b.Invalid)
+}
