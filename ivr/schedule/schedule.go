@@ -1,8 +1,9 @@
 // Package schedule tells whether a place is open at a moment: weekly hours in a
-// time zone, holidays, and holidays with hours of their own. It is pure and
-// keeps to the clock on the wall: on the night when clocks go back, hours in
-// the repeated hour are open twice; on the night when they go forward, a
-// beginning in the hour that does not exist takes effect when it is over.
+// time zone, holidays by date and by rule, calendars, and a switch that closes
+// it for a while. It is pure and keeps to the clock on the wall: on the night
+// when clocks go back, hours in the repeated hour are open twice; on the night
+// when they go forward, a beginning in the hour that does not exist takes effect
+// when it is over.
 //
 // A span belongs to the day on which it begins. Friday 22:00-06:00 is open on
 // Saturday morning also when that Saturday is a holiday.
@@ -15,43 +16,62 @@ import (
 	"strings"
 	"time"
 
+	"github.com/centrala/centrala/ivr/schedule/day"
+	"github.com/centrala/centrala/ivr/schedule/ical"
 	"github.com/centrala/centrala/pkg/resource"
 )
 
-// Schedule is a parsed set of opening hours. It is never changed and may be
-// asked by all calls at once.
+// Schedule is a parsed set of opening hours. It is never changed (its Switch
+// is) and may be asked by all calls at once.
 type Schedule struct {
-	loc    *time.Location
-	week   [7][]span // by time.Weekday
-	dates  map[date][]span
-	yearly map[date][]span // Year is 0
-	// last is the day after the last fixed holiday, up to which NextChange has
-	// to look.
-	last date
+	loc      *time.Location
+	week     [7][]span // by time.Weekday
+	dates    map[day.Date]special
+	yearly   map[day.Date]special // Year is 0
+	rules    []ruled              // days by rule, and stretches of days
+	calendar map[day.Date]special // whole days
+	times    []busy               // hours of calendars, in order of their beginning
+	reach    []time.Time          // reach[i] is the latest end among times[:i+1]
+	// last is the day after which nothing is named by date any more, up to which
+	// NextChange has to look.
+	last day.Date
+	// rare: some day comes less often than in eight years.
+	rare bool
+	// nights: some hours run into the next day.
+	nights bool
+
+	hand *Switch // nil: nobody can close it by hand
 }
 
 // span is seconds of the day on which it begins: [from, to). to goes up to
 // 48 h when it runs into the next day.
 type span struct{ from, to int }
 
-const day = 24 * 60 * 60 // seconds on the wall, whatever the clocks do
-
-type date struct {
-	year  int
-	month time.Month
-	day   int
+// special is a day with hours of its own; none = closed.
+type special struct {
+	name  string
+	spans []span
 }
 
-func dateOf(t time.Time) date {
-	y, m, d := t.Date()
-	return date{y, m, d}
+// ruled is a special day by rule, or a stretch of them up to until.
+type ruled struct {
+	first day.Rule
+	until *day.Rule
+	special
 }
 
-var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+// busy is a time of a calendar.
+type busy struct {
+	start, end time.Time
+	name       string
+	open       bool // it is open then, else closed
+}
+
+const wholeDay = 24 * 60 * 60 // seconds on the wall, whatever the clocks do
 
 // Parse reads a schedule. The error joins every fault: "hours[1].to: ...".
 func Parse(spec resource.ScheduleSpec) (*Schedule, error) {
-	s := &Schedule{dates: map[date][]span{}, yearly: map[date][]span{}}
+	s := &Schedule{dates: map[day.Date]special{}, yearly: map[day.Date]special{}, calendar: map[day.Date]special{}}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	switch loc, err := time.LoadLocation(spec.TimeZone); {
@@ -82,43 +102,135 @@ func Parse(spec resource.ScheduleSpec) (*Schedule, error) {
 		}
 	}
 	for i, h := range spec.Holidays {
-		path := fmt.Sprintf("holidays[%d]", i)
-		spans := []span{} // not nil: a closed day is an entry too
-		for j, hours := range h.Hours {
-			if sp, ok := parseSpan(fmt.Sprintf("%s.hours[%d]", path, j), hours, fault); ok {
-				spans = append(spans, sp)
-			}
-		}
-		d, err := parseDate(h.Date)
-		if err != nil {
-			fault("%s.date: %q; want 2026-12-25, or 12-25 for every year", path, clip(h.Date))
-			continue
-		}
-		m := s.dates
-		if d.year == 0 {
-			m = s.yearly
-		} else if s.last.before(d) {
-			s.last = d
-		}
-		if _, twice := m[d]; twice {
-			fault("%s.date: %q is there twice", path, h.Date)
-		}
-		m[d] = spans
+		s.holiday(fmt.Sprintf("holidays[%d]", i), h, fault)
 	}
+	if s.loc != nil {
+		for i, c := range spec.Calendars {
+			s.addCalendar(fmt.Sprintf("calendars[%d]", i), c, fault)
+		}
+	}
+	s.sortTimes()
+	s.nights = s.overnight()
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return s, nil
 }
 
-func (d date) before(e date) bool {
-	if d.year != e.year {
-		return d.year < e.year
+// overnight tells whether any hours run into the next day.
+func (s *Schedule) overnight() bool {
+	late := func(sp span) bool { return sp.to > wholeDay }
+	for _, spans := range s.week {
+		if slices.ContainsFunc(spans, late) {
+			return true
+		}
 	}
-	if d.month != e.month {
-		return d.month < e.month
+	for _, m := range []map[day.Date]special{s.dates, s.yearly} {
+		for _, sp := range m {
+			if slices.ContainsFunc(sp.spans, late) {
+				return true
+			}
+		}
 	}
-	return d.day < e.day
+	return slices.ContainsFunc(s.rules, func(r ruled) bool { return slices.ContainsFunc(r.spans, late) })
+}
+
+var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+func (s *Schedule) holiday(path string, h resource.HolidaySpec, fault func(string, ...any)) {
+	sp := special{name: h.Name, spans: []span{}}
+	for j, hours := range h.Hours {
+		if one, ok := parseSpan(fmt.Sprintf("%s.hours[%d]", path, j), hours, fault); ok {
+			sp.spans = append(sp.spans, one)
+		}
+	}
+	first, err := day.Parse(h.Date)
+	if err != nil {
+		fault("%s.date: %q; %w", path, clip(h.Date), err)
+		return
+	}
+	r := ruled{first: first, special: sp}
+	if h.Until != "" {
+		until, err := day.Parse(h.Until)
+		if err != nil {
+			fault("%s.until: %q; %w", path, clip(h.Until), err)
+			return
+		}
+		r.until = &until
+		if d, ok := until.Fixed(); ok {
+			s.upTo(d)
+		}
+	}
+	fixed, isFixed := first.Fixed()
+	yearly, isYearly := first.Yearly()
+	put := func(m map[day.Date]special, d day.Date) {
+		if _, twice := m[d]; twice {
+			fault("%s.date: %q is there twice", path, h.Date)
+		}
+		m[d] = sp
+	}
+	if isFixed {
+		s.upTo(fixed)
+	}
+	switch {
+	case r.until == nil && isFixed:
+		put(s.dates, fixed)
+	case r.until == nil && isYearly:
+		put(s.yearly, yearly)
+	default:
+		s.rules = append(s.rules, r)
+		s.rare = s.rare || strings.HasPrefix(h.Date, "5th")
+	}
+}
+
+// upTo remembers the latest day that is named by its date.
+func (s *Schedule) upTo(d day.Date) {
+	if s.last.Before(d) {
+		s.last = d
+	}
+}
+
+// addCalendar puts the days and times of a calendar in. Days that holidays name
+// by their date keep the hours they have there.
+func (s *Schedule) addCalendar(path string, c resource.CalendarSpec, fault func(string, ...any)) {
+	spans, err := ical.Parse(c.ICal, s.loc)
+	if err != nil {
+		fault("%s.ical: %w", path, err)
+		return
+	}
+	open := c.Means == "open"
+	for _, sp := range spans {
+		name := sp.Name
+		if name == "" {
+			name = c.Name
+		}
+		if !sp.WholeDays() {
+			s.times = append(s.times, busy{sp.Start, sp.End, name, open})
+			s.upTo(day.Of(sp.End.In(s.loc)).Add(1))
+			continue
+		}
+		hours := special{name: name}
+		if open {
+			hours.spans = []span{{0, wholeDay}}
+		}
+		for d := sp.First; !sp.Last.Before(d); d = d.Add(1) {
+			if _, taken := s.calendar[d]; !taken {
+				s.calendar[d] = hours
+			}
+		}
+		s.upTo(sp.Last)
+	}
+}
+
+func (s *Schedule) sortTimes() {
+	slices.SortStableFunc(s.times, func(a, b busy) int { return a.start.Compare(b.start) })
+	s.reach = make([]time.Time, len(s.times))
+	for i, b := range s.times {
+		s.reach[i] = b.end
+		if i > 0 && s.reach[i-1].After(b.end) {
+			s.reach[i] = s.reach[i-1]
+		}
+	}
 }
 
 func clip(s string) string {
@@ -130,7 +242,7 @@ func clip(s string) string {
 
 func parseSpan(path string, h resource.HoursSpec, fault func(string, ...any)) (span, bool) {
 	from, okFrom := clock(h.From)
-	if !okFrom || from == day {
+	if !okFrom || from == wholeDay {
 		fault("%s.from: %q; want 00:00 to 23:59", path, clip(h.From))
 	}
 	to, okTo := clock(h.To)
@@ -138,9 +250,9 @@ func parseSpan(path string, h resource.HoursSpec, fault func(string, ...any)) (s
 		fault("%s.to: %q; want 00:00 to 24:00", path, clip(h.To))
 	}
 	if to <= from {
-		to += day
+		to += wholeDay
 	}
-	return span{from, to}, okFrom && okTo && from < day
+	return span{from, to}, okFrom && okTo && from < wholeDay
 }
 
 // clock is "HH:MM" in seconds.
@@ -160,71 +272,172 @@ func clock(s string) (int, bool) {
 	return h*3600 + m*60, true
 }
 
-func parseDate(s string) (date, error) {
-	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() > 0 {
-		return dateOf(t), nil
+// on is the hours of a day, with the name and kind of it when it is no common
+// one: those of its date, of the stretch it is in, of the calendars, of the day
+// in every year, of a rule, or of the day of the week, in this order.
+func (s *Schedule) on(d day.Date) (special, Why) {
+	if sp, ok := s.dates[d]; ok {
+		return sp, WhyHoliday
 	}
-	t, err := time.Parse(time.DateOnly, "2000-"+s) // a leap year: 02-29 is a day
-	if err != nil {
-		return date{}, err
-	}
-	d := dateOf(t)
-	d.year = 0
-	return d, nil
-}
-
-// on is the hours of a day: those of the date, of the day in every year, or of
-// the day of the week, in this order.
-func (s *Schedule) on(d date) []span {
-	if spans, ok := s.dates[d]; ok {
-		return spans
-	}
-	if spans, ok := s.yearly[date{0, d.month, d.day}]; ok {
-		return spans
-	}
-	// The weekday of a calendar date is the same in every zone.
-	return s.week[time.Date(d.year, d.month, d.day, 12, 0, 0, 0, time.UTC).Weekday()]
-}
-
-// Open tells whether the place is open at a moment.
-func (s *Schedule) Open(at time.Time) bool {
-	local := at.In(s.loc)
-	h, m, sec := local.Clock()
-	now := h*3600 + m*60 + sec
-	today := dateOf(local)
-	for _, sp := range s.on(today) {
-		if sp.from <= now && now < sp.to {
-			return true
+	rule := -1
+	for i := range s.rules {
+		if !s.rules[i].on(d) {
+			continue
+		}
+		if _, dated := s.rules[i].first.Fixed(); dated {
+			return s.rules[i].special, WhyHoliday
+		}
+		if rule < 0 {
+			rule = i
 		}
 	}
-	for _, sp := range s.on(today.add(-1)) {
-		if sp.from <= now+day && now+day < sp.to {
-			return true
+	if sp, ok := s.calendar[d]; ok {
+		return sp, WhyCalendar
+	}
+	if sp, ok := s.yearly[day.Date{Month: d.Month, Day: d.Day}]; ok {
+		return sp, WhyHoliday
+	}
+	if rule >= 0 {
+		return s.rules[rule].special, WhyHoliday
+	}
+	return special{spans: s.week[d.Weekday()]}, WhyHours
+}
+
+// on tells whether d is the rule's day, or in its stretch.
+func (r *ruled) on(d day.Date) bool {
+	if r.until == nil {
+		return r.first.On(d)
+	}
+	if first, ok := r.first.Fixed(); ok {
+		until, ok := r.until.In(first.Year)
+		if !ok || until.Before(first) {
+			until, ok = r.until.In(first.Year + 1)
 		}
+		return ok && !d.Before(first) && !until.Before(d)
+	}
+	first, begins := r.first.In(d.Year)
+	until, ends := r.until.In(d.Year)
+	if begins && ends && !until.Before(first) {
+		return !d.Before(first) && !until.Before(d)
+	}
+	// It goes over New Year, or this year has only one of the two.
+	if begins && !d.Before(first) {
+		next, ok := r.until.In(d.Year + 1)
+		return ok && !next.Before(d)
+	}
+	if ends && !until.Before(d) {
+		before, ok := r.first.In(d.Year - 1)
+		return ok && before.Before(d)
 	}
 	return false
 }
 
-func (d date) add(days int) date {
-	return dateOf(time.Date(d.year, d.month, d.day+days, 12, 0, 0, 0, time.UTC))
+// during is the time of a calendar at a moment: one that opens before one that
+// closes, else the one that began last.
+func (s *Schedule) during(at time.Time) (busy, bool) {
+	n, _ := slices.BinarySearchFunc(s.times, at, func(b busy, t time.Time) int {
+		if b.start.After(t) {
+			return 1
+		}
+		return -1
+	})
+	found, ok := busy{}, false
+	for i := n - 1; i >= 0 && s.reach[i].After(at); i-- {
+		if b := s.times[i]; b.end.After(at) && (!ok || b.open && !found.open) {
+			found, ok = b, true
+		}
+	}
+	return found, ok
 }
 
-// horizon is how far NextChange looks beyond at and beyond the last fixed
-// holiday: eight years, because 02-29 may be that far away (1896 to 1904).
-const horizon = 8*366 + 1
+// Open tells whether the place is open at a moment.
+func (s *Schedule) Open(at time.Time) bool { return s.At(at).Open }
+
+// Why is the reason of an Answer.
+type Why string
+
+// The reasons.
+const (
+	WhyHours    Why = "hours"    // the weekly ones
+	WhyHoliday  Why = "holiday"  // a day of the schedule's own list, closed or with hours of its own
+	WhyCalendar Why = "calendar" // a day or time of a calendar
+	WhyClosure  Why = "closure"  // closed by hand
+)
+
+// Answer is how a place is at a moment.
+type Answer struct {
+	Open bool
+	Why  Why
+	Name string // of the holiday or the calendar's event, or the closure's reason
+}
+
+// Holiday tells whether the day is none of the common ones, or the place was
+// closed by hand.
+func (a Answer) Holiday() bool { return a.Why == WhyHoliday || a.Why == WhyCalendar }
+
+// At tells how the place is at a moment, and why.
+func (s *Schedule) At(at time.Time) Answer {
+	if c := s.hand.closed(at); c != nil {
+		return Answer{false, WhyClosure, c.Reason}
+	}
+	if b, ok := s.during(at); ok {
+		return Answer{b.open, WhyCalendar, b.name}
+	}
+	local := at.In(s.loc)
+	h, m, sec := local.Clock()
+	now := h*3600 + m*60 + sec
+	today := day.Of(local)
+	sp, why := s.on(today)
+	for _, x := range sp.spans {
+		if x.from <= now && now < x.to {
+			return Answer{true, why, sp.name}
+		}
+	}
+	if !s.nights {
+		return Answer{false, why, sp.name}
+	}
+	yesterday, its := s.on(today.Add(-1))
+	for _, x := range yesterday.spans {
+		if x.from <= now+wholeDay && now+wholeDay < x.to {
+			return Answer{true, its, yesterday.name}
+		}
+	}
+	return Answer{false, why, sp.name}
+}
+
+// How far NextChange looks beyond at and beyond the last day that is named by
+// date: eight years, because 02-29 may be that far away (1896 to 1904); forty
+// for a fifth Monday of February.
+const (
+	horizon     = 8*366 + 1
+	rareHorizon = 41 * 366
+)
 
 // NextChange is the first moment after at when Open becomes other than it is at
 // at; ok is false when it never does.
 func (s *Schedule) NextChange(at time.Time) (change time.Time, ok bool) {
+	if c := s.hand.closed(at); c != nil {
+		switch {
+		case c.Until.IsZero():
+			return time.Time{}, false
+		case s.Open(c.Until):
+			return c.Until.In(s.loc), true
+		}
+		at = c.Until
+	}
 	open := s.Open(at)
-	d := dateOf(at.In(s.loc)).add(-1) // its night may end after at
+	d := day.Of(at.In(s.loc)).Add(-1) // its night may end after at
 	end := d
-	if end.before(s.last) {
+	if end.Before(s.last) {
 		end = s.last
 	}
-	end = end.add(horizon)
+	if s.rare {
+		end = end.Add(rareHorizon)
+	} else {
+		end = end.Add(horizon)
+	}
 	var moments []time.Time
-	for ; d.before(end); d = d.add(1) {
+	for ; d.Before(end); d = d.Add(1) {
 		moments = s.moments(moments[:0], d)
 		slices.SortFunc(moments, time.Time.Compare)
 		for _, t := range moments {
@@ -239,8 +452,8 @@ func (s *Schedule) NextChange(at time.Time) (change time.Time, ok bool) {
 // moments appends every moment of day d at which Open could change: midnight,
 // beginnings and ends, in each offset from UTC the day has, and the jumps of the
 // clock themselves.
-func (s *Schedule) moments(out []time.Time, d date) []time.Time {
-	midnight := time.Date(d.year, d.month, d.day, 0, 0, 0, 0, time.UTC)
+func (s *Schedule) moments(out []time.Time, d day.Date) []time.Time {
+	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
 	first := midnight.Add(-15 * time.Hour).In(s.loc) // no zone is further from UTC than 14 h
 	last := midnight.Add(39 * time.Hour).In(s.loc)
 	offsets := []int{offset(first)}
@@ -249,7 +462,7 @@ func (s *Schedule) moments(out []time.Time, d date) []time.Time {
 		if next.IsZero() || next.After(last) {
 			break
 		}
-		if dateOf(next) == d {
+		if day.Of(next) == d {
 			out = append(out, next)
 		}
 		t = next
@@ -259,20 +472,40 @@ func (s *Schedule) moments(out []time.Time, d date) []time.Time {
 	for _, off := range slices.Compact(offsets) {
 		add := func(seconds int) {
 			t := midnight.Add(time.Duration(seconds-off) * time.Second).In(s.loc)
-			if dateOf(t) == d {
+			if day.Of(t) == d {
 				out = append(out, t)
 			}
 		}
 		add(0)
-		for _, sp := range s.on(d) {
+		today, _ := s.on(d)
+		for _, sp := range today.spans {
 			add(sp.from)
 			add(sp.to)
 		}
-		for _, sp := range s.on(d.add(-1)) {
-			add(sp.to - day)
+		before, _ := s.on(d.Add(-1))
+		for _, sp := range before.spans {
+			add(sp.to - wholeDay)
+		}
+	}
+	for i := s.firstTime(first); i < len(s.times) && s.times[i].start.Before(last); i++ {
+		for _, t := range [...]time.Time{s.times[i].start.In(s.loc), s.times[i].end.In(s.loc)} {
+			if day.Of(t) == d {
+				out = append(out, t)
+			}
 		}
 	}
 	return out
+}
+
+// firstTime is the first time of a calendar that may not be over at t.
+func (s *Schedule) firstTime(t time.Time) int {
+	i, _ := slices.BinarySearchFunc(s.reach, t, func(end, t time.Time) int {
+		if end.Before(t) {
+			return -1
+		}
+		return 1
+	})
+	return i
 }
 
 func offset(t time.Time) int {

@@ -214,9 +214,9 @@ hours[0].days[1]: unknown "Tuesday"; want one of mon, tue, wed, thu, fri, sat, s
 hours[1].from: "24:00"; want 00:00 to 23:59
 hours[1].to: "-1:00"; want 00:00 to 24:00
 hours[1].days: missing; want some of mon, tue, wed, thu, fri, sat, sun
-holidays[0].date: "2026-02-29"; want 2026-12-25, or 12-25 for every year
+holidays[0].date: "2026-02-29"; want a date such as "2026-12-25", "12-25" for every year, "easter+1", "orthodox_easter-2", "2nd sun may" or "last mon may"
 holidays[2].date: "02-29" is there twice
-holidays[3].date: "tomorrow"; want 2026-12-25, or 12-25 for every year
+holidays[3].date: "tomorrow"; want a date such as "2026-12-25", "12-25" for every year, "easter+1", "orthodox_easter-2", "2nd sun may" or "last mon may"
 holidays[4].hours[0].from: "xx:00"; want 00:00 to 23:59`
 	if err == nil || err.Error() != want {
 		t.Errorf("got:\n%v", err)

@@ -308,6 +308,21 @@ type ScheduleSpec struct {
 	TimeZone string        `yaml:"time_zone"` // IANA name
 	Hours    []HoursSpec   `yaml:"hours"`
 	Holidays []HolidaySpec `yaml:"holidays,omitempty"`
+	// Calendars whose events count beside the holidays, which come first on days that
+	// they name by date. At most 10.
+	Calendars []CalendarSpec `yaml:"calendars,omitempty"`
+	// Switch is what follows the feature code "closure" (*60) on a phone to close this
+	// schedule or open it again: "1" for *601. Digits, at most 6.
+	Switch string `yaml:"switch,omitempty"`
+}
+
+// CalendarSpec: the text of an iCalendar file (RFC 5545), such as the public holidays
+// of a country. Events of whole days close the day, events with times close those hours.
+type CalendarSpec struct {
+	Name string `yaml:"name,omitempty"`
+	ICal string `yaml:"ical"` // at most 512 KiB, 2,000 events; what recurs counts up to the end of 2060
+	// Means "open" lets the events open instead of close.
+	Means string `yaml:"means,omitempty" enum:",closed,open"`
 }
 
 // HoursSpec: on Days ("mon".."sun") open From "09:00" until To "17:30"
@@ -318,10 +333,13 @@ type HoursSpec struct {
 	To   string   `yaml:"to"`
 }
 
-// HolidaySpec: a day closed (or with Hours of its own). Date is "2026-12-25" or "12-25" for every year.
+// HolidaySpec: a day closed (or with Hours of its own). Date is "2026-12-25", "12-25" for
+// every year, a weekday of a month ("2nd sun may", "last mon may"), or a day before or
+// after Easter ("easter-2", "orthodox_easter+1"). Until makes it a stretch of days.
 type HolidaySpec struct {
 	Name  string      `yaml:"name,omitempty"`
 	Date  string      `yaml:"date"`
+	Until string      `yaml:"until,omitempty"` // the last day of it, written as Date
 	Hours []HoursSpec `yaml:"hours,omitempty"` // Days is ignored here
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/centrala/centrala/ivr/schedule/day"
+	"github.com/centrala/centrala/ivr/schedule/ical"
 	"github.com/centrala/centrala/pkg/config/strict"
 )
 
@@ -21,6 +23,7 @@ var (
 	hostPattern      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 	emergencyPattern = regexp.MustCompile(`^[0-9]{2,8}$`)
 	langPattern      = regexp.MustCompile(`^[a-z]{2,3}$`)
+	switchPattern    = regexp.MustCompile(`^[0-9]{1,6}$`)
 	clockPattern     = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 )
 
@@ -165,20 +168,47 @@ func (c *checker) schedule(k Key, s *ScheduleSpec) {
 	}
 	for i, h := range s.Holidays {
 		field := fmt.Sprintf("holidays[%d]", i)
-		_, full := time.Parse("2006-01-02", h.Date)
-		// 2024 is a leap year: 02-29 is a date of some years.
-		_, yearly := time.Parse("2006-01-02", "2024-"+h.Date)
-		if full != nil && yearly != nil {
-			c.fault(r, field+".date", `%s; want a date such as "2026-12-25", or "12-25" for every year`, strict.Quote(h.Date))
+		from, err := day.Parse(h.Date)
+		if err != nil {
+			c.fault(r, field+".date", "%s; %v", strict.Quote(h.Date), err)
 		}
-		if slices.ContainsFunc(s.Holidays[:i], func(o HolidaySpec) bool { return o.Date == h.Date }) {
+		if until, err := day.Parse(h.Until); h.Until != "" && err != nil {
+			c.fault(r, field+".until", "%s; %v", strict.Quote(h.Until), err)
+		} else if a, dated := from.Fixed(); h.Until != "" && dated {
+			if b, dated := until.Fixed(); dated && (b.Before(a) || a.Add(366).Before(b)) {
+				c.fault(r, field+".until", "%s; want a day after %s, at most a year later", strict.Quote(h.Until), h.Date)
+			}
+		}
+		if slices.ContainsFunc(s.Holidays[:i], func(o HolidaySpec) bool { return o.Date == h.Date && o.Until == h.Until }) {
 			c.fault(r, field+".date", "%s given twice", strict.Quote(h.Date))
 		}
 		for j, hh := range h.Hours {
 			c.hours(r, fmt.Sprintf("%s.hours[%d]", field, j), hh)
 		}
 	}
+	if len(s.Calendars) > maxCalendars {
+		c.fault(r, "calendars", "%d; a schedule may have %d", len(s.Calendars), maxCalendars)
+		return
+	}
+	for i, cal := range s.Calendars {
+		if _, err := ical.Parse(cal.ICal, time.UTC); err != nil {
+			for line := range strings.Lines(err.Error()) {
+				c.fault(r, fmt.Sprintf("calendars[%d].ical", i), "%s", strings.TrimSpace(line))
+			}
+		}
+	}
+	if s.Switch != "" && !switchPattern.MatchString(s.Switch) {
+		c.fault(r, "switch", "%s; want up to 6 digits", strict.Quote(s.Switch))
+	}
+	for o, other := range c.s.Schedules {
+		if s.Switch != "" && o.Tenant == k.Tenant && o.Name < k.Name && other.Switch == s.Switch {
+			c.fault(r, "switch", "%s is that of schedule %q too", s.Switch, o.Name)
+		}
+	}
 }
+
+// maxCalendars of one schedule.
+const maxCalendars = 10
 
 func (c *checker) hours(r ref, field string, h HoursSpec) {
 	if !clockPattern.MatchString(h.From) {
