@@ -35,10 +35,12 @@ func Audit(e *Engine) []Breach {
 	au.agents()
 	au.queues()
 	au.idleness()
-	if e.timers.len() > 0 && e.timers.items[0].at <= e.now {
+	if e.due() != nil {
 		au.add("deadline_missed", "a deadline has passed and was not carried out")
 	}
-	au.heap("timers", e.timers.len(), func(i, p int) bool { return !e.timers.less(e.timers.items[i], e.timers.items[p]) })
+	for i, s := range e.timers.items {
+		au.check(e.timers.inOrder(i) && s.key == s.x.at && int(s.x.pos) == i, "heap_order", "timers at %d", i)
+	}
 	return au.found
 }
 
@@ -83,7 +85,7 @@ func (s *Sampler) Sample(e *Engine, n int, alive func(callID string) bool) []Bre
 			last = c
 		}
 	}
-	au.check(e.timers.len() == 0 || e.timers.items[0].at > e.now, "deadline_missed", "a deadline has passed and was not carried out")
+	au.check(e.due() == nil, "deadline_missed", "a deadline has passed and was not carried out")
 	return au.found
 }
 
@@ -95,7 +97,7 @@ func (au *auditor) idles(a *agentRec) {
 	for i := range a.pool.classes {
 		c := a.pool.classes[i].c
 		if c.waiting.len() > 0 {
-			au.add("idle_while_waiting", "caller %q waits in %q, agent %q is free", c.waiting.items[0].callID, c.q.Name, a.Name)
+			au.add("idle_while_waiting", "caller %q waits in %q, agent %q is free", c.waiting.items[0].x.callID, c.q.Name, a.Name)
 		}
 	}
 }
@@ -166,7 +168,7 @@ func (au *auditor) caller(c *caller) {
 	case c.sticky != nil:
 		want = &c.sticky.personal
 	}
-	au.check(c.in == want && (want == nil || c.pos < want.len() && want.items[c.pos] == c), "one_place", "caller %q with %d offers is filed wrongly", id, len(c.offers))
+	au.check(c.in == want && (want == nil || c.pos < want.len() && want.items[c.pos] == c.slot()), "one_place", "caller %q with %d offers is filed wrongly", id, len(c.offers))
 	au.check(c.class.q == c.q && c.class.f == c.fam && au.e.byQueue[c.q.Name] == c.q, "one_place", "caller %q is in queue %q and in a class of %q", id, c.q.Name, c.class.q.Name)
 	au.check(c.q.byNeed[c.fam.key] == c.fam, "one_place", "caller %q is in a family that was dropped", id)
 	au.check(c.class == au.e.stageOf(c), "stage", "caller %q is at stage %d", id, c.class.stage)
@@ -223,7 +225,8 @@ func (au *auditor) agent(a *agentRec) {
 		in := s.pos >= 0 && s.pos < a.pool.orders[i].free.len() && a.pool.orders[i].free.items[s.pos] == s
 		au.check(in == a.free, "standing", "agent %q: free %v, in order %d %v", a.Name, a.free, i, in)
 	}
-	for _, c := range a.personal.items {
+	for _, s := range a.personal.items {
+		c := s.x
 		au.check(c.sticky == a && !a.free && au.e.canCome(c), "waits_for_nobody", "caller %q waits for %q, who is %s", c.callID, a.Name, au.e.standsHow(a))
 	}
 	for _, t := range a.calls {
@@ -279,8 +282,10 @@ func (au *auditor) class(cl *class) {
 	}
 	name := cl.q.Name + "/" + cl.f.key
 	au.check(by == cl.by && fit == cl.fit && unfit == cl.unfit && closed == cl.closed, "counts", "class %s: %v %d %d %d, want %v %d %d %d", name, cl.by, cl.fit, cl.unfit, cl.closed, by, fit, unfit, closed)
-	for _, h := range []*pq[*caller]{&cl.waiting, &cl.more} {
-		au.heap("waiting", h.len(), func(i, p int) bool { return !h.less(h.items[i], h.items[p]) })
+	for _, h := range []*crowd{&cl.waiting, &cl.more} {
+		for i := range h.items {
+			au.check(h.inOrder(i), "heap_order", "waiting at %d", i)
+		}
 	}
 	au.heap("pools", cl.pools.len(), func(i, p int) bool { return !cl.pools.less(cl.pools.items[i], cl.pools.items[p]) })
 	for i, r := range cl.pools.items {

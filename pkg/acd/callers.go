@@ -76,7 +76,7 @@ func (e *Engine) addCaller(c *caller) {
 }
 
 // file puts c into a heap of those who can be offered somebody; nil = none.
-func (c *caller) file(h *pq[*caller]) {
+func (c *caller) file(h *crowd) {
 	if c.in == h {
 		return
 	}
@@ -84,7 +84,7 @@ func (c *caller) file(h *pq[*caller]) {
 		c.in.remove(c.pos)
 	}
 	if c.in = h; h != nil {
-		h.push(c)
+		h.push(c.slot())
 	}
 }
 
@@ -419,7 +419,7 @@ func (e *Engine) leaveEmpty(f *family) {
 	}
 	for _, cl := range f.stages {
 		for cl.waiting.len() > 0 {
-			e.leave(cl.waiting.items[0], LeftEmpty, "")
+			e.leave(cl.waiting.items[0].x, LeftEmpty, "")
 		}
 	}
 }

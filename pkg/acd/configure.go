@@ -234,7 +234,7 @@ func (e *Engine) newFamilies(q *queue) {
 
 // newAgent is one who has just come; since -1 marks it until configure is through.
 func newAgent() *agentRec {
-	a := &agentRec{since: -1, offered: never, load: never, personal: callerHeap(), redraw: true}
+	a := &agentRec{since: -1, offered: never, load: never, redraw: true}
 	a.timer = timer{pos: -1, kind: timerAgent, a: a}
 	a.lease = timer{pos: -1, kind: timerLease, a: a}
 	return a
@@ -374,10 +374,11 @@ func (e *Engine) reorder(q *queue) {
 		return
 	}
 	q.line = line{}
-	heaps := map[*pq[*caller]]bool{}
+	heaps := map[*crowd]bool{}
 	for c := q.oldest; c != nil; c = c.younger {
 		q.line.insert(c)
 		if c.in != nil {
+			c.in.items[c.pos] = c.slot()
 			heaps[c.in] = true
 		}
 	}

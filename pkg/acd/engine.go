@@ -44,7 +44,7 @@ type Engine struct {
 	onCall    map[string][]*agentRec // by call id, for Gone
 	memory    memory
 	places    places
-	timers    pq[*timer]
+	timers    ladder[*timer]
 	hold      bool // no matching until the change at hand is complete
 	out       []Effect
 	verdict   error
@@ -73,8 +73,8 @@ type caller struct {
 	arrived  int64  // may lie before joined, and before the epoch
 	seq      uint64 // order of joining
 	joined   int64
-	node     node
-	in       *pq[*caller] // waits in; nil = phones ring, and no more are wanted
+	leaf     *knot  // in the line
+	in       *crowd // waits in; nil = phones ring, and no more are wanted
 	pos      int
 	older    *caller
 	younger  *caller
@@ -119,7 +119,7 @@ type agentRec struct {
 	load      int64
 	once      bool // one call, then not ready
 	offer     *offer
-	personal  pq[*caller] // wait for this agent alone
+	personal  crowd // wait for this agent alone
 	calls     []talk
 	lastCall  talk          // of a queue, the latest
 	wrapUp    time.Duration // due after the last call
@@ -159,7 +159,6 @@ func New(cfg Config) *Engine {
 		late:     map[string]*offer{},
 		onCall:   map[string][]*agentRec{},
 		memory:   newMemory(),
-		timers:   newTimers(),
 	}
 }
 
@@ -230,8 +229,7 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 	default:
 		e.fault(FaultUnknownEvent, fmt.Sprintf("%T", ev))
 	}
-	for e.timers.len() > 0 && e.timers.items[0].at <= e.now {
-		t := e.timers.items[0]
+	for t := e.due(); t != nil; t = e.due() {
 		e.disarm(t)
 		e.fire(t)
 	}
@@ -248,7 +246,7 @@ func (e *Engine) NextDeadline() (at time.Time, ok bool) {
 	if e.timers.len() == 0 {
 		return time.Time{}, false
 	}
-	return e.abs(e.timers.items[0].at), true
+	return e.abs(e.timers.items[0].key), true
 }
 
 func (e *Engine) abs(t int64) time.Time { return e.epoch.Add(time.Duration(t)) }

@@ -85,9 +85,8 @@ func (h *pq[T]) down(start int) bool {
 
 // timer is one deadline inside the engine; it belongs to a caller or an agent.
 type timer struct {
-	at   int64  // ns since the engine's epoch
-	seq  uint64 // order of arming, for equal times
-	pos  int    // in the heap; -1 = not armed
+	at   int64 // ns since the engine's epoch
+	pos  int32 // among the engine's timers; -1 = not armed
 	kind timerKind
 	c    *caller
 	a    *agentRec
@@ -105,28 +104,32 @@ const (
 	timerLook                      // the caller's rules of overflow
 )
 
-func newTimers() pq[*timer] {
-	return pq[*timer]{
-		less: func(a, b *timer) bool {
-			if a.at != b.at {
-				return a.at < b.at
-			}
-			return a.seq < b.seq
-		},
-		moved: func(t *timer, at int) { t.pos = at },
-	}
-}
+func (t *timer) moved(at int) { t.pos = int32(at) }
 
-// arm sets or moves t; disarm takes it out.
+// arm sets or moves t; disarm takes it out. Of equal times the one armed first
+// comes first.
 func (e *Engine) arm(t *timer, at int64) {
-	e.disarm(t)
 	e.seq++
-	t.at, t.seq = at, e.seq
-	e.timers.push(t)
+	t.at = at
+	s := slot[*timer]{key: at, seq: e.seq, x: t}
+	if t.pos < 0 {
+		e.timers.push(s)
+		return
+	}
+	e.timers.items[t.pos] = s
+	e.timers.fix(int(t.pos))
 }
 
 func (e *Engine) disarm(t *timer) {
 	if t.pos >= 0 {
-		e.timers.remove(t.pos)
+		e.timers.remove(int(t.pos))
 	}
+}
+
+// due is the first timer whose time has come, nil when there is none.
+func (e *Engine) due() *timer {
+	if len(e.timers.items) == 0 || e.timers.items[0].key > e.now {
+		return nil
+	}
+	return e.timers.items[0].x
 }

@@ -75,8 +75,8 @@ type class struct {
 	wanted []string   // skills that best_skill adds up
 	text   string     // of need, once asked for
 
-	waiting pq[*caller] // nobody rings for them
-	more    pq[*caller] // somebody rings, and they take more (ring_all, progressive)
+	waiting crowd       // nobody rings for them
+	more    crowd       // somebody rings, and they take more (ring_all, progressive)
 	pools   pq[poolRef] // that fit and have somebody free
 	// Members who fit, by standing; those who lack a skill; those whose tier is
 	// not open yet.
@@ -162,14 +162,9 @@ func (e *Engine) setKey(c *caller) {
 // maxPriority keeps sums of priorities times their worth in bounds.
 const maxPriority = 10_000
 
-func callerHeap() pq[*caller] {
-	return pq[*caller]{less: (*caller).before, moved: func(c *caller, at int) { c.pos = at }}
-}
-
 func (e *Engine) newClass(f *family, stage int, after time.Duration) *class {
 	q := f.q
 	c := &class{q: q, f: f, stage: stage, after: int64(after), opens: math.MaxInt,
-		waiting: callerHeap(), more: callerHeap(),
 		pools: pq[poolRef]{
 			less: func(a, b poolRef) bool {
 				x, y := a.class(), b.class()

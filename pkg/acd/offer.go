@@ -193,26 +193,23 @@ func (e *Engine) serve(a *agentRec) {
 	if !a.free || a.pool == nil {
 		return
 	}
-	var first *caller
-	if a.personal.len() > 0 {
-		first = a.personal.items[0]
+	var best *slot[*caller]
+	better := func(h *crowd) {
+		if len(h.items) > 0 && (best == nil || h.items[0].before(best)) {
+			best = &h.items[0]
+		}
 	}
+	better(&a.personal)
 	for i := range a.pool.classes {
-		w := &a.pool.classes[i].c.waiting
-		if len(w.items) > 0 && (first == nil || w.items[0].before(first)) {
-			first = w.items[0]
-		}
+		better(&a.pool.classes[i].c.waiting)
 	}
-	if first == nil {
+	if best == nil {
 		for i := range a.pool.classes {
-			w := &a.pool.classes[i].c.more
-			if len(w.items) > 0 && (first == nil || w.items[0].before(first)) {
-				first = w.items[0]
-			}
+			better(&a.pool.classes[i].c.more)
 		}
 	}
-	if first != nil {
-		e.makeOffer(first, "")
+	if best != nil {
+		e.makeOffer(best.x, "")
 	}
 }
 
@@ -223,10 +220,10 @@ func (e *Engine) matchAll() {
 		e.letGo(a)
 	}
 	for {
-		var first *caller
-		better := func(h *pq[*caller]) {
+		var first *slot[*caller]
+		better := func(h *crowd) {
 			if len(h.items) > 0 && (first == nil || h.items[0].before(first)) {
-				first = h.items[0]
+				first = &h.items[0]
 			}
 		}
 		for _, a := range e.agents {
@@ -256,7 +253,7 @@ func (e *Engine) matchAll() {
 		if first == nil {
 			return
 		}
-		e.makeOffer(first, "")
+		e.makeOffer(first.x, "")
 	}
 }
 
@@ -283,11 +280,13 @@ func (e *Engine) endOffer(o *offer, outcome string) {
 	delete(e.byOffer, o.id)
 	a.offer = nil
 	c.offers = slices.DeleteFunc(c.offers, func(x *offer) bool { return x == o })
-	if len(c.past) >= maxPast {
-		delete(e.late, c.past[0].id)
-		c.past = slices.Delete(c.past, 0, 1)
+	if outcome != OutcomeAccepted { // that one cannot be picked up late
+		if len(c.past) >= maxPast {
+			delete(e.late, c.past[0].id)
+			c.past = slices.Delete(c.past, 0, 1)
+		}
+		c.past, e.late[o.id] = append(c.past, o), o
 	}
-	c.past, e.late[o.id] = append(c.past, o), o
 	if outcome != CauseCallerLeft && outcome != CauseElsewhere && outcome != CauseWithdrawn {
 		e.seq++
 		a.lastOffer, a.offered = e.seq, e.now // round robin: had its turn

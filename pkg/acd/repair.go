@@ -112,7 +112,7 @@ func (e *Engine) repairCaller(c *caller) {
 	c.fam.users++
 	c.class = e.stageOf(c)
 	e.setKey(c)
-	c.node = node{}
+	c.leaf = nil
 	q.line.insert(c)
 	c.in = nil
 	if c.sticky != nil && (e.byAgent[c.sticky.Name] != c.sticky || !e.canCome(c)) {

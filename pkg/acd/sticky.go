@@ -51,7 +51,7 @@ func (e *Engine) canCome(c *caller) bool {
 // letGo sends those who wait for an agent who cannot come to the queue.
 func (e *Engine) letGo(a *agentRec) {
 	for a.personal.len() > 0 {
-		c := a.personal.items[0]
+		c := a.personal.items[0].x
 		if e.canCome(c) {
 			return // all of them: it hangs on the agent, patience has its own timer
 		}

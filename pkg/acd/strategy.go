@@ -163,6 +163,14 @@ func (a *agentRec) weigh(now int64, working bool) {
 	}
 }
 
+// scatter is splitmix64's finaliser: neighbours get unrelated numbers.
+func scatter(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
 // draw is the generator's next number: splitmix64.
 func (e *Engine) draw() uint64 {
 	e.rng += 0x9e3779b97f4a7c15
