@@ -77,11 +77,15 @@ var (
 )
 
 const (
-	// ringSamples is what a recording keeps in memory: 2.048 s of both channels
-	// in 32 kB. A packet this late still finds its place, and a disk may stand
-	// still this long, less one flush, before sound is lost.
-	ringSamples = 1 << 14
-	ringMask    = ringSamples - 1
+	// ringSamples is what a recording keeps in memory: 1.024 s of both channels
+	// in 16 kB. A packet this late still finds its place. It must hold what comes
+	// between two flushes (500 ms) and what waits for a whole block (256 ms).
+	ringSamples = 1 << 13
+	// maxRing is what it may grow to while the disk stands still: 4.096 s in
+	// 64 kB, before sound is lost.
+	maxRing = 1 << 15
+	// easyFlushes with room to spare and the ring is small again.
+	easyFlushes = 16
 
 	// maxPayload bounds one packet's octets; a UDP datagram on Ethernet has fewer.
 	maxPayload = 2048
@@ -93,13 +97,6 @@ const (
 
 // clean is the dirtyFrom of a recording with nothing to write but silence.
 const clean = math.MaxInt64
-
-// A ring holds both channels interleaved: octets of G.711 as they come, 32 kB, or
-// linear samples, 64 kB, for sound that somebody decoded or that gain changes.
-type (
-	ring     = [2 * ringSamples]byte
-	wideRing = [2 * ringSamples]int16
-)
 
 // Recording is one file while it grows. Write and Close are for the worker that
 // owns the call's legs.
@@ -119,9 +116,15 @@ type Recording struct {
 	seen        int64 // head at the last flush
 	told        bool  // the fault was logged and counted
 
-	mu     sync.Mutex
-	buf    *ring     // interleaved left, right; with wide, nil when nothing more is taken
-	wide   *wideRing // in place of buf
+	mu sync.Mutex
+	// The ring: both channels interleaved, left first, a power of two of samples.
+	// Octets of G.711 as they come, or linear samples of sound that somebody
+	// decoded or that gain changes. Both nil when nothing more is taken.
+	buf    []byte
+	wide   []int16 // in place of buf
+	size   int64   // samples of either
+	mask   int64   // size-1
+	easy   int     // flushes in a row for which a small ring would have done
 	laws   [2]codec.Law
 	tracks [2]track
 	gains  [2]gain
@@ -130,7 +133,7 @@ type Recording struct {
 	after  int64 // nothing before this is taken: it was said in a pause
 	pauses int64 // samples of pauses that are over
 	marks  []Mark
-	// Positions are samples since start. The ring holds [head-ringSamples, head).
+	// Positions are samples since start. The ring holds [head-size, head).
 	head      int64 // both channels end here
 	written   int64 // the file is whole up to here
 	dirtyFrom int64 // first sample put since the last flush, clean when none
@@ -175,10 +178,11 @@ func (w *Writer) Open(name string, law codec.Law, done func(Result)) (*Recording
 		law = codec.PCMA
 	}
 	r := &Recording{w: w, name: name, format: w.cfg.Format, law: law, laws: [2]codec.Law{law, law}, start: time.Now(), done: done, dirtyFrom: clean}
+	r.size, r.mask = ringSamples, ringSamples-1
 	if w.cfg.Gain {
-		r.wide = wideRings.Get()
+		r.wide = linear(rings.Get(4 * ringSamples))
 	} else {
-		r.buf = rings.Get()
+		r.buf = rings.Get(2 * ringSamples)
 	}
 	if !w.add(r) {
 		r.releaseLocked()
@@ -193,8 +197,8 @@ func (r *Recording) Name() string { return r.name }
 // Write takes the payload of one RTP packet of law law that arrived at now. It is
 // placed by its timestamp ts (clock 8 kHz); the first packet of each ssrc lies
 // where it arrived, gaps are silence, and a late packet goes where it belongs.
-// Another law than a G711 file's is transcoded. It never blocks and allocates
-// nothing; payload is not kept. After Close, a fault, or while paused, it does
+// Another law than a G711 file's is transcoded. It never blocks and takes memory
+// only while the disk stands still; payload is not kept. After Close, a fault, or while paused, it does
 // nothing.
 func (r *Recording) Write(ch Channel, law codec.Law, now time.Time, ssrc, ts uint32, payload []byte) {
 	if ch > Right || len(payload) == 0 || len(payload) > maxPayload {
@@ -217,7 +221,7 @@ func (r *Recording) Write(ch Channel, law codec.Law, now time.Time, ssrc, ts uin
 
 // WritePCM is Write for sound that was decoded or mixed: linear at 8 kHz, and ts
 // counts its samples. From the first call the recording keeps linear samples in
-// memory (64 kB in place of 32), unless the file is G711: then they are encoded.
+// memory (32 kB in place of 16), unless the file is G711: then they are encoded.
 func (r *Recording) WritePCM(ch Channel, now time.Time, ssrc, ts uint32, pcm []int16) {
 	if ch > Right || len(pcm) == 0 || len(pcm) > maxPayload {
 		return
@@ -327,7 +331,7 @@ func (r *Recording) elapsed(now time.Time) int64 {
 
 // room tells whether n samples at pos lie within the ring, moved forward if need be.
 func (r *Recording) room(pos int64, n int) bool {
-	if pos < 0 || pos < r.head-ringSamples {
+	if pos < 0 || pos < r.head-r.size {
 		return false // too late; that part of the ring is gone
 	}
 	end := pos + int64(n)
@@ -339,12 +343,19 @@ func (r *Recording) room(pos int64, n int) bool {
 		r.grow(end)
 	}
 	// A packet at the very edge may have lost its place by the ring moving on.
-	return pos >= r.head-ringSamples
+	return pos >= r.head-r.size
 }
 
 // grow moves the end of both channels forward to to, with silence.
 func (r *Recording) grow(to int64) {
-	base := to - ringSamples
+	if r.dirtyFrom < to-r.size && r.size < maxRing { // the writer is late
+		size := 2 * r.size
+		for size < maxRing && r.dirtyFrom < to-size {
+			size *= 2
+		}
+		r.resize(size)
+	}
+	base := to - r.size
 	if r.dirtyFrom < base {
 		// Sound that the writer has not fetched yet falls out: it has been standing
 		// still. It will put silence there.
@@ -358,8 +369,8 @@ func (r *Recording) grow(to int64) {
 func (r *Recording) silence(from, to int64) {
 	quiet := [2]byte{codec.Silence(r.laws[Left]), codec.Silence(r.laws[Right])}
 	for from < to {
-		i := from & ringMask
-		n := min(to-from, ringSamples-i)
+		i := from & r.mask
+		n := min(to-from, r.size-i)
 		from += n
 		if r.wide != nil {
 			clear(r.wide[2*i : 2*(i+n)])
@@ -389,7 +400,7 @@ func (r *Recording) widen() {
 	if r.wide != nil {
 		return
 	}
-	w := wideRings.Get()
+	w := linear(rings.Get(int(4 * r.size)))
 	left, right := codec.Table(r.laws[Left]), codec.Table(r.laws[Right])
 	for i := 0; i < len(w); i += 2 {
 		w[i], w[i+1] = left[r.buf[i]], right[r.buf[i+1]]
@@ -402,10 +413,10 @@ func (r *Recording) widen() {
 // that many times before pos, where the clock of the sender was corrected.
 func (r *Recording) put(ch Channel, pos int64, stretch int, payload []byte) {
 	for s := r.stretch(ch, pos, stretch); s < pos; s++ {
-		r.buf[2*(s&ringMask)+int64(ch)] = payload[0]
+		r.buf[2*(s&r.mask)+int64(ch)] = payload[0]
 	}
-	i := pos & ringMask
-	first := min(int64(len(payload)), ringSamples-i)
+	i := pos & r.mask
+	first := min(int64(len(payload)), r.size-i)
 	interleave(r.buf[2*i:], ch, payload[:first])
 	interleave(r.buf[:], ch, payload[first:])
 }
@@ -416,10 +427,10 @@ func (r *Recording) putPCM(ch Channel, pos int64, stretch int, pcm []int16) {
 		r.gains[ch].apply(pcm)
 	}
 	for s := r.stretch(ch, pos, stretch); s < pos; s++ {
-		r.wide[2*(s&ringMask)+int64(ch)] = pcm[0]
+		r.wide[2*(s&r.mask)+int64(ch)] = pcm[0]
 	}
-	i := pos & ringMask
-	first := min(int64(len(pcm)), ringSamples-i)
+	i := pos & r.mask
+	first := min(int64(len(pcm)), r.size-i)
 	interleave(r.wide[2*i:], ch, pcm[:first])
 	interleave(r.wide[:], ch, pcm[first:])
 }
@@ -427,7 +438,7 @@ func (r *Recording) putPCM(ch Channel, pos int64, stretch int, pcm []int16) {
 // stretch notes that sound is put at pos and returns where it is to begin.
 func (r *Recording) stretch(ch Channel, pos int64, stretch int) int64 {
 	r.tracks[ch].heard = true
-	from := max(pos-int64(stretch), min(pos, max(0, r.head-ringSamples)))
+	from := max(pos-int64(stretch), min(pos, max(0, r.head-r.size)))
 	r.dirtyFrom = min(r.dirtyFrom, from)
 	return from
 }
@@ -483,7 +494,7 @@ func (r *Recording) releaseLocked() {
 		r.buf = nil
 	}
 	if r.wide != nil {
-		wideRings.Put(r.wide)
+		rings.Put(octets(r.wide))
 		r.wide = nil
 	}
 }

@@ -35,7 +35,7 @@ type shard struct {
 }
 
 func newShard(w *Writer) *shard {
-	return &shard{w: w, wake: make(chan struct{}, 1), buf: make([]byte, 2*ringSamples), out: make([]byte, 4*ringSamples), quiet: make([]byte, 1<<16)}
+	return &shard{w: w, wake: make(chan struct{}, 1), buf: make([]byte, 2*maxRing), out: make([]byte, 4*maxRing), quiet: make([]byte, 1<<16)}
 }
 
 // opening hands r to the goroutine; false when that has ended or not begun.
@@ -180,7 +180,7 @@ func (sh *shard) flush(r *Recording, end bool) {
 		r.mu.Unlock()
 		return
 	}
-	base := max(0, r.head-ringSamples)
+	base := max(0, r.head-r.size)
 	from := min(r.dirtyFrom, written)
 	from = max(from-from%block, base)
 	n := max(head-from, 0)
@@ -214,6 +214,7 @@ func (sh *shard) flush(r *Recording, end bool) {
 	}
 	r.mu.Lock()
 	r.written = upTo
+	r.ease(n)
 	r.mu.Unlock()
 	if err != nil {
 		reason := FaultWrite
@@ -232,8 +233,8 @@ func (w *Writer) wrote(n int) {
 // take copies n samples of both channels out of the ring, at from: octets to buf,
 // linear ones to out. r.mu is held.
 func (sh *shard) take(r *Recording, from, n int64) {
-	i := from & ringMask
-	first := min(n, ringSamples-i)
+	i := from & r.mask
+	first := min(n, r.size-i)
 	if r.wide == nil {
 		copy(sh.buf, r.buf[2*i:2*(i+first)])
 		copy(sh.buf[2*first:], r.buf[:2*(n-first)])
