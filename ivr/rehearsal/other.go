@@ -6,9 +6,22 @@ import (
 )
 
 // other notes actions that are neither heard nor waited for by name.
-func (c *Call) other(ivr.Action, []ivr.Action) {}
+func (c *Call) other(a ivr.Action) {
+	if a, ok := a.(ivr.Do); ok {
+		c.note("job", "%s", a.Job.Name())
+	}
+}
 
 // told ends what the flow has asked a machine or a service.
 func (c *Call) told(id uint64, a flow.Answered) {
-	c.step(ivr.StreamDone{ID: id, Outcome: a.Outcome, Result: a.Values["result"]})
+	switch {
+	case c.state.Phase != ivr.PhaseAsking:
+		c.step(ivr.StreamDone{ID: id, Outcome: a.Outcome, Result: a.Values["result"]})
+	case a.Outcome == flow.OutcomeTimeout:
+		// The first timer of a job is for the sound of waiting.
+		for c.state.Phase == ivr.PhaseAsking && c.state.Wait == id && c.Expire() {
+		}
+	default:
+		c.step(ivr.Done{ID: id, Outcome: a.Outcome, Values: a.Values})
+	}
 }

@@ -46,6 +46,9 @@ type Note struct {
 	At   time.Time `json:"at"`
 	What string    `json:"what"` // "step", "say", "key", "queue", "dial", "end" and others
 	Text string    `json:"text"`
+	// Phrases are what is spoken, in Language; of "say" alone.
+	Phrases  []prompt.Phrase `json:"-"`
+	Language string          `json:"language,omitempty"`
 }
 
 // Call is one call in flows. Its methods return what happened since the last.
@@ -116,7 +119,7 @@ func (c *Call) Notes() []Note {
 }
 
 func (c *Call) note(what, format string, args ...any) {
-	c.notes = append(c.notes, Note{c.now, what, fmt.Sprintf(format, args...)})
+	c.notes = append(c.notes, Note{At: c.now, What: what, Text: fmt.Sprintf(format, args...)})
 }
 
 func (c *Call) fail(why string) {
@@ -131,7 +134,7 @@ func (c *Call) step(ev ivr.Event) {
 }
 
 func (c *Call) act(actions []ivr.Action) {
-	for i, a := range actions {
+	for _, a := range actions {
 		if c.over {
 			return
 		}
@@ -187,7 +190,7 @@ func (c *Call) act(actions []ivr.Action) {
 			c.cause, c.over = a.Cause, true
 			c.note("end", "hangup %s", a.Cause)
 		default:
-			c.other(a, actions[i+1:])
+			c.other(a)
 		}
 	}
 }
@@ -201,7 +204,7 @@ func (c *Call) say(phrases []prompt.Phrase, lang string) {
 		}
 	}
 	c.said = append(c.said, words...)
-	c.note("say", "[%s] %s", lang, strings.Join(words, " "))
+	c.notes = append(c.notes, Note{At: c.now, What: "say", Text: strings.Join(words, " "), Phrases: phrases, Language: lang})
 }
 
 // Waits tells what the call waits for.
