@@ -21,7 +21,7 @@ type Breach struct {
 // BreachRules lists the rules, for metrics that start at zero.
 var BreachRules = []string{"one_place", "one_reservation", "one_call", "order", "position", "deadline", "deadline_missed", "standing", "counts",
 	"idle_while_waiting", "left_alone", "waits_for_nobody", "stage", "ring_limit", "late", "announce_in_offer", "heap_order", "pool_index",
-	"agent_index", "reach", "dead_call"}
+	"agent_index", "reach", "dead_call", "callback"}
 
 func (b Breach) String() string { return b.Rule + ": " + b.Detail }
 
@@ -35,6 +35,7 @@ func Audit(e *Engine) []Breach {
 	au.agents()
 	au.queues()
 	au.idleness()
+	au.callbacks()
 	if e.due() != nil {
 		au.add("deadline_missed", "a deadline has passed and was not carried out")
 	}
@@ -147,7 +148,7 @@ func (au *auditor) callers() {
 	for id, c := range au.e.callers {
 		au.check(c.callID == id, "one_place", "caller %q is filed as %q", c.callID, id)
 		au.caller(c)
-		if c.q.LeaveWhenEmpty && len(c.offers) == 0 && c.sticky == nil {
+		if c.q.LeaveWhenEmpty && c.cb == nil && len(c.offers) == 0 && c.sticky == nil {
 			in := slices.ContainsFunc(au.e.agents, func(a *agentRec) bool {
 				return a.m.State != agent.Offline && au.serves(a, c, c.fam.last())
 			})
@@ -172,7 +173,7 @@ func (au *auditor) caller(c *caller) {
 	au.check(c.class.q == c.q && c.class.f == c.fam && au.e.byQueue[c.q.Name] == c.q, "one_place", "caller %q is in queue %q and in a class of %q", id, c.q.Name, c.class.q.Name)
 	au.check(c.q.byNeed[c.fam.key] == c.fam, "one_place", "caller %q is in a family that was dropped", id)
 	au.check(c.class == au.e.stageOf(c), "stage", "caller %q is at stage %d", id, c.class.stage)
-	au.check((c.limit.pos >= 0) == (c.q.MaxWait > 0) || len(c.offers) > 0, "deadline", "caller %q: max wait %s, timer %v", id, c.q.MaxWait, c.limit.pos >= 0)
+	au.check((c.limit.pos >= 0) == (c.q.MaxWait > 0 && c.cb == nil) || len(c.offers) > 0, "deadline", "caller %q: max wait %s, timer %v", id, c.q.MaxWait, c.limit.pos >= 0)
 	au.check(len(c.offers) > 0 && c.look.pos < 0 || len(c.offers) == 0 && (c.look.pos >= 0) == (!c.stays && len(c.q.Overflow) > 0), "deadline", "caller %q: the rules of overflow are looked at %v", id, c.look.pos >= 0)
 	passing := c.sticky != nil || c.class != c.fam.last()
 	au.check(passing == (c.widen.pos >= 0), "deadline", "caller %q: stage or patience should pass %v, has a deadline %v", id, passing, c.widen.pos >= 0)

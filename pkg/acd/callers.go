@@ -18,7 +18,7 @@ func (e *Engine) enter(ev Enter) {
 		e.fault(FaultDuplicateCall, fmt.Sprintf("call %q waits in queue %q and enters %q", ev.CallID, old.q.Name, ev.Queue))
 		return
 	}
-	if q.MaxLength > 0 && q.line.len() >= q.MaxLength {
+	if q.MaxLength > 0 && q.line.len()-q.callbacks >= q.MaxLength {
 		e.emit(Refused{ev.CallID, q.Name, LeftFull})
 		return
 	}
@@ -36,6 +36,10 @@ func (e *Engine) enter(ev Enter) {
 		c.arrived = min(e.now, int64(ev.ArrivedAt.Sub(e.epoch)))
 	}
 	before, waited := e.oldPlace(c)
+	var back []*agentRec
+	if id, since, freed := e.returned(c); id != "" {
+		before, waited, back = id, since, freed
+	}
 	e.setKey(c)
 	e.addCaller(c)
 	if q.AnnounceFirst >= 0 {
@@ -47,9 +51,11 @@ func (e *Engine) enter(ev Enter) {
 	}
 	e.emit(Joined{CallID: c.callID, Queue: q.Name, Position: q.line.position(c), Priority: c.priority + q.Priority,
 		QueuePriority: q.Priority, Need: fam.text(), Agent: ev.Agent, Before: before, Waited: waited, Estimate: c.told})
-	if !e.flows(c) {
-		e.wait(c, "")
+	if e.flows(c) {
+		e.serveAll(back)
+		return
 	}
+	e.standBefore(back, func() { e.wait(c, "") })
 }
 
 // addCaller puts c into the queue's lines, not yet among those who wait.
@@ -70,7 +76,9 @@ func (e *Engine) addCaller(c *caller) {
 		q.oldest = c
 	}
 	q.newest = c
-	if q.MaxWait > 0 {
+	if c.cb != nil {
+		q.callbacks++
+	} else if q.MaxWait > 0 {
 		e.arm(&c.limit, c.joined+int64(q.MaxWait))
 	}
 }
@@ -197,6 +205,10 @@ func (e *Engine) ringLimit(q *queue) int {
 func (e *Engine) requeue(c *caller, trigger string) {
 	q := c.q
 	switch {
+	case c.cb != nil && e.callbacks.shut[q.Name]:
+		e.setAside(c.cb)
+	case c.cb != nil:
+		e.wait(c, trigger)
 	case q.MaxWait > 0 && e.now >= c.joined+int64(q.MaxWait):
 		e.leave(c, LeftTimeout, "")
 	case !e.hold && q.LeaveWhenEmpty && c.sticky == nil && c.fam.last().loggedIn() == 0:
@@ -235,6 +247,11 @@ func (e *Engine) leave(c *caller, outcome, agentName string) {
 		delete(e.late, o.id)
 	}
 	c.past = nil
+	if c.cb != nil {
+		e.emit(LeftQueue{CallID: c.callID, Queue: q.Name, Outcome: outcome, Wait: duration(e.now - c.joined), Agent: agentName, Estimate: -1, Callback: c.cb.ID})
+		e.callbackLeft(c.cb, outcome, agentName)
+		return
+	}
 	if outcome == LeftAnswered && agentName != "" {
 		e.memory.put(c.from, agentName, e.now)
 	}
@@ -302,6 +319,9 @@ func (e *Engine) callerLeft(o *offer, outcome string) {
 func (e *Engine) gone(ev Gone) {
 	if c := e.callers[ev.CallID]; c != nil {
 		e.takeOut(c, LeftAbandoned)
+	}
+	if cb := e.callbacks.byTry[ev.CallID]; cb != nil {
+		e.tried(cb, TryFailed)
 	}
 	for _, a := range slices.Clone(e.onCall[ev.CallID]) {
 		e.hangUp(a.Name, ev.CallID)
@@ -418,8 +438,13 @@ func (e *Engine) leaveEmpty(f *family) {
 		return
 	}
 	for _, cl := range f.stages {
-		for cl.waiting.len() > 0 {
-			e.leave(cl.waiting.items[0].x, LeftEmpty, "")
+		for {
+			// Callbacks wait for another day.
+			at := slices.IndexFunc(cl.waiting.items, func(s slot[*caller]) bool { return s.x.cb == nil })
+			if at < 0 {
+				break
+			}
+			e.leave(cl.waiting.items[at].x, LeftEmpty, "")
 		}
 	}
 }

@@ -50,6 +50,8 @@ type Settings struct {
 	// After is what an offer that came to nothing means for its agent, by cause;
 	// a queue's own comes before it. Missing causes: DefaultAfter.
 	After map[string]Consequence
+	// MaxCallbacks bounds the callbacks that wait; 0 = DefaultMaxCallbacks.
+	MaxCallbacks int
 }
 
 func (s Settings) withDefaults() Settings {
@@ -59,6 +61,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.MaxWrapUp <= 0 {
 		s.MaxWrapUp = time.Hour
+	}
+	if s.MaxCallbacks <= 0 {
+		s.MaxCallbacks = DefaultMaxCallbacks
 	}
 	s.PresenceLease = min(s.PresenceLease, maxDuration)
 	s.MaxWrapUp = min(s.MaxWrapUp, maxDuration)
@@ -137,6 +142,8 @@ type Queue struct {
 	MaxLength int
 	// Overflow sends callers on; the first rule that holds counts. At most 16.
 	Overflow []Overflow
+	// Callback says whether and how callers are called back.
+	Callback CallbackRules
 	// KeepPlace: who is cut off and calls again within this time gets the old
 	// place. 0 = DefaultKeepPlace; negative = never.
 	KeepPlace time.Duration

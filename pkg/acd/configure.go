@@ -22,6 +22,7 @@ func (e *Engine) configure(ev Configure) {
 	e.set = ev.Settings.withDefaults()
 	e.configureAgents(ev.Agents)
 	e.configureQueues(ev.Queues)
+	e.configureCallbacks()
 	e.bindAll()
 	// Those who are static begin their shift now, with everybody in place.
 	for _, a := range e.agents {
@@ -131,7 +132,7 @@ func (e *Engine) configureQueues(list []Queue) {
 		if cfg.MaxWait != maxWait {
 			for c := q.oldest; c != nil; c = c.younger {
 				e.disarm(&c.limit)
-				if cfg.MaxWait > 0 {
+				if cfg.MaxWait > 0 && c.cb == nil {
 					e.arm(&c.limit, c.joined+int64(cfg.MaxWait))
 				}
 			}

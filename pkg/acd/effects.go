@@ -19,6 +19,7 @@ type (
 		Agent    string
 		Device   string
 		Deadline time.Time
+		Callback string // the caller is a callback, of this id; "" = is on the line
 	}
 	// WithdrawOffer: stop ringing. Why is an offer's outcome. If the phone was
 	// picked up in that moment, an OfferAccepted that crosses this one still
@@ -45,6 +46,8 @@ type (
 		Waited time.Duration
 		// Estimate is what is left to wait (see EstimateShare); negative = unknown.
 		Estimate time.Duration
+		// Callback: it is no caller but the callback of this id.
+		Callback string
 	}
 	// Refused: the caller did not get in: LeftFull, LeftEmpty or RefusedUnknown.
 	Refused struct{ CallID, Queue, Outcome string }
@@ -58,6 +61,7 @@ type (
 		To, Why string
 		// Estimate is what Joined has told.
 		Estimate time.Duration
+		Callback string // as in Joined
 	}
 	// Announce: tell the caller the position, and what is left to wait (negative =
 	// unknown, see EstimateShare).

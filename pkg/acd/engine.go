@@ -44,6 +44,7 @@ type Engine struct {
 	onCall    map[string][]*agentRec // by call id, for Gone
 	memory    memory
 	places    places
+	callbacks callbacks
 	timers    ladder[*timer]
 	hold      bool // no matching until the change at hand is complete
 	out       []Effect
@@ -88,7 +89,8 @@ type caller struct {
 	widen    timer
 	another  timer
 	look     timer
-	due      int64 // of the next position; -1 = none
+	due      int64     // of the next position; -1 = none
+	cb       *callback // nobody on the line; nil = a caller
 }
 
 // agentRec is one agent.
@@ -223,6 +225,16 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.hangUp(ev.Agent, ev.CallID)
 	case Occupy:
 		e.occupy(ev)
+	case AskCallback:
+		e.askCallback(ev)
+	case CallbackResult:
+		e.callbackResult(ev)
+	case CancelCallback:
+		e.cancelCallback(ev)
+	case CallbackHours:
+		e.callbackHours(ev)
+	case RestoreCallbacks:
+		e.restoreCallbacks(ev)
 	case Repair:
 		e.repair()
 	case Tick:
@@ -291,6 +303,8 @@ func (e *Engine) fire(t *timer) {
 		e.widenNow(t.c)
 	case timerMore:
 		e.ringMore(t.c)
+	case timerCallback:
+		e.callbackDue(t.c.cb)
 	}
 }
 

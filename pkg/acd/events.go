@@ -55,13 +55,14 @@ const (
 	LeftError     = "error"
 	LeftShutdown  = "shutdown"
 	LeftOverflow  = "overflow" // a rule of Queue.Overflow held
+	LeftCallback  = "callback" // will be called back, and keeps the place
 	// RefusedUnknown: Enter named a queue that is not configured. It exists only
 	// in Refused.
 	RefusedUnknown = "unknown"
 )
 
 // LeftOutcomes lists how a stay can end, for metrics that start at zero.
-var LeftOutcomes = []string{LeftAnswered, LeftAbandoned, LeftTimeout, LeftFull, LeftEmpty, LeftKey, LeftError, LeftShutdown, LeftOverflow}
+var LeftOutcomes = []string{LeftAnswered, LeftAbandoned, LeftTimeout, LeftFull, LeftEmpty, LeftKey, LeftError, LeftShutdown, LeftOverflow, LeftCallback}
 
 type (
 	// Configure replaces queues and agents. Callers keep their places, agents

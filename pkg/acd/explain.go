@@ -86,6 +86,7 @@ func Sentence(d event.Decision) string {
 }
 
 var triggers = map[string]string{
+	"callback": "nobody is on the line: the customer will be called",
 	"widened":  "more agents fit or ring after this wait",
 	"one_more": "one more phone was due",
 	"assigned": "a person asked for it",
@@ -157,7 +158,7 @@ func Story(events []event.Event) []string {
 		case event.QueueEntered:
 			say(e.At, "entered queue %s with priority %d as number %d", b.Queue, b.Priority, b.Position)
 			if b.Before != "" {
-				say(e.At, "has the old place of call %s, which was cut off after %s", b.Before, spoken(b.WaitedMs))
+				say(e.At, "has the place of call %s, which had waited %s", b.Before, spoken(b.WaitedMs))
 			}
 			if b.EstimateMs > 0 {
 				say(e.At, "the wait was estimated: no longer than %s, with a chance of four in five", spoken(b.EstimateMs))
@@ -183,8 +184,14 @@ func Story(events []event.Event) []string {
 				say(e.At, "left queue %s after %s: overflow, back to the flow (%s)", b.Queue, spoken(b.WaitMs), b.Why)
 			case b.Outcome == LeftOverflow:
 				say(e.At, "left queue %s after %s: overflow to %s (%s)", b.Queue, spoken(b.WaitMs), b.To, b.Why)
+			case b.Outcome == LeftCallback:
+				say(e.At, "left queue %s after %s: will be called back and keeps the place", b.Queue, spoken(b.WaitMs))
 			default:
 				say(e.At, "left queue %s after %s: %s", b.Queue, spoken(b.WaitMs), b.Outcome)
+			}
+		default:
+			if s := callbackStory(b); s != "" {
+				say(e.At, "%s", s)
 			}
 		}
 	}

@@ -102,6 +102,7 @@ const (
 	timerWiden                     // the caller's need relaxes, or a wait for one agent ends
 	timerMore                      // one more phone for the caller
 	timerLook                      // the caller's rules of overflow
+	timerCallback                  // the callback's state should pass
 )
 
 func (t *timer) moved(at int) { t.pos = int32(at) }

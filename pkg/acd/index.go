@@ -36,6 +36,7 @@ type queue struct {
 	level    level
 	// Everybody by joining, for who waits longest.
 	oldest, newest *caller
+	callbacks      int // of those in line
 
 	panel   *panel // in the engine's view
 	touched bool   // since Publish

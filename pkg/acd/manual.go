@@ -58,7 +58,7 @@ func (e *Engine) assign(ev Assign) {
 		patience = pushPatience
 	}
 	c.sticky, c.patience = a, e.now+int64(min(patience, maxDuration))
-	if c.q.MaxWait > 0 && c.limit.pos < 0 {
+	if c.q.MaxWait > 0 && c.limit.pos < 0 && c.cb == nil {
 		e.arm(&c.limit, c.patience) // past the longest wait while a phone rang: now as long as was given
 	}
 	e.hold = false
@@ -79,6 +79,9 @@ func (e *Engine) setPriority(ev SetPriority) {
 	c.q.line.remove(c)
 	c.priority = min(max(ev.Priority, -maxPriority), maxPriority)
 	e.setKey(c)
+	if c.cb != nil {
+		c.cb.Priority = c.priority
+	}
 	c.q.line.insert(c)
 	c.file(in)
 	e.emit(PriorityChanged{event.QueuePriority{Queue: c.q.Name, From: was + c.q.Priority, To: c.priority + c.q.Priority,

@@ -178,7 +178,7 @@ func (e *Engine) reserve(c *caller, a *agentRec) *offer {
 	e.byOffer[o.id] = o
 	c.offers, a.offer = append(c.offers, o), o
 	e.change(a, agent.Reserve, agent.Facts{}, "", BySystem)
-	e.emit(Offer{o.id, c.callID, c.q.Name, a.Name, a.device, e.abs(o.deadline)})
+	e.emit(Offer{o.id, c.callID, c.q.Name, a.Name, a.device, e.abs(o.deadline), callbackID(c)})
 	return o
 }
 

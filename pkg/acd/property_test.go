@@ -129,6 +129,7 @@ func drawConfig(t *rapid.T) Configure {
 				Agents: rapid.SampledFrom(append([]string{""}, OverflowAgents...)).Draw(t, "none")})
 		}
 		q.KeepPlace = secs("keep")
+		q.Callback = CallbackRules{On: rapid.Bool().Draw(t, "calls_back"), Interval: secs("interval"), MaxAge: 10 * secs("age"), Dial: secs("dial")}
 		q.Need = rapid.SampledFrom(needs).Draw(t, "need")
 		for range rapid.IntRange(0, 2).Draw(t, "tiers") {
 			q.Tiers = append(q.Tiers, Tier{rapid.IntRange(0, 2).Draw(t, "tier"), max(secs("opens"), 0)})
@@ -250,6 +251,14 @@ func (w *world) draw() Event {
 		return Release{name, fmt.Sprint("x", rapid.IntRange(0, 2).Draw(t, "x"))}
 	case k < 98:
 		return drawConfig(t)
+	case k < 99:
+		switch rapid.IntRange(0, 4).Draw(t, "callback") {
+		case 0:
+			return CallbackResult{w.someCall(), rapid.SampledFrom(TryOutcomes).Draw(t, "try")}
+		case 1:
+			return CallbackHours{fmt.Sprint("q", rapid.IntRange(0, 3).Draw(t, "q")), rapid.Bool().Draw(t, "open")}
+		}
+		return AskCallback{CallID: w.someCall(), Queue: "q1", Number: rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "number")}
 	}
 	return Tick{}
 }

@@ -136,7 +136,7 @@ func (e *Engine) repairCaller(c *caller) {
 		e.armLook(c)
 	}
 	e.armWiden(c)
-	if at := c.joined + int64(q.MaxWait); q.MaxWait > 0 && c.limit.pos < 0 && (len(c.offers) == 0 || at > e.now) {
+	if at := c.joined + int64(q.MaxWait); q.MaxWait > 0 && c.cb == nil && c.limit.pos < 0 && (len(c.offers) == 0 || at > e.now) {
 		e.arm(&c.limit, cmp.Or(at, 0))
 	}
 }

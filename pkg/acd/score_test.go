@@ -24,6 +24,7 @@ type score struct {
 	out     []Effect
 	offerOf map[string]string
 	stale   map[string]string // the last offer, also when over
+	tries   map[string]string // callback -> the call of its last offer
 	faulty  bool              // faults are expected
 }
 
@@ -35,7 +36,7 @@ func newScore(t *testing.T, queues []Queue, agents []Agent) *score {
 
 func newScoreWith(t *testing.T, cfg Config, queues []Queue, agents []Agent) *score {
 	t.Helper()
-	s := &score{t: t, e: New(cfg), start: noon, now: noon, offerOf: map[string]string{}, stale: map[string]string{}}
+	s := &score{t: t, e: New(cfg), start: noon, now: noon, offerOf: map[string]string{}, stale: map[string]string{}, tries: map[string]string{}}
 	s.at("0s", Configure{Queues: queues, Agents: agents})
 	s.out = nil
 	return s
@@ -89,6 +90,9 @@ func (s *score) step(ev Event) {
 		switch f := f.(type) {
 		case Offer:
 			s.offerOf[f.CallID], s.stale[f.CallID] = f.OfferID, f.OfferID
+			if f.Callback != "" { // scores name it by a star and the call that asked
+				s.offerOf["*"+f.Callback], s.stale["*"+f.Callback], s.tries[f.Callback] = f.OfferID, f.OfferID, f.CallID
+			}
 		case OfferEnded:
 			delete(s.offerOf, f.CallID)
 		case Fault:
@@ -106,16 +110,25 @@ func (s *score) step(ev Event) {
 func say(f Effect) string {
 	switch f := f.(type) {
 	case Offer:
+		if f.Callback != "" {
+			return fmt.Sprintf("offer *%s %s", f.Callback, f.Agent)
+		}
 		return fmt.Sprintf("offer %s %s", f.CallID, f.Agent)
 	case WithdrawOffer:
 		return fmt.Sprintf("withdraw %s %s %s", f.CallID, f.Agent, f.Why)
 	case OfferEnded:
 		return fmt.Sprintf("ended %s %s %s %s", f.CallID, f.Agent, f.Outcome, f.Ring)
 	case Joined:
+		if f.Callback != "" {
+			return fmt.Sprintf("joined *%s %s %d", f.Callback, f.Queue, f.Position)
+		}
 		return fmt.Sprintf("joined %s %s %d", f.CallID, f.Queue, f.Position)
 	case Refused:
 		return fmt.Sprintf("refused %s %s %s", f.CallID, f.Queue, f.Outcome)
 	case LeftQueue:
+		if f.Callback != "" {
+			return fmt.Sprintf("left *%s %s %s %s", f.Callback, f.Queue, f.Outcome, f.Wait)
+		}
 		return fmt.Sprintf("left %s %s %s %s", f.CallID, f.Queue, f.Outcome, f.Wait)
 	case Announce:
 		return fmt.Sprintf("announce %s %d", f.CallID, f.Position)
@@ -131,6 +144,14 @@ func say(f Effect) string {
 		return fmt.Sprintf("assigned %s %s %s", f.CallID, f.Agent, f.How)
 	case PriorityChanged:
 		return fmt.Sprintf("priority %s %d %d", f.CallID, f.To, f.Position)
+	case CallbackTaken:
+		return fmt.Sprintf("taken %s %s %d", f.CallID, f.Number, f.Position)
+	case CallbackRefused:
+		return fmt.Sprintf("refused %s %s %s", f.CallID, f.Queue, f.Why)
+	case CallbackTried:
+		return fmt.Sprintf("tried %s %s %d %s", f.CallID, f.Agent, f.Try, f.Outcome)
+	case CallbackOver:
+		return fmt.Sprintf("over %s %s %d", f.CallID, f.Outcome, f.Tries)
 	case Fault:
 		return fmt.Sprintf("fault %s", f.Rule)
 	}

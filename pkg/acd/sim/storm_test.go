@@ -26,6 +26,7 @@ type storm struct {
 	over    []string             // offers that have ended
 	talks   map[string]string
 	n       int
+	asked   map[string]bool // callbacks that have not ended
 	several map[string]bool // queues that ring more than one phone
 	mixed   bool            // the configuration has changed under way
 	events  int
@@ -36,7 +37,7 @@ type storm struct {
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func newStorm(seed uint64) *storm {
-	return &storm{c: fork(seed, 77), e: acd.New(acd.Config{Seed: seed}), now: noon, open: map[string]acd.Offer{}, inQueue: map[string]bool{}, talks: map[string]string{}}
+	return &storm{c: fork(seed, 77), e: acd.New(acd.Config{Seed: seed}), now: noon, open: map[string]acd.Offer{}, inQueue: map[string]bool{}, talks: map[string]string{}, asked: map[string]bool{}}
 }
 
 // upTo draws from lo to hi, both possible.
@@ -126,6 +127,20 @@ func (s *storm) effect(f acd.Effect) {
 				s.fail("%s is told a position while %s rings", f.CallID, o.Agent)
 			}
 		}
+	case acd.CallbackTaken:
+		if s.asked[f.CallID] {
+			s.fail("%s is to be called back twice", f.CallID)
+		}
+		s.asked[f.CallID] = true
+	case acd.CallbackTried:
+		if !s.asked[f.CallID] || f.Try < 0 {
+			s.fail("a try of nothing: %+v", f)
+		}
+	case acd.CallbackOver:
+		if !s.asked[f.CallID] {
+			s.fail("the callback %s has ended and was none: %+v", f.CallID, f)
+		}
+		delete(s.asked, f.CallID)
 	case acd.Decided:
 		if f.Agent != "" && (len(f.Considered) == 0 || f.Considered[0].Agent != f.Agent) {
 			s.fail("chose %s, best was %+v", f.Agent, f.Considered)
@@ -159,6 +174,7 @@ func (s *storm) config() acd.Configure {
 		if s.oneIn(2) {
 			q.Skills = s.skills()
 		}
+		q.Callback = acd.CallbackRules{On: !s.oneIn(4), Retries: s.upTo(-1, 3), Interval: s.secs(), MaxAge: 10 * s.secs(), Dial: s.secs()}
 		for range s.upTo(0, 2) {
 			q.Tiers = append(q.Tiers, acd.Tier{Rank: s.upTo(0, 2), After: max(s.secs(), 0)})
 		}
@@ -187,6 +203,7 @@ func (s *storm) config() acd.Configure {
 	if s.oneIn(2) {
 		c.Settings.PriorityWorth = s.secs()
 	}
+	c.Settings.MaxCallbacks = s.upTo(0, 5)
 	c.Settings.PresenceLease, c.Settings.MaxWrapUp = s.secs(), s.secs()
 	return c
 }
@@ -220,6 +237,9 @@ func (s *storm) draw() acd.Event {
 		return acd.Enter{CallID: fmt.Sprint("c", s.n), Queue: fmt.Sprint("q", s.upTo(0, 3)), Priority: s.upTo(0, 2), Skills: s.skills(), Need: pick(s, stormNeeds...),
 			From: pick(s, "", "x", "y"), Returns: pick(s, "", "x", "y"), Stays: s.oneIn(10), Agent: pick(s, "", "", "a1", "a2", "zz"), Patience: time.Duration(s.upTo(0, 30)) * time.Second,
 			ArrivedAt: s.now.Add(time.Duration(s.upTo(-60, 5)) * time.Second)}
+	case k < 275:
+		return acd.AskCallback{CallID: s.someCall(), Queue: fmt.Sprint("q", s.upTo(0, 3)), Number: pick(s, "x", "y", "z", "1", "2", "3", ""), Caller: pick(s, "", "x", "y"),
+			Need: pick(s, stormNeeds...), ArrivedAt: s.now.Add(-time.Minute)}
 	case k < 300:
 		return acd.Leave{CallID: s.someCall(), Outcome: pick(s, "", acd.LeftKey, acd.LeftShutdown)}
 	case k < 330:
@@ -264,10 +284,17 @@ func (s *storm) draw() acd.Event {
 		return acd.Occupy{Agent: name, CallID: fmt.Sprint("x", s.upTo(0, 2))}
 	case k < 970:
 		return acd.Release{Agent: name, CallID: fmt.Sprint("x", s.upTo(0, 2))}
-	case k < 975:
+	case k < 973:
 		return acd.Repair{}
 	case k < 985:
 		return s.config()
+	case k < 992:
+		return acd.CallbackResult{CallID: s.someCall(), Outcome: pick(s, acd.TryOutcomes...)}
+	case k < 995:
+		if id := append(keys(s.asked), "nobody"); s.oneIn(2) {
+			return acd.CancelCallback{ID: pick(s, id...), By: by}
+		}
+		return acd.CallbackHours{Queue: fmt.Sprint("q", s.upTo(0, 3)), Open: !s.oneIn(3)}
 	}
 	return acd.Tick{}
 }
@@ -281,6 +308,17 @@ func (s *storm) play(n int) {
 			saved = append(saved, agent.Saved{Agent: fmt.Sprint("a", i), State: pick(s, agent.Ready, agent.NotReady, agent.Offline, agent.WrapUp, agent.OnCall), Since: s.now.Add(-time.Minute)})
 		}
 		s.step(acd.Restore{Agents: saved})
+		var left []acd.Callback
+		for i := range s.upTo(0, 3) {
+			cb := acd.Callback{ID: fmt.Sprint("old", i), Queue: fmt.Sprint("q", s.upTo(0, 5)), Number: pick(s, "x", "y", "7"), Arrived: s.now.Add(-time.Hour),
+				Asked: s.now.Add(-10 * time.Minute), State: pick(s, acd.CallbackStates...), Tries: s.upTo(0, 4), Call: fmt.Sprint("try", i)}
+			if cb.State == acd.CallbackResting {
+				cb.Next = s.now.Add(s.secs())
+			}
+			s.asked[cb.ID] = cb.State != acd.CallbackGivenUp
+			left = append(left, cb)
+		}
+		s.step(acd.RestoreCallbacks{List: left})
 	}
 	for range n {
 		switch s.upTo(0, 5) {
