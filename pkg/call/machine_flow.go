@@ -42,6 +42,15 @@ func (m *Machine) flowEvent(ev ivr.Event) {
 	m.act(ivr.Step(m.now, f, m.S.IVR, ev))
 }
 
+// flowVersion is which version of a flow the call goes by: that of its beginning,
+// whatever was published since.
+func (m *Machine) flowVersion(name string) int {
+	if f := m.rules.Flow(name); f != nil {
+		return f.Version
+	}
+	return 0
+}
+
 // backToFlow returns from a queue or a dial step with its outcome. Without a
 // flow the caller is told, once, and the call ends.
 func (m *Machine) backToFlow(ev ivr.Event, otherwise string, r event.Result, why event.Reason) {
@@ -116,7 +125,7 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.StopTimer:
 			m.do(StopTimer{TimerFlow + TimerID(a.ID)})
 		case ivr.EnterStep:
-			m.journal(event.FlowStep{Flow: a.Flow, Step: a.Step, StepKind: a.Kind})
+			m.journal(event.FlowStep{Flow: a.Flow, Step: a.Step, StepKind: a.Kind, Version: m.flowVersion(a.Flow)})
 		case ivr.Keyed:
 			d := string(rune(a.Digit))
 			if a.Secret {

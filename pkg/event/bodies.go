@@ -186,6 +186,8 @@ type FlowStep struct {
 	Flow     string `json:"flow"`
 	Step     string `json:"step"`
 	StepKind string `json:"step_kind"`
+	// Version of the flow that the call is in; 0 = it was never stored.
+	Version int `json:"version,omitempty"`
 }
 
 // FlowJob is what a step asked of the world outside, when it is over. Outcome is the
