@@ -49,7 +49,7 @@ simulate-random: ## Ten million random events against random queues and agents, 
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./cmd/centrala/e2e/
-	$(GO) vet -tags bench ./media/record
+	$(GO) vet -tags bench,libopus ./media/record ./media/codec/opus ./media/session
 
 lint: fmt-check vet ## gofmt, go vet and staticcheck (fetched, pinned)
 	$(GO) run $(STATICCHECK) ./...
@@ -89,6 +89,7 @@ bench: build ## The whole series against configs/bench, one table beside the tar
 	RELAY_LEGS=1000 RELAY_JSON=$(CURDIR)/bin/relay.json $(GO) test -count=1 -tags bench -timeout 10m -v -run '^TestRelayCost$$' ./media/session
 	$(BIN) load --bench --relay bin/relay.json --config configs/bench/centrala.yaml $(ARGS)
 	$(GO) test -count=1 -tags bench -timeout 30m -v -run '^(TestCost|TestKilledAtAnyMoment)$$' ./media/record
+	$(GO) test -count=1 -tags bench,libopus -v -run '^TestOpusCost$$' ./media/codec/opus
 
 docs: generate ## Generated documentation
 
