@@ -202,6 +202,7 @@ func (e *Engine) newFamilies(q *queue) {
 			renewed[f] = plain
 		case f.users > 0:
 			g := e.newFamily(q, f.key, f.own)
+			g.levels, g.need = f.levels, f.need
 			q.families, q.byNeed[f.key] = append(q.families, g), g
 			renewed[f] = g
 		}
@@ -251,7 +252,10 @@ type membership struct {
 
 // bindAll makes pools, classes' fits, counts and heaps of free agents anew, and
 // puts callers in order by the priorities of now.
-func (e *Engine) bindAll() {
+func (e *Engine) bindAll() { e.bindWith((*agentRec).draws) }
+
+// bindWith is bindAll with the places that agents have by chance, by queue.
+func (e *Engine) bindWith(draws func(*agentRec) map[string]int64) {
 	in := e.memberships()
 	e.pools = nil
 	for _, q := range e.queues {
@@ -265,7 +269,7 @@ func (e *Engine) bindAll() {
 	byKey := map[string]*pool{}
 	var key []byte
 	for i, a := range e.agents {
-		kept := a.draws() // a place by chance is a place too
+		kept := draws(a) // a place by chance is a place too
 		a.free, a.pool, a.queues, a.seats = false, nil, nil, nil
 		if a.leaving {
 			continue
@@ -318,9 +322,7 @@ func (e *Engine) bindAll() {
 	}
 	for _, q := range e.queues {
 		for _, f := range q.families {
-			for _, cl := range f.stages {
-				cl.bind()
-			}
+			e.bind(f)
 		}
 		e.reorder(q)
 	}

@@ -56,7 +56,10 @@ type queuePool struct {
 type family struct {
 	q      *queue
 	key    string
+	levels map[string]int // what own was made of
+	need   string
 	own    skill.Need
+	bound  uint64 // when to the pools: the order in which pools know families
 	stages []*class
 	users  int // callers, those being offered included
 	pace   pace
@@ -246,6 +249,14 @@ func (c *class) bind() {
 	}
 }
 
+func (e *Engine) bind(f *family) {
+	e.seq++
+	f.bound = e.seq
+	for _, c := range f.stages {
+		c.bind()
+	}
+}
+
 // maxFamilies bounds the families of one queue that nobody waits in. Needs come
 // from flows, so there are few; this is for a flow that computes levels.
 const maxFamilies = 256
@@ -268,11 +279,10 @@ func (e *Engine) familyOf(q *queue, levels map[string]int, text string) *family 
 		q.dropAt = 2 * len(q.families) // all in use: do not search again for each new one
 	}
 	f := e.newFamily(q, key, own)
+	f.levels, f.need = levels, text
 	q.families = append(q.families, f)
 	q.byNeed[key] = f
-	for _, c := range f.stages {
-		c.bind()
-	}
+	e.bind(f)
 	return f
 }
 

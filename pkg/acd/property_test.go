@@ -22,6 +22,7 @@ type world struct {
 	n       int
 	several map[string]bool // queues that ring more than one phone
 	mixed   bool            // the configuration has changed under way
+	told    func([]Effect)  // may be nil
 }
 
 func (w *world) step(ev Event) {
@@ -32,7 +33,11 @@ func (w *world) step(ev Event) {
 			w.several[q.Name] = q.Strategy == StrategyRingAll || q.Strategy == StrategyProgressive
 		}
 	}
-	for _, f := range w.e.Step(w.now, ev) {
+	effects := w.e.Step(w.now, ev)
+	if w.told != nil {
+		w.told(effects)
+	}
+	for _, f := range effects {
 		switch f := f.(type) {
 		case Joined:
 			if w.inQueue[f.CallID] {
