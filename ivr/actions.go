@@ -139,6 +139,27 @@ type GoDefault struct{}
 // counter: a late PlayDone, a timer that was taken back, a digit after the end.
 type Ignored struct{ Event, Reason string }
 
+// Record takes what the caller says into a file of its own, beside any recording of
+// the call. For names whom it is for, "" nobody (event message.kept). The call reports
+// RecordQuiet{ID} once when nothing was said for Silence (0 = never), and
+// RecordDone{ID} after StopRecord or when it cannot be done. A caller who hangs up
+// meanwhile leaves the message when there is Min of voice in it.
+type Record struct {
+	ID           uint64
+	For          string
+	Silence, Min time.Duration
+}
+
+// StopRecord ends a Record; RecordDone follows.
+type StopRecord struct{ ID uint64 }
+
+// KeepMessage and DropMessage decide what becomes of a message. One that nothing was
+// decided about stays, as after a caller who hangs up.
+type (
+	KeepMessage struct{ Recording string }
+	DropMessage struct{ Recording string }
+)
+
 // Over says that the flow wants no more events.
 type Over struct{}
 
@@ -157,30 +178,34 @@ type StopDo struct {
 	Outcome string
 }
 
-func (Answer) action()     {}
-func (Play) action()       {}
-func (StopPlay) action()   {}
-func (SetTimer) action()   {}
-func (StopTimer) action()  {}
-func (Queue) action()      {}
-func (LeaveQueue) action() {}
-func (Dial) action()       {}
-func (Tone) action()       {}
-func (Ring) action()       {}
-func (Echo) action()       {}
-func (StopEcho) action()   {}
-func (Stream) action()     {}
-func (StopStream) action() {}
-func (Hangup) action()     {}
-func (CallFlow) action()   {}
-func (EnterStep) action()  {}
-func (Keyed) action()      {}
-func (Fail) action()       {}
-func (GoDefault) action()  {}
-func (Ignored) action()    {}
-func (Over) action()       {}
-func (Do) action()         {}
-func (StopDo) action()     {}
+func (Answer) action()      {}
+func (Play) action()        {}
+func (StopPlay) action()    {}
+func (SetTimer) action()    {}
+func (StopTimer) action()   {}
+func (Queue) action()       {}
+func (LeaveQueue) action()  {}
+func (Dial) action()        {}
+func (Tone) action()        {}
+func (Ring) action()        {}
+func (Echo) action()        {}
+func (StopEcho) action()    {}
+func (Stream) action()      {}
+func (StopStream) action()  {}
+func (Hangup) action()      {}
+func (CallFlow) action()    {}
+func (EnterStep) action()   {}
+func (Keyed) action()       {}
+func (Fail) action()        {}
+func (GoDefault) action()   {}
+func (Ignored) action()     {}
+func (Record) action()      {}
+func (StopRecord) action()  {}
+func (KeepMessage) action() {}
+func (DropMessage) action() {}
+func (Over) action()        {}
+func (Do) action()          {}
+func (StopDo) action()      {}
 
 // Event is something that happened to the call while a flow runs. The set is
 // closed: the types below.
@@ -224,6 +249,18 @@ type StreamDone struct {
 	Result  string
 }
 
+// RecordQuiet: nothing was said for as long as the Record asked.
+type RecordQuiet struct{ ID uint64 }
+
+// RecordDone: a Record is over. Outcome is flow.OutcomeDone or flow.OutcomeFailed;
+// Voice is how much of Duration somebody spoke.
+type RecordDone struct {
+	ID              uint64
+	Outcome         string
+	Recording, Path string
+	Duration, Voice time.Duration
+}
+
 // Failed: an action could not be carried out (a prompt could not be opened, a
 // target does not exist). ID is the action's, 0 = whatever runs now.
 type Failed struct {
@@ -241,12 +278,14 @@ type Done struct {
 	Err     string
 }
 
-func (Done) event() string       { return "done" }
-func (PlayDone) event() string   { return "play_done" }
-func (Digit) event() string      { return "digit" }
-func (TimerFired) event() string { return "timer_fired" }
-func (Connected) event() string  { return "connected" }
-func (QueueLeft) event() string  { return "queue_left" }
-func (DialDone) event() string   { return "dial_done" }
-func (StreamDone) event() string { return "stream_done" }
-func (Failed) event() string     { return "failed" }
+func (Done) event() string        { return "done" }
+func (PlayDone) event() string    { return "play_done" }
+func (Digit) event() string       { return "digit" }
+func (TimerFired) event() string  { return "timer_fired" }
+func (Connected) event() string   { return "connected" }
+func (QueueLeft) event() string   { return "queue_left" }
+func (DialDone) event() string    { return "dial_done" }
+func (StreamDone) event() string  { return "stream_done" }
+func (RecordQuiet) event() string { return "record_quiet" }
+func (RecordDone) event() string  { return "record_done" }
+func (Failed) event() string      { return "failed" }

@@ -34,6 +34,8 @@ const (
 	PhaseEcho      Phase = "echo"      // the end key, or the timer
 	PhaseStreaming Phase = "streaming" // the machine, the end key, or the timer
 	PhaseAsking    Phase = "asking"    // a Do's end, or the timer
+	PhaseRecording Phase = "recording" // a message: the end key, silence, or the timer
+	PhaseClosing   Phase = "closing"   // the end of its file
 	PhaseQueued    Phase = "queued"    // an agent; keys and a timer may end it
 	PhaseLeaving   Phase = "leaving"   // LeaveQueue was said, QueueLeft is awaited
 	PhaseDialling  Phase = "dialling"  // a called party
@@ -95,6 +97,10 @@ type State struct {
 	Hold     string    `json:"hold,omitempty"`     // prompt heard while a Do runs; "" = a tone
 	HoldID   uint64    `json:"hold_id,omitempty"`  // of that sound; 0 = it does not play
 	Stage    string    `json:"stage,omitempty"`    // of a step that has several; each kind its own words
+
+	Take     string `json:"take,omitempty"`      // the message that was recorded and not kept yet
+	TakePath string `json:"take_path,omitempty"` // its file
+	TakeFor  string `json:"take_for,omitempty"`  // whom the next message is for, for message.kept
 
 	Hops     int `json:"hops"`     // steps since the caller or another party did something
 	Failures int `json:"failures"` // flows of this call that failed

@@ -28,6 +28,9 @@ type score struct {
 	timers    map[uint64]time.Time
 	play      uint64 // the last Play
 	stream    uint64 // the last Stream
+	msg       uint64
+	job       flow.Job // the last Do
+	jobID     uint64
 	got       []string
 	journal   []Action // EnterStep, Keyed, Fail, Ignored
 	every     []Action
@@ -120,6 +123,26 @@ func (x *score) take(actions []Action) {
 			x.got = append(x.got, "stop echo")
 		case GoDefault:
 			x.got = append(x.got, "default")
+		case Do:
+			x.job, x.jobID = a.Job, a.ID
+			x.got = append(x.got, fmt.Sprintf("do %s %s", a.Job.Name(), a.Timeout))
+		case StopDo:
+			if a.ID != x.jobID {
+				x.t.Fatalf("job %d stopped, %d runs", a.ID, x.jobID)
+			}
+			x.got = append(x.got, "stop job "+a.Outcome)
+		case Record:
+			x.msg = a.ID
+			x.got = append(x.got, strings.TrimSpace(fmt.Sprintf("record %s %s %s", a.Silence, a.Min, a.For)))
+		case StopRecord:
+			if a.ID != x.msg {
+				x.t.Fatalf("message %d stopped, %d runs", a.ID, x.msg)
+			}
+			x.got = append(x.got, "stop record")
+		case KeepMessage:
+			x.got = append(x.got, "keep "+a.Recording)
+		case DropMessage:
+			x.got = append(x.got, "drop "+a.Recording)
 		case Over:
 			x.got = append(x.got, "done")
 		default:
@@ -780,7 +803,7 @@ steps:
   c: {hangup: {}}
 `)
 	s, actions := Start(x.now, next, Input{Previous: x.s, From: "1"})
-	if got := fmt.Sprint(actions); !strings.Contains(got, "[{welcome }]") || strings.Contains(got, "Answer") {
+	if got := fmt.Sprint(actions); !strings.Contains(got, "welcome") || strings.Contains(got, "Answer") {
 		t.Errorf("%s", got)
 	}
 	if s.Language != "ro" || s.Flow != "other" || s.LastID <= 1 {

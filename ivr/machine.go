@@ -127,6 +127,8 @@ func (m *machine) leave() {
 		m.do(StopStream{m.s.Wait})
 	case PhaseAsking:
 		m.stopJob("left")
+	case PhaseRecording:
+		m.do(StopRecord{m.s.Wait})
 	}
 	m.s.Wait = 0
 	m.s.Phase = ""

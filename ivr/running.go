@@ -43,6 +43,7 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindSay:      {enter: (*machine).speak, barge: bargeSay, failed: (*machine).sayFailed},
 		flow.KindMenu:     {enter: (*machine).menu, heard: (*machine).menuHeard, elapsed: (*machine).menuElapsed, barge: bargeMenu, typed: (*machine).menuTyped},
 		flow.KindCollect:  {enter: (*machine).collect, heard: (*machine).collectHeard, elapsed: (*machine).collectElapsed, barge: bargeCollect, typed: (*machine).collectTyped},
+		flow.KindRecord:   {enter: (*machine).record, heard: (*machine).recordHeard, elapsed: (*machine).recordElapsed, barge: bargeRecord, typed: (*machine).recordTyped, press: (*machine).recordKey, over: (*machine).recordOver, failed: (*machine).recordFailed},
 		flow.KindSchedule: {enter: (*machine).schedule},
 		flow.KindBranch:   {enter: (*machine).branch},
 		flow.KindSet:      {enter: (*machine).set},
@@ -73,5 +74,5 @@ func runningOf(k flow.Kind) *running {
 // keysDirect are the phases in which a key is not kept for a step that asks, but
 // is for what runs now.
 func (p Phase) keysDirect() bool {
-	return p == PhaseQueued || p == PhaseEcho || p == PhaseStreaming
+	return p == PhaseQueued || p == PhaseEcho || p == PhaseStreaming || p == PhaseRecording || p == PhaseClosing
 }

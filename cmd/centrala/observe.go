@@ -248,6 +248,8 @@ func why(records []event.Record) []string {
 			out = append(out, fmt.Sprintf("recording paused at %s by %s", seconds(b.AtMs), b.By))
 		case event.RecordingResumed:
 			out = append(out, fmt.Sprintf("recording went on at %s by %s", seconds(b.AtMs), b.By))
+		case event.MessageKept:
+			out = append(out, fmt.Sprintf("flow %s at %s: message %s of %s, %s of it spoken %s", b.Flow, b.Step, b.Recording, seconds(b.DurationMs), seconds(b.VoiceMs), b.For))
 		case event.FlowJob:
 			out = append(out, strings.TrimSpace(fmt.Sprintf("flow %s at %s: %s %s after %s %s", b.Flow, b.Step, b.Job, b.Outcome, seconds(b.TookMs), b.Error)))
 		case event.FlowFailed:

@@ -55,6 +55,7 @@ var kinds = []kind{
 	{KindSay, ways{next: true, free: []string{"failed"}}, (*parser).say},
 	{KindMenu, ways{next: true}, (*parser).menu},
 	{KindCollect, ways{next: true, on: []string{"failed"}}, (*parser).collect},
+	{KindRecord, ways{next: true, free: []string{"failed", "empty"}}, (*parser).record},
 	{KindSchedule, ways{}, (*parser).schedule},
 	{KindBranch, ways{next: true}, (*parser).branch},
 	{KindSet, ways{next: true}, (*parser).set},

@@ -13,6 +13,9 @@ type Phrase struct {
 	// Text is spoken in place of a prompt when it is not empty, and Name then when it
 	// cannot be made in time; without a Name the whole play fails.
 	Text string `json:"text,omitempty"`
+	// Recording is the file of a recording, relative to their folder; Name and Text are
+	// empty then.
+	Recording string `json:"recording,omitempty"`
 }
 
 // Language is a language of prompts: "en", "ro" or "ru"; others speak numbers

@@ -264,7 +264,7 @@ func (a *App) startCalls(context.Context) error {
 		}
 	}
 	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
-		House: a.house, Speech: a.speech, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
+		House: a.house, Speech: a.speech, Jobs: a.newJobs(), Messages: recordingFiles{a.cfg.RecordingsDir()}, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	return nil
 }

@@ -66,6 +66,15 @@ type (
 		Clip *play.Clip
 		Loop bool
 	}
+	// StartMessage records what a leg says alone into a file; MessageQuiet and, after
+	// EndMessage, MessageDone follow. DropRecording removes a file.
+	StartMessage struct {
+		Recording, Path string
+		Leg             int
+		Silence         time.Duration
+	}
+	EndMessage    struct{}
+	DropRecording struct{ Path string }
 	// RunJob has a job of a flow done; JobDone follows with ID. StopJob gives it up.
 	RunJob struct {
 		ID      uint64
@@ -203,6 +212,9 @@ func (DialOutside) effect()    {}
 func (EndLeg) effect()         {}
 func (PlayPhrases) effect()    {}
 func (PlayClip) effect()       {}
+func (StartMessage) effect()   {}
+func (EndMessage) effect()     {}
+func (DropRecording) effect()  {}
 func (RunJob) effect()         {}
 func (StopJob) effect()        {}
 func (StopPlay) effect()       {}
@@ -243,11 +255,12 @@ func (FreeSlot) effect()       {}
 type TimerID uint64
 
 const (
-	TimerEnding TimerID = iota // bound on closing legs, queue and recording
-	TimerRing                  // bound on one dial attempt
-	TimerMax                   // cap on the call's length
-	TimerJoin                  // bound on a leg coming over from another call
-	TimerPark                  // the parked caller goes back to who parked
-	TimerWatch                 // bound on a supervisor's phone that rings
-	TimerFlow   TimerID = 1 << 32
+	TimerEnding  TimerID = iota // bound on closing legs, queue and recording
+	TimerRing                   // bound on one dial attempt
+	TimerMax                    // cap on the call's length
+	TimerJoin                   // bound on a leg coming over from another call
+	TimerPark                   // the parked caller goes back to who parked
+	TimerWatch                  // bound on a supervisor's phone that rings
+	TimerMessage                // has the caller fallen silent
+	TimerFlow    TimerID = 1 << 32
 )

@@ -137,6 +137,13 @@ type (
 		ID     string
 		Result stream.Result
 	}
+	// MessageQuiet: nobody has spoken into a message for as long as was asked.
+	MessageQuiet struct{ Recording string }
+	// MessageDone: a message's file is closed; Voice is how long somebody spoke.
+	MessageDone struct {
+		Body  event.RecordingEnded
+		Voice time.Duration
+	}
 	// JobDone: a job of a flow is over (ivr.Done).
 	JobDone struct {
 		ID      uint64
@@ -289,6 +296,8 @@ func (RecordingFailed) callEvent() {}
 func (RecordAsked) callEvent()     {}
 func (RecordingMarked) callEvent() {}
 func (StreamOver) callEvent()      {}
+func (MessageQuiet) callEvent()    {}
+func (MessageDone) callEvent()     {}
 func (JobDone) callEvent()         {}
 func (StreamAsked) callEvent()     {}
 func (TimerFired) callEvent()      {}

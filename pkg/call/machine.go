@@ -127,6 +127,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.end(result, ev.Reason)
 	case FromACD:
 		m.fromACD(ev.Effect)
+	case MessageQuiet:
+		m.messageQuiet(ev)
+	case MessageDone:
+		m.messageDone(ev)
 	case JobDone:
 		m.jobDone(ev)
 	case FeatureDone:

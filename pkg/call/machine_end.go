@@ -167,6 +167,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.stopRecording()
 	m.stopStream("call over")
 	m.stopJob("call_over")
+	m.endMessage()
 	if m.caller().State < LegAnswered {
 		code := m.S.Verdict.Code
 		if code < 400 {
@@ -228,7 +229,7 @@ func (m *Machine) otherLegOf(leg int) int {
 }
 
 func (m *Machine) maybeFinish() {
-	if m.S.Phase != Ending || m.S.AwaitQueue || m.S.AwaitRecording || m.S.AwaitStreams > 0 {
+	if m.S.Phase != Ending || m.S.AwaitQueue || m.S.AwaitRecording || m.S.AwaitStreams > 0 || m.S.AwaitMessages > 0 {
 		return
 	}
 	for i := range m.S.Legs {

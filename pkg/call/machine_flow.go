@@ -154,6 +154,14 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.streamStep(a)
 		case ivr.StopStream:
 			m.stopStream("flow")
+		case ivr.Record:
+			m.startMessage(a)
+		case ivr.StopRecord:
+			m.do(EndMessage{})
+		case ivr.KeepMessage:
+			m.decideMessage(a.Recording, true)
+		case ivr.DropMessage:
+			m.decideMessage(a.Recording, false)
 		case ivr.Do:
 			m.startJob(a)
 		case ivr.StopDo:

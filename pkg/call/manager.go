@@ -56,6 +56,8 @@ type Deps struct {
 	Streams *stream.Client
 	// Speech speaks texts; nil = they fail, and flows take their fallbacks.
 	Speech Speech
+	// Messages are the files of recordings; nil = they cannot be heard or dropped.
+	Messages Messages
 	// Jobs does what flows ask of the world outside; nil = it fails.
 	Jobs Jobs
 	// House returns the tenant's current configuration, nil for an unknown tenant.

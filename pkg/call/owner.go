@@ -48,6 +48,7 @@ type owner struct {
 	inACD   bool
 	// streaming is the stream to a machine.
 	streaming streaming
+	message   *message            // what the caller says for a flow; nil none
 	cancelJob func()              // ends the job of a flow under way; nil = none
 	inWant    *owner              // who asked for the leg under consideration
 	conf      *session.Conference // of three or more
@@ -385,6 +386,10 @@ func (o *owner) fireTimers(now time.Time) {
 		}
 		id := o.timers[due].id
 		o.stopTimer(id)
+		if id == TimerMessage {
+			o.listenMessage()
+			continue
+		}
 		o.step(TimerFired{id})
 	}
 }

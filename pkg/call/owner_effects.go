@@ -130,6 +130,12 @@ func (o *owner) carryOut(e Effect) {
 		if s := o.streaming.stream; s != nil {
 			s.Key(e.Digit)
 		}
+	case StartMessage:
+		o.startMessage(e)
+	case EndMessage:
+		o.endMessage()
+	case DropRecording:
+		o.dropRecording(e.Path)
 	case RunJob:
 		o.runJob(e)
 	case StopJob:
@@ -219,6 +225,9 @@ func (o *owner) load(l *legHandle, e PlayPhrases) {
 
 // inMemory is the clip of a phrase that can be heard at once, or nil.
 func (o *owner) inMemory(p prompt.Phrase, language string) *play.Clip {
+	if p.Recording != "" {
+		return nil
+	}
 	if p.Text == "" {
 		return o.house.ClipInMemory(p.Name, language)
 	}
@@ -231,6 +240,12 @@ func (o *owner) inMemory(p prompt.Phrase, language string) *play.Clip {
 // read waits for the clip of a phrase: a file, or a text until ctx is over and then
 // the prompt in its place.
 func (o *owner) read(ctx context.Context, p prompt.Phrase, language string) (*play.Clip, error) {
+	if p.Recording != "" {
+		if o.mgr.deps.Messages == nil {
+			return nil, errNoMessages
+		}
+		return o.mgr.deps.Messages.Clip(p.Recording)
+	}
 	if p.Text == "" {
 		return o.house.Clip(p.Name, language)
 	}
@@ -244,6 +259,8 @@ func (o *owner) read(ctx context.Context, p prompt.Phrase, language string) (*pl
 	o.log.Info("text not spoken, its fallback is heard", zap.String("prompt", p.Name), zap.String("language", language), zap.Error(err))
 	return o.house.Clip(p.Name, language)
 }
+
+var errNoMessages = errors.New("recordings cannot be heard here")
 
 var errNoSpeech = errors.New("nothing speaks texts here (speech.engine in the node file)")
 
@@ -390,6 +407,7 @@ func (o *owner) setDND(e DoFeature) {
 func (o *owner) finish() {
 	o.stopStream("call over")
 	o.stopJob()
+	o.endMessage()
 	for _, l := range o.legs {
 		o.closeMedia(l, nil)
 		o.mgr.release(o.m.S.Tenant, l)

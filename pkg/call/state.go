@@ -205,6 +205,8 @@ type State struct {
 	Stream     string        // id of the stream to a machine, "" none
 	StreamStep uint64        // the flow's action that waits for its end, 0 none
 	Streams    int           // opened so far
+	Message    *Message      // being taken, or not decided about; nil none
+	Messages   int           // taken so far
 	Job        *Job          // a flow waits for it; nil none
 	Music      string        // prompt name of the music that plays, "" when none
 	MusicAt    time.Duration // heard of it before MusicFrom
@@ -220,6 +222,7 @@ type State struct {
 	AwaitQueue     bool
 	AwaitRecording bool
 	AwaitStreams   int
+	AwaitMessages  int
 }
 
 // dialFor says who asked for the dialling, and so who is told how it went.

@@ -361,6 +361,22 @@ type AgentStateChanged struct {
 type RecordingStarted struct {
 	Recording string `json:"recording"`
 	Path      string `json:"path"`
+	Message   bool   `json:"message,omitempty"` // what the caller says to a flow, and no conversation
+}
+
+// FaultDiscarded is the Fault of a message that was not kept: its file is gone.
+const FaultDiscarded = "discarded"
+
+// MessageKept is a message that a caller has left in a flow. For is whom it is for:
+// "voicemail:NAME", "" nobody. VoiceMs is how much of it somebody spoke.
+type MessageKept struct {
+	Recording  string `json:"recording"`
+	Path       string `json:"path"`
+	Flow       string `json:"flow"`
+	Step       string `json:"step"`
+	For        string `json:"for,omitempty"`
+	DurationMs int64  `json:"duration_ms"`
+	VoiceMs    int64  `json:"voice_ms"`
 }
 
 // RecordingEnded closes a recording. Fault is "" when all was written.
@@ -513,6 +529,7 @@ func (LegAnswered) Kind() string       { return "leg.answered" }
 func (LegEnded) Kind() string          { return "leg.ended" }
 func (SegmentStarted) Kind() string    { return "segment.started" }
 func (FlowStep) Kind() string          { return "flow.step" }
+func (MessageKept) Kind() string       { return "message.kept" }
 func (FlowJob) Kind() string           { return "flow.job" }
 func (FlowFailed) Kind() string        { return "flow.failed" }
 func (DigitPressed) Kind() string      { return "digit" }
@@ -550,6 +567,7 @@ func (LegAnswered) body()       {}
 func (LegEnded) body()          {}
 func (SegmentStarted) body()    {}
 func (FlowStep) body()          {}
+func (MessageKept) body()       {}
 func (FlowJob) body()           {}
 func (FlowFailed) body()        {}
 func (DigitPressed) body()      {}
@@ -599,6 +617,7 @@ func init() {
 	register[LegEnded]()
 	register[SegmentStarted]()
 	register[FlowStep]()
+	register[MessageKept]()
 	register[FlowJob]()
 	register[FlowFailed]()
 	register[DigitPressed]()
