@@ -63,6 +63,7 @@ func (c *Config) check() Faults {
 		fault("recordings.gain", "rms with the format g711, whose octets are kept as they came; want the format pcm, or gain off")
 	}
 	warn := func(path, format string, args ...any) { add(true, path, format, args...) }
+	c.checkWeb(fault, warn)
 	c.checkHTTP(fault, warn)
 	c.checkSpeech(fault)
 	c.checkWebRTC(fault, warn)

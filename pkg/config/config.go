@@ -26,6 +26,8 @@ type Config struct {
 	Log        Log        `yaml:"log" doc:"Log lines on standard error."`
 	HTTP       HTTP       `yaml:"http" doc:"Metrics and health for machines."`
 	API        API        `yaml:"api" doc:"The REST API, used by the command line too."`
+	Web        Web        `yaml:"web" doc:"Console, API and the signalling of browser phones on one address, for who signs in."`
+	Auth       Auth       `yaml:"auth" doc:"How people sign in."`
 	Limits     Limits     `yaml:"limits" live:"true" doc:"How much this node takes."`
 	Drain      Drain      `yaml:"drain" live:"true" doc:"How this node stops."`
 	Resources  []string   `yaml:"resources" doc:"Folders or files of resource documents, applied when the store holds none yet (first start). Relative to the node file."`

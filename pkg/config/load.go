@@ -63,6 +63,9 @@ func Parse(data []byte, path string, env []string) (*Config, error) {
 	for i := range c.SIP.Listeners {
 		fillDefaults(reflect.ValueOf(&c.SIP.Listeners[i]).Elem())
 	}
+	for i := range c.Auth.OIDC {
+		fillDefaults(reflect.ValueOf(&c.Auth.OIDC[i]).Elem())
+	}
 	faults = append(faults, c.override(env)...)
 	if len(c.SIP.Listeners) == 0 {
 		c.SIP.Listeners = []Listener{{Transport: "udp", Address: "0.0.0.0:5060"}, {Transport: "tcp", Address: "0.0.0.0:5060"}}
