@@ -327,6 +327,15 @@ type CertificateMatcher interface {
 	MatchCertificate(names []string, src netip.AddrPort) (tenant, trunk string, ok bool)
 }
 
+// ACMECertificate gets the certificate of a handshake from Config.ACME, for other
+// listeners of the node; nil when ACME is off. Ask after New.
+func (s *Stack) ACMECertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if s.acme == nil {
+		return nil
+	}
+	return s.acme.GetCertificate
+}
+
 // newACME makes the manager, nil when it is off.
 func newACME(c ACME) (*autocert.Manager, error) {
 	if len(c.Hosts) == 0 {

@@ -132,22 +132,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := r.Context().Value(wsKey{}).(*conn)
 	defer c.close()
-	if !s.enter() {
-		_ = ws.CloseNow()
-		return
-	}
-	defer s.wg.Done()
-	ws.SetReadLimit(int64(s.cfg.Limits.MaxMessageBytes))
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		_ = ws.CloseNow()
-		return
-	}
-	c.ws = ws
-	c.pingLater()
-	c.mu.Unlock()
-	c.readFrames(ws)
+	s.serveFrames(c, ws)
 }
 
 // offers reports whether the client names a subprotocol.
