@@ -35,7 +35,7 @@ func wantFaults(t *testing.T, got []string, want ...string) {
 
 // Every example of the documentation is a flow, or a step of one.
 func TestDocumentation(t *testing.T) {
-	raw, err := os.ReadFile("../../docs/flows.md")
+	raw, err := os.ReadFile("../../docs/ivr.md")
 	if err != nil {
 		t.Fatal(err)
 	}
