@@ -91,3 +91,12 @@ func (au *auditor) callbacks() {
 		au.check(k.byID[cb.ID] == cb && cb.State != CallbackGivenUp, "callback", "%q/%q leads to %q, which is %s", key.queue, key.key, cb.ID, cb.State)
 	}
 }
+
+// longestWaiting is who on the line has been in the queue longest, nil = nobody.
+func (q *queue) longestWaiting() *caller {
+	c := q.oldest
+	for c != nil && c.cb != nil {
+		c = c.younger
+	}
+	return c
+}

@@ -40,6 +40,7 @@ type CallerSnapshot struct {
 	Prefers  string    `json:"prefers,omitempty"` // the agent whom the caller waits for alone
 	// EstimateMs is what is left to wait, with a chance of four in five; absent = unknown.
 	EstimateMs *int64 `json:"estimate_ms,omitempty"`
+	Callback   string `json:"callback,omitempty"` // nobody is on the line: the callback's id
 	// OfferID, Agent and Deadline are of the first offer that rings; Rings lists
 	// all agents who do.
 	OfferID  string    `json:"offer_id,omitempty"`
@@ -97,13 +98,13 @@ func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
 		s.Free += qp.p.by[standFree]
 		s.LoggedIn -= qp.p.by[0]
 	}
-	if q.oldest != nil {
-		s.Oldest = wall(e.abs(q.oldest.joined))
+	if c := q.longestWaiting(); c != nil {
+		s.Oldest = wall(e.abs(c.joined))
 	}
 	pos := 0
 	for c := q.line.first(); c != nil; c = q.line.next(c) {
 		pos++
-		cs := CallerSnapshot{CallID: c.callID, Position: pos, Priority: c.priority, Joined: wall(e.abs(c.joined)), Arrived: wall(e.abs(c.arrived))}
+		cs := CallerSnapshot{CallID: c.callID, Position: pos, Priority: c.priority, Joined: wall(e.abs(c.joined)), Arrived: wall(e.abs(c.arrived)), Callback: callbackID(c)}
 		if !c.class.need.Any() {
 			cs.Need = c.class.needText()
 		}
@@ -153,16 +154,28 @@ type QueueStats struct {
 	Waiting int
 	Oldest  time.Time // zero = nobody waits
 	States  [numStandings]int
+	// Callbacks by state, by the index of CallbackStates. Waiting does not count them.
+	Callbacks [5]int
 }
 
 // Stats lists each queue's figures in O(queues x pools). The index of States is
 // that of StateWords.
 func (e *Engine) Stats() []QueueStats {
 	out := make([]QueueStats, 0, len(e.queues))
+	calledBack := map[string]*[5]int{}
+	for _, cb := range e.callbacks.list {
+		if calledBack[cb.Queue] == nil {
+			calledBack[cb.Queue] = &[5]int{}
+		}
+		calledBack[cb.Queue][slices.Index(CallbackStates, cb.State)]++
+	}
 	for _, q := range e.queues {
-		s := QueueStats{Name: q.Name, Waiting: q.line.len()}
-		if q.oldest != nil {
-			s.Oldest = e.abs(q.oldest.joined)
+		s := QueueStats{Name: q.Name, Waiting: q.line.len() - q.callbacks}
+		if c := q.longestWaiting(); c != nil {
+			s.Oldest = e.abs(c.joined)
+		}
+		if n := calledBack[q.Name]; n != nil {
+			s.Callbacks = *n
 		}
 		for _, qp := range q.pools {
 			for st, n := range qp.p.by {

@@ -8,7 +8,7 @@ import (
 
 // QueueState is how a queue stands at a moment, for flows that decide by it.
 type QueueState struct {
-	Waiting     int           // callers in it, those being offered included
+	Waiting     int           // callers in it, those being offered and callbacks included
 	LongestWait time.Duration // of those, since joining; 0 = nobody waits
 	// ReadyAgents and LoggedIn count the members who have what the queue needs of
 	// every caller, once that has relaxed. Ready is free and reachable.
@@ -103,8 +103,10 @@ func (q *queue) publish() {
 	put(&p.line, halves(q.line.len(), plain.users))
 	put(&p.staff, halves(last.by[standFree], last.loggedIn()))
 	put(&p.work, halves(last.staffed(), first.by[standFree]))
-	if q.oldest != nil {
-		put(&p.since, uint64(q.oldest.joined))
+	if c := q.longestWaiting(); c != nil {
+		put(&p.since, uint64(c.joined))
+	} else {
+		put(&p.since, math.MaxInt64) // callbacks alone: nobody is on the line
 	}
 	put(&p.paceN, math.Float64bits(plain.pace.n))
 	put(&p.paceLoad, math.Float64bits(plain.pace.load))

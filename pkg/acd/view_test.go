@@ -74,8 +74,8 @@ func TestViewIsTrue(t *testing.T) {
 						want.ReadyAgents++
 					}
 				}
-				if q.oldest != nil {
-					want.LongestWait = duration(w.e.now - q.oldest.joined)
+				if c := q.longestWaiting(); c != nil {
+					want.LongestWait = duration(w.e.now - c.joined)
 				}
 				w.e.pass(plain)
 				if d, known := plain.pace.wait(float64(plain.users)+1, plain.last().staffed()); known {

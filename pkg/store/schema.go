@@ -197,10 +197,16 @@ CREATE TABLE idempotency (
 	answer  TEXT NOT NULL,
 	PRIMARY KEY (tenant, who, key)
 ) WITHOUT ROWID;`,
+	`CREATE TABLE callbacks (
+	tenant TEXT NOT NULL,
+	id     TEXT NOT NULL,
+	saved  TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

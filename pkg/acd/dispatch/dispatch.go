@@ -44,6 +44,10 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// AgentStates keeps log-ins over a restart; nil = they are lost.
 	AgentStates AgentStates
+	// Callbacks keeps who waits to be called back over a restart; nil = they are lost.
+	// CallBack begins their calls; nil = none can be made.
+	Callbacks Callbacks
+	CallBack  CallBack
 	// Alive tells whether a call still exists, for the auditor; nil = it is not
 	// asked. It is called on the dispatcher's goroutine and must not block.
 	Alive func(callID string) bool
@@ -57,29 +61,32 @@ type Config struct {
 // except from a sink (see Attach).
 type Dispatcher struct {
 	// As set at birth.
-	tenant  string
-	journal event.Journal
-	log     *zap.Logger
-	met     *metrics
-	keeper  *keeper
-	startup sync.Once
-	ending  sync.Once
-	running atomic.Bool
+	tenant   string
+	journal  event.Journal
+	log      *zap.Logger
+	met      *metrics
+	keeper   *keeper
+	promises *promises
+	begin    CallBack
+	startup  sync.Once
+	ending   sync.Once
+	running  atomic.Bool
 	// Who has logged in from another device than the configured one: few, read by
 	// every call.
 	seated sync.Map // device -> agent
 	seats  sync.Map // agent -> device
 
 	// Owner only: whoever holds turn.
-	turn  chan struct{} // a mutex, of a kind that tests on virtual time can wait for
-	ended bool
-	armed time.Time // when clock rings; zero: not running
-	clock *time.Timer
-	eng   *acd.Engine
-	sinks map[string]func(acd.Effect)
-	saved []agent.Saved // to be restored at the first Configure
-	again []acd.Event   // follow-ups of the effects at hand
-	audit auditor
+	turn     chan struct{} // a mutex, of a kind that tests on virtual time can wait for
+	ended    bool
+	armed    time.Time // when clock rings; zero: not running
+	clock    *time.Timer
+	eng      *acd.Engine
+	sinks    map[string]func(acd.Effect)
+	saved    []agent.Saved  // to be restored at the first Configure
+	promised []acd.Callback // likewise
+	again    []acd.Event    // follow-ups of the effects at hand
+	audit    auditor
 
 	// In.
 	in    chan message
@@ -134,6 +141,10 @@ func New(cfg Config) *Dispatcher {
 	if cfg.AgentStates != nil {
 		d.keeper = newKeeper(cfg.Tenant, cfg.AgentStates, d.log)
 	}
+	d.begin = cfg.CallBack
+	if cfg.Callbacks != nil {
+		d.promises = newPromises(cfg.Tenant, cfg.Callbacks, d.log)
+	}
 	d.met = newMetrics(cfg.Tenant, cfg.Registerer, d)
 	return d
 }
@@ -149,6 +160,16 @@ func (d *Dispatcher) Start(ctx context.Context) (err error) {
 				close(d.done)
 				return
 			}
+		}
+		if d.promises != nil {
+			if d.promised, err = d.promises.store.LoadCallbacks(ctx, d.tenant); err != nil {
+				err = fmt.Errorf("acd: tenant %q: load callbacks: %w", d.tenant, err)
+				close(d.done)
+				return
+			}
+			go d.promises.run()
+		}
+		if d.keeper != nil {
 			go d.keeper.run()
 		}
 		d.clock = time.AfterFunc(time.Hour, func() {
@@ -175,10 +196,14 @@ func (d *Dispatcher) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("acd: tenant %q: dispatcher still busy: %w", d.tenant, ctx.Err())
 	}
-	if d.keeper != nil && d.running.Load() {
-		return d.keeper.stop(ctx)
+	var err error
+	if d.promises != nil && d.running.Load() {
+		err = d.promises.stop(ctx)
 	}
-	return nil
+	if d.keeper != nil && d.running.Load() {
+		err = errors.Join(d.keeper.stop(ctx), err)
+	}
+	return err
 }
 
 // Attach names who is told of the effects that concern a call: Offer,
@@ -364,6 +389,9 @@ func (d *Dispatcher) finish() {
 	left := 0
 	for _, q := range d.eng.Snapshot().Queues {
 		for _, c := range q.Callers {
+			if c.Callback != "" {
+				continue // saved as it stands
+			}
 			d.guard(func() { d.step(acd.Leave{CallID: c.CallID, Outcome: acd.LeftShutdown}) })
 			left++
 		}
@@ -431,6 +459,10 @@ func (d *Dispatcher) step(ev acd.Event) error {
 		slices.SortFunc(c.Agents, func(a, b acd.Agent) int { return strings.Compare(a.Name, b.Name) })
 		ev = c
 		d.met.configure(c.Queues)
+		if promised := d.promised; len(promised) > 0 {
+			d.promised = nil
+			defer d.step(acd.RestoreCallbacks{List: promised}) // behind the agents
+		}
 		if saved := d.saved; len(saved) > 0 {
 			d.saved = nil
 			defer d.step(acd.Restore{Agents: saved})
@@ -455,11 +487,16 @@ func (d *Dispatcher) step(ev acd.Event) error {
 // carryOut writes an effect down and tells the call. The journal comes first:
 // what the call writes because of an effect must stand behind it.
 func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
+	if d.callbackEffect(now, f) {
+		return
+	}
 	switch f := f.(type) {
 	case acd.Offer:
 		d.write(now, f.CallID, event.OfferMade{OfferID: f.OfferID, Queue: f.Queue, Agent: f.Agent})
 		d.log.Info("agent offered", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("agent", f.Agent), zap.String("offer", f.OfferID))
-		if !d.tell(f.CallID, f) {
+		if f.Callback != "" {
+			d.callBack(f)
+		} else if !d.tell(f.CallID, f) {
 			// Nobody would ring the phone or hang up: the call has no owner.
 			d.log.Warn("offer for a call that nobody attached", zap.String("call_id", f.CallID), zap.String("queue", f.Queue))
 			d.again = append(d.again, acd.Gone{CallID: f.CallID})
@@ -474,6 +511,9 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 				zap.String("offer", f.OfferID), zap.String("reason", f.Outcome), zap.Duration("rang", f.Ring))
 		}
 	case acd.Joined:
+		if f.Callback != "" {
+			return // nobody has come
+		}
 		q := d.met.queue(f.Queue)
 		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position,
 			ServiceMs: q.serviceLevel.Milliseconds(), ShortMs: q.shortAbandon.Milliseconds(),
@@ -490,6 +530,10 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 		d.log.Info("queue refused", zap.String("call_id", f.CallID), zap.String("queue", f.Queue), zap.String("reason", f.Outcome))
 		d.tell(f.CallID, f)
 	case acd.LeftQueue:
+		if f.Callback != "" {
+			d.tell(f.CallID, f)
+			return
+		}
 		d.write(now, f.CallID, event.QueueLeft{Queue: f.Queue, Outcome: f.Outcome, WaitMs: f.Wait.Milliseconds(), Agent: f.Agent, To: f.To, Why: f.Why})
 		d.met.left(f)
 		d.tell(f.CallID, f)

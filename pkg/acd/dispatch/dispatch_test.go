@@ -452,6 +452,7 @@ centrala_queue_waiting{queue="sales",tenant="acme"} 1
 # TYPE centrala_queue_left_total counter
 centrala_queue_left_total{queue="sales",reason="abandoned",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="answered",tenant="acme"} 1
+centrala_queue_left_total{queue="sales",reason="callback",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="empty",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="error",tenant="acme"} 0
 centrala_queue_left_total{queue="sales",reason="full",tenant="acme"} 0

@@ -25,6 +25,7 @@ type metrics struct {
 	joined, answered, leftTotal, offers *prometheus.CounterVec
 	wait, answer, missed                *prometheus.HistogramVec
 	estimates                           *prometheus.CounterVec
+	cbAsked, cbTries, cbEnded           *prometheus.CounterVec
 	faults, breaches                    *prometheus.CounterVec
 	full                                prometheus.Counter
 	step                                prometheus.Histogram
@@ -40,6 +41,7 @@ type queueMetrics struct {
 	answer       prometheus.Observer
 	missed       prometheus.Observer
 	heldBy       map[bool]prometheus.Counter
+	callback     *callbackMetrics
 	serviceLevel time.Duration
 	shortAbandon time.Duration // -1 ms: none is short
 }
@@ -68,6 +70,7 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 	m.estimates = counter("queue_estimates_total", "Estimates of the wait, made when callers joined, by whether the wait was no longer.", "queue", "held")
 	m.missed = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "centrala", Name: "queue_estimate_error_seconds",
 		Help: "Wait of answered callers less the estimate made when they joined; below zero they waited less.", Buckets: missBuckets}, []string{"queue"})
+	m.cbAsked, m.cbTries, m.cbEnded = newCallbackCounters()
 	m.full = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "centrala", Name: "acd_mailbox_full_total",
 		Help: "Times somebody had to wait for the queue engine's mailbox."})
 	m.step = prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "centrala", Name: "acd_step_seconds",
@@ -81,7 +84,7 @@ func newMetrics(tenant string, reg prometheus.Registerer, d *Dispatcher) *metric
 	}
 	if reg != nil {
 		m.reg = prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, reg)
-		m.all = []prometheus.Collector{m.joined, m.answered, m.leftTotal, m.offers, m.faults, m.breaches, m.wait, m.answer, m.estimates, m.missed, m.full, m.step, &gauges{d}}
+		m.all = []prometheus.Collector{m.joined, m.answered, m.leftTotal, m.offers, m.faults, m.breaches, m.wait, m.answer, m.estimates, m.missed, m.cbAsked, m.cbTries, m.cbEnded, m.full, m.step, &gauges{d}}
 		m.reg.MustRegister(m.all...)
 	}
 	return m
@@ -126,6 +129,7 @@ func (m *metrics) queue(name string) *queueMetrics {
 		heldBy: map[bool]prometheus.Counter{true: m.estimates.WithLabelValues(label, "yes"), false: m.estimates.WithLabelValues(label, "no")},
 		leftBy: map[string]prometheus.Counter{}, waitBy: map[string]prometheus.Observer{}, offersBy: map[string]prometheus.Counter{},
 		serviceLevel: 20 * time.Second, shortAbandon: 5 * time.Second,
+		callback: m.newCallbackMetrics(label),
 	}
 	for _, o := range acd.LeftOutcomes {
 		s.leftBy[o] = m.leftTotal.WithLabelValues(label, o)
@@ -187,6 +191,7 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descOldest
 	ch <- descAgents
 	ch <- descMailbox
+	ch <- descCallbacks
 }
 
 // scrapeTimeout bounds how long a scrape waits for the owner: a scrape without
@@ -235,6 +240,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOldest, oldest, q.Name)
 		for s, n := range q.States {
 			gauge(descAgents, float64(n), q.Name, words[s])
+		}
+		for s, n := range q.Callbacks {
+			gauge(descCallbacks, float64(n), q.Name, acd.CallbackStates[s])
 		}
 	}
 }
