@@ -73,8 +73,8 @@ generate-check: build
 opus: ## Translate libopus to Go again (needs clang, lld, wasi-libc and Debian's source package)
 	sh media/codec/opus/libopus/build/build.sh
 
-prompts: ## Render the demo prompts from ivr/prompt/texts.yaml (espeak-ng, sox)
-	$(GO) run ./ivr/prompt/render
+prompts: ## Render the prompts that are missing from ivr/prompt/texts.yaml and the pieces of values (espeak-ng; ALL=1: all anew)
+	$(GO) run ./ivr/prompt/render $(if $(ALL),,-missing)
 
 e2e: build ## End-to-end tests: the real binary against sipp, baresip and robots
 	CENTRALA_BIN=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 -timeout 10m -v ./cmd/centrala/e2e/

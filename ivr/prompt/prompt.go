@@ -1,10 +1,14 @@
 // Package prompt turns prompt names and languages into audio: which file is
 // played for a name (a site's own before the embedded one, with a fall-back of
-// languages), and which prompts in a row speak a number, digits or a place in
-// the queue. It does not decode audio and starts no goroutine.
+// languages), and which prompts in a row speak a value or a place in the queue. It does not decode audio and starts no goroutine.
 package prompt
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+
+	"github.com/centrala/centrala/ivr/prompt/spoken"
+)
 
 // Phrase is one prompt to be played, by name, or a text to be synthesised. The
 // language is the call's.
@@ -25,9 +29,6 @@ type Language string
 // Names of the prompts that this package puts together by itself; the audio is
 // made from texts.yaml.
 const (
-	numberPrefix = "number_"
-	and          = "and"
-	star, hash   = "star", "hash"
 	youAreNumber = "you_are_number"
 	inTheQueue   = "in_the_queue"
 )
@@ -36,41 +37,32 @@ const (
 // (position_1 ...); from there on the sentence is put together.
 const WholePositions = 20
 
-// Number speaks n as one number from 0 to 100, and digit by digit beyond. The
-// forms are those that follow "number" and "place": masculine in Romanian and
-// Russian. A negative n is spoken as 0.
+func phrases(pieces []string) []Phrase {
+	out := make([]Phrase, len(pieces))
+	for i, name := range pieces {
+		out[i].Name = name
+	}
+	return out
+}
+
+// Number speaks n as one number, in the forms that follow "number" and "place":
+// masculine in Romanian and Russian. A negative n is spoken as 0.
 func (l Language) Number(n int) []Phrase {
-	switch {
-	case n <= 0:
-		return []Phrase{{Name: numberPrefix + "0"}}
-	case n <= 20 || n == 100 || n < 100 && n%10 == 0:
-		return []Phrase{{Name: numberPrefix + strconv.Itoa(n)}}
-	case n > 100:
-		return l.Digits(strconv.Itoa(n))
+	return phrases(spoken.Number(string(l), int64(max(n, 0)), spoken.Masculine))
+}
+
+// Value speaks a value as spoken.Value does.
+func (l Language) Value(kind spoken.Kind, value string, loc *time.Location) ([]Phrase, error) {
+	pieces, err := spoken.Value(string(l), kind, value, loc)
+	if err != nil {
+		return nil, err
 	}
-	tens, ones := Phrase{Name: numberPrefix + strconv.Itoa(n-n%10)}, Phrase{Name: numberPrefix + strconv.Itoa(n%10)}
-	if l == "ro" { // douăzeci și unu
-		return []Phrase{tens, {Name: and}, ones}
-	}
-	return []Phrase{tens, ones}
+	return phrases(pieces), nil
 }
 
 // Digits speaks each key by itself: 0-9, star and hash. Anything else (a plus,
 // a letter) is left out.
-func (l Language) Digits(digits string) []Phrase {
-	out := make([]Phrase, 0, len(digits))
-	for i := range len(digits) {
-		switch c := digits[i]; {
-		case c >= '0' && c <= '9':
-			out = append(out, Phrase{Name: numberPrefix + string(c)})
-		case c == '*':
-			out = append(out, Phrase{Name: star})
-		case c == '#':
-			out = append(out, Phrase{Name: hash})
-		}
-	}
-	return out
-}
+func (l Language) Digits(digits string) []Phrase { return phrases(spoken.Digits(string(l), digits)) }
 
 // Position speaks "you are number n in the queue": one sentence up to
 // WholePositions, pieces beyond. A place below 1 is spoken as 1.

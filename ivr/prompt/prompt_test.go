@@ -12,6 +12,8 @@ import (
 	"testing/fstest"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/centrala/centrala/ivr/prompt/spoken"
 )
 
 type textsFile struct {
@@ -28,6 +30,14 @@ func texts(t *testing.T) textsFile {
 	var doc textsFile
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		t.Fatal(err)
+	}
+	for _, lang := range spoken.Languages() {
+		for name, text := range spoken.Vocabulary(lang) {
+			if doc.Prompts[name] == nil {
+				doc.Prompts[name] = map[string]string{}
+			}
+			doc.Prompts[name][lang] = text
+		}
 	}
 	return doc
 }

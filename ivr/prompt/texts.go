@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/centrala/centrala/ivr/prompt/spoken"
 )
 
 //go:embed texts.yaml
@@ -33,11 +35,14 @@ var builtInTexts = sync.OnceValue(func() map[string]map[string]string {
 // Text is what a built-in prompt says in a language, without marks; "" when it is not
 // built in.
 func Text(name, lang string) string {
+	if w := spoken.Vocabulary(lang)[name]; w != "" {
+		return w
+	}
 	t := builtInTexts()[name]
 	for _, l := range [...]string{lang, AnyLanguage, lastResort} {
 		if t[l] != "" {
 			return strings.TrimSpace(marks.ReplaceAllString(t[l], ""))
 		}
 	}
-	return ""
+	return spoken.Word(lang, name) // of a language without a grammar: as it is heard
 }

@@ -3,9 +3,10 @@
 //
 //	go run ./ivr/prompt/render -texts ivr/prompt/texts.yaml -out ivr/prompt/audio
 //
-// Only espeak-ng must be installed. With the same espeak-ng the files come out
-// the same, so that a change of texts shows as a change of a few files. Files
-// that texts.yaml no longer names are removed.
+// Only espeak-ng must be installed. Its breath differs a little from run to run:
+// after a change of texts -only or -missing renders what is new and leaves the
+// others alone. Files that texts.yaml and package spoken no longer name are
+// removed.
 package main
 
 import (
@@ -32,16 +33,17 @@ func main() {
 	textsPath := flag.String("texts", "ivr/prompt/texts.yaml", "what to say")
 	out := flag.String("out", "ivr/prompt/audio", "folder to write to")
 	only := flag.String("only", "", "render only this prompt, in all languages")
+	missing := flag.Bool("missing", false, "render only what is not there yet")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *textsPath, *out, *only); err != nil {
+	if err := run(ctx, *textsPath, *out, *only, *missing); err != nil {
 		fmt.Fprintln(os.Stderr, "render:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, textsPath, out, only string) error {
+func run(ctx context.Context, textsPath, out, only string, missing bool) error {
 	texts, err := readTexts(textsPath)
 	if err != nil {
 		return err
@@ -56,6 +58,9 @@ func run(ctx context.Context, textsPath, out, only string) error {
 		path := filepath.Join(out, j.lang, j.name+".wav")
 		keep[path] = true
 		if only != "" && j.name != only {
+			continue
+		}
+		if _, err := os.Stat(path); missing && err == nil {
 			continue
 		}
 		g.Go(func() error {
@@ -97,17 +102,23 @@ func prune(out string, keep map[string]bool) error {
 type job struct {
 	name, lang, text string
 	seconds          float64 // exact length, 0 = as long as it is
+	piece            bool    // one of package spoken
 }
 
 func (t *texts) jobs() []job {
 	var jobs []job
 	for name, byLang := range t.Prompts {
 		for lang, text := range byLang {
-			jobs = append(jobs, job{name, lang, text, t.Lengths[name]})
+			jobs = append(jobs, job{name: name, lang: lang, text: text, seconds: t.Lengths[name]})
+		}
+	}
+	for name, byLang := range t.pieces {
+		for lang, text := range byLang {
+			jobs = append(jobs, job{name: name, lang: lang, text: text, piece: true})
 		}
 	}
 	for name, text := range t.Shared {
-		jobs = append(jobs, job{name, neutral, text, t.Lengths[name]})
+		jobs = append(jobs, job{name: name, lang: neutral, text: text, seconds: t.Lengths[name]})
 	}
 	slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.lang+"/"+a.name, b.lang+"/"+b.name) })
 	return jobs
@@ -132,7 +143,9 @@ func (j job) render(ctx context.Context, t *texts) ([]int16, error) {
 		all = append(all, finish(pcm)...)
 	}
 	tail := wordTail
-	if strings.HasSuffix(strings.TrimSpace(j.text), ".") {
+	if j.piece {
+		all, tail = all[lead-pieceLead:], pieceTail
+	} else if strings.HasSuffix(strings.TrimSpace(j.text), ".") {
 		tail = sentenceTail // room to breathe before the next prompt
 	}
 	all = append(all, make([]float64, tail)...)

@@ -6,6 +6,7 @@ import "math"
 var sounds = map[string]func() []int16{
 	"music": music,
 	"beep":  beep,
+	"pause": func() []int16 { return make([]int16, rate/4) }, // between groups of digits
 }
 
 // beep is 0.2 s of 1 kHz at about -10 dBm0.

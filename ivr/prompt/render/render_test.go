@@ -60,8 +60,8 @@ func TestCommittedAudio(t *testing.T) {
 	for path := range want {
 		t.Errorf("%s: missing; run make prompts", path)
 	}
-	if total > 6<<20 {
-		t.Errorf("%d bytes of audio, want at most 6 MiB", total)
+	if total > 10<<20 {
+		t.Errorf("%d bytes of audio, want at most 10 MiB", total)
 	}
 }
 

@@ -25,6 +25,8 @@ const (
 	lead         = rate / 50  // 20 ms kept before the first sound
 	wordTail     = rate / 25  // 40 ms kept after a word that others follow
 	sentenceTail = rate / 4   // 250 ms after a full stop
+	// Pieces of values follow each other as words in a breath do.
+	pieceLead, pieceTail = rate / 100, rate * 25 / 1000 // 10 ms, 25 ms
 )
 
 // finish makes raw speech even: rumble out, silence off both ends, one level,

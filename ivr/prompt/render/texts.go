@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/centrala/centrala/ivr/prompt/spoken"
 )
 
 // neutral is the folder of what is the same in every language.
@@ -20,6 +22,8 @@ type texts struct {
 	Lengths map[string]float64           `yaml:"lengths"` // seconds
 	Shared  map[string]string            `yaml:"shared"`
 	Prompts map[string]map[string]string `yaml:"prompts"`
+	// pieces of values (package spoken): not each language has them all.
+	pieces map[string]map[string]string
 }
 
 type voice struct {
@@ -37,11 +41,22 @@ func readTexts(path string) (*texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &texts{}
+	t := &texts{pieces: map[string]map[string]string{}}
 	if err := yaml.UnmarshalWithOptions(b, t, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var faults []error
+	for _, lang := range spoken.Languages() {
+		for name, text := range spoken.Vocabulary(lang) {
+			if _, twice := t.Prompts[name]; twice {
+				faults = append(faults, fmt.Errorf("%s: prompts.%s: is a piece of package spoken", path, name))
+			}
+			if t.pieces[name] == nil {
+				t.pieces[name] = map[string]string{}
+			}
+			t.pieces[name][lang] = text
+		}
+	}
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(path+": "+format, a...)) }
 	for name, byLang := range t.Prompts {
 		if !nameRule.MatchString(name) {
