@@ -61,6 +61,7 @@ type App struct {
 	opts    Options
 	log     *zap.Logger
 	started time.Time
+	before  endOfBefore // of the process before this one
 
 	store    *store.Store
 	media    *session.Engine
@@ -74,6 +75,7 @@ type App struct {
 	outside  *outside
 	reports  *follow.Follower
 	api      *api.HTTP
+	web      web
 
 	dir atomic.Pointer[directory]
 
@@ -142,11 +144,13 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"media", a.startMedia},
 		{"streams", a.startStreams},
 		{"resources", a.startResources},
+		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
 		{"speech", a.startSpeech},
 		{"calls", a.startCalls},
 		{"sip", a.startSIP},
 		{"api", a.startAPI},
+		{"web", a.startWeb},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
@@ -170,15 +174,7 @@ func (a *App) startStore(ctx context.Context) error {
 	if err := a.closeRecordings(ctx); err != nil {
 		return err
 	}
-	// Calls that a killed process left open in the journal have ended.
-	n, err := s.CloseOrphans()
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		a.log.Warn("calls of a process that was killed were closed in the journal", zap.Int("calls", n))
-	}
-	return nil
+	return a.closeOrphans(ctx)
 }
 
 func (a *App) startRecorder(ctx context.Context) error {
@@ -310,7 +306,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		ACME:      acme,
 		Keepalive: sip.Keepalive{WebSocketPing: s.Keepalive.WebSocketPing.D(), Stream: off(s.Keepalive.Stream), FlowTimer: off(s.Keepalive.FlowTimer),
 			UDP: off(s.Keepalive.UDP), UDPAll: s.Keepalive.UDPAll, Misses: s.Keepalive.UDPMisses},
-	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Urgent: a.urgent, Subscriptions: a.store, Handler: a})
+	}, sip.Deps{Log: a.log.Named("sip"), Registerer: a.opts.Registerer, Accounts: a, Trunks: a, Bindings: a.store, Memory: a.store, Urgent: a.urgent, Backlog: a.store.Backlog, Subscriptions: a.store, Handler: a})
 	if err != nil {
 		return err
 	}
@@ -329,6 +325,7 @@ func (a *App) startSIP(ctx context.Context) error {
 func (a *App) startAPI(context.Context) error {
 	a.api = api.New(a, a.log.Named("api"))
 	a.onStop("api", a.api.Stop)
+	a.api.SetAccounts(a.web.auth)
 	if err := a.api.ListenUnix(a.cfg.SocketPath()); err != nil {
 		return err
 	}
@@ -397,6 +394,9 @@ func (a *App) house(tenant string) call.House {
 // tenant; the domain that was dialled does not matter to it.
 func (a *App) Account(username, _ string) (sip.Account, bool) {
 	acc, ok := a.dir.Load().accounts[username]
+	if !ok {
+		return a.phoneAccount(username)
+	}
 	return acc, ok
 }
 

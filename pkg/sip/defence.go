@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -258,7 +259,13 @@ func (sh *shard) shed(k overload.Kind, req *sip.Request, h hop) bool {
 		return false
 	}
 	sh.over.CPU(float64(s.cpuShare.Load()) / 1000)
-	if sh.over.Admit(sh.now, k) {
+	if s.deps.Backlog != nil {
+		sh.over.Backlog(s.deps.Backlog())
+	}
+	sh.over.Refused(sh.now, overload.Call, int(sh.turnedAway.Swap(0)))
+	taken := sh.over.Admit(sh.now, k)
+	sh.limit.Store(math.Float64bits(sh.over.Limit(overload.Call)))
+	if taken {
 		return false
 	}
 	if k == overload.Call && sh.urgent(req) {

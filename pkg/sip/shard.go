@@ -28,6 +28,7 @@ import (
 type shard struct {
 	// Set at birth.
 	s     *Stack
+	n     int // in Stack.shards
 	epoch time.Time
 
 	// In: messages (bounded; full = UDP dropped, TCP waits) and functions (from
@@ -42,6 +43,11 @@ type shard struct {
 	mail  []*Dialog // dialogs with commands waiting, each at most once
 
 	turn sync.Mutex
+
+	// Out, for readers (see early): how many new calls a second are taken (the bits of a
+	// float64, 0: all). In: how many were refused there, for the next look.
+	limit      atomic.Uint64
+	turnedAway atomic.Int64
 
 	// Owner only: under turn.
 	now     time.Time

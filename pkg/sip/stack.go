@@ -208,13 +208,13 @@ func New(cfg Config, d Deps) (*Stack, error) {
 	s.guard.on, s.guard.list = !cfg.Defence.BansOff, ban.New(cfg.Defence.Bans)
 	s.guard.key = sha256.Sum256(append([]byte("names "), s.secret...))
 	s.initSubscriptions()
-	for range cfg.Shards {
+	for i := range cfg.Shards {
 		r, err := newRNG(cfg.Rand)
 		if err != nil {
 			return nil, err
 		}
 		s.shards = append(s.shards, &shard{
-			s: s, in: make(chan inbound, shardQueue), fresh: make(chan inbound, freshQueue), over: overload.New(cfg.Defence.Overload), wake: make(chan struct{}, 1), rand: r,
+			s: s, n: i, in: make(chan inbound, shardQueue), fresh: make(chan inbound, freshQueue), over: overload.New(cfg.Defence.Overload), wake: make(chan struct{}, 1), rand: r,
 			txs: map[string]*tx{}, dialogs: map[string]*Dialog{}, calls: map[string]*tx{},
 			perSource: map[netip.Addr]int{}, sourceTxs: (cfg.Limits.MaxTransactionsPerSource + cfg.Shards - 1) / cfg.Shards,
 		})

@@ -129,6 +129,8 @@ func (l *listener) serveUDP() {
 	buf := make([]byte, 65536)
 	waits, _ := l.udp.(interface{ Waited() bool })
 	empty := time.Now() // when the socket last was
+	early := newEarly(l)
+	came, _ := l.udp.(interface{ Came() time.Time })
 	for {
 		n, from, err := l.udp.ReadFromUDPAddrPort(buf)
 		now := time.Now()
@@ -160,8 +162,25 @@ func (l *listener) serveUDP() {
 			l.s.met.parseError(protoUDP, badSize)
 			continue
 		}
-		l.s.receive(string(b), hop{l: l, remote: from}, false, now.Sub(empty) < maxHere)
+		if early.handled(b, from, now) {
+			continue
+		}
+		at := now
+		if came != nil {
+			at = arrived(now, came.Came())
+		}
+		l.s.receive(string(b), hop{l: l, remote: from}, at, false, now.Sub(empty) < maxHere)
 	}
+}
+
+// arrived brings the kernel's time, which is the wall clock's and may be set, in line
+// with ours.
+func arrived(now, kernel time.Time) time.Time {
+	if kernel.IsZero() {
+		return now
+	}
+	// Both are read by the wall clock; the result keeps the monotonic one.
+	return now.Add(-min(max(now.Round(0).Sub(kernel), 0), 10*time.Second))
 }
 
 func onlyCRLF(b []byte) bool {
@@ -176,8 +195,8 @@ func onlyCRLF(b []byte) bool {
 // receive reads a message and gives it to the owner of its Call-ID. It reports
 // whether the stream it came by can go on.
 //
-// here lets the reader do the message itself.
-func (s *Stack) receive(text string, h hop, stream, here bool) (goOn bool) {
+// at is when it came; here lets the reader do the message itself.
+func (s *Stack) receive(text string, h hop, at time.Time, stream, here bool) (goOn bool) {
 	defer func() {
 		if p := recover(); p != nil { // as in shard.guard: one message must not end the node
 			s.met.dropped[dropPanic].Inc()
@@ -212,7 +231,7 @@ func (s *Stack) receive(text string, h hop, stream, here bool) (goOn bool) {
 	sh := s.shardOf(string(*id))
 	in := inbound{req: m.req, res: m.res, hop: h}
 	if begins(m.req) {
-		in.at = time.Now()
+		in.at = at
 	}
 	switch {
 	case here && sh.offer(in):
@@ -595,7 +614,7 @@ func (c *conn) read() {
 			if size == 0 {
 				break
 			}
-			if !c.s.receive(string(rest[:size]), hop{l: c.l, conn: c, remote: c.remote}, true, false) {
+			if !c.s.receive(string(rest[:size]), hop{l: c.l, conn: c, remote: c.remote}, time.Now(), true, false) {
 				c.wind()
 				return
 			}

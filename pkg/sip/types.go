@@ -108,7 +108,10 @@ type Deps struct {
 	Memory        Memory // nil: bans, brakes and nonces do not either
 	// Urgent reports a number that is called in need: such calls are taken when a
 	// busy node refuses others. nil: none. Fast, in memory.
-	Urgent  func(dialled string) bool
+	Urgent func(dialled string) bool
+	// Backlog is the share of its room, 0..1, that what calls have left to be written
+	// takes: new calls are shed before they would wait for it. nil: nothing waits. Fast.
+	Backlog func() float64
 	Handler Handler
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,9 +27,10 @@ type udpConn struct {
 // udpCall is one read: fields instead of captured variables, so that nothing is
 // allocated for a packet.
 type udpCall struct {
-	buf   []byte
 	from  unix.RawSockaddrAny
-	len   uint32
+	iov   unix.Iovec
+	msg   unix.Msghdr
+	side  [unix.SizeofCmsghdr + 16 + 16]byte // room for the kernel's time of arrival
 	n     int
 	tries int
 	errno syscall.Errno
@@ -42,13 +44,17 @@ func newUDPConn(c *net.UDPConn) (packetConn, error) {
 	}
 	u := &udpConn{UDPConn: c, raw: raw, v6: !c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Is4()}
 	u.in.do = u.in.receive
+	// A busy node's queue is in the socket: how long a message waited there is seen
+	// by the time it came. A kernel that cannot tell it has none of it.
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
 	return u, nil
 }
 
 func (r *udpCall) receive(fd uintptr) bool {
-	r.len = unix.SizeofSockaddrAny
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&r.buf[0])), uintptr(len(r.buf)),
-		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&r.from)), uintptr(unsafe.Pointer(&r.len)))
+	r.msg = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&r.from)), Namelen: unix.SizeofSockaddrAny, Iov: &r.iov, Control: &r.side[0]}
+	r.msg.SetIovlen(1)
+	r.msg.SetControllen(len(r.side))
+	n, _, errno := syscall.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&r.msg)), unix.MSG_DONTWAIT)
 	r.n, r.errno = int(n), errno
 	r.tries++
 	return errno != syscall.EAGAIN && errno != syscall.EINTR
@@ -57,7 +63,8 @@ func (r *udpCall) receive(fd uintptr) bool {
 // ReadFromUDPAddrPort is for one goroutine at a time. b is not empty.
 func (u *udpConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	r := &u.in
-	r.buf, r.tries = b, 0
+	r.tries, r.iov.Base = 0, &b[0]
+	r.iov.SetLen(len(b))
 	if err := u.raw.Read(r.do); err != nil {
 		return 0, netip.AddrPort{}, err
 	}
@@ -77,6 +84,20 @@ func (u *udpConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 
 // Waited reports whether the last read found the socket empty at first.
 func (u *udpConn) Waited() bool { return u.in.tries > 1 }
+
+// Came is when the message of the last read arrived at the socket, zero if not known.
+func (u *udpConn) Came() time.Time {
+	r := &u.in
+	if r.msg.Controllen < unix.SizeofCmsghdr+16 {
+		return time.Time{}
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&r.side))
+	if h.Level != unix.SOL_SOCKET || h.Type != unix.SCM_TIMESTAMPNS {
+		return time.Time{}
+	}
+	at := (*unix.Timespec)(unsafe.Pointer(&r.side[unix.SizeofCmsghdr]))
+	return time.Unix(at.Unix())
+}
 
 // portOf reads a port that stands in network order in a native integer.
 func portOf(p *uint16) uint16 {

@@ -178,7 +178,7 @@ func (c *conn) readFrames(ws *websocket.Conn) {
 		if onlyCRLF(b) {
 			continue // no keep-alive of RFC 5626 belongs here, and none is answered (RFC 7118 6)
 		}
-		if !c.s.receive(string(b), hop{l: c.l, conn: c, remote: c.remote}, true, false) {
+		if !c.s.receive(string(b), hop{l: c.l, conn: c, remote: c.remote}, time.Now(), true, false) {
 			// What was answered may still leave.
 			late := time.NewTimer(100 * time.Millisecond)
 			defer late.Stop()

@@ -27,7 +27,8 @@ type queue struct {
 	closed  bool
 	gaveUp  bool
 	dropped int
-	behind  atomic.Bool // more than half full: put may soon wait
+	behind  atomic.Bool  // more than half full: put may soon wait
+	n       atomic.Int64 // len(ops), for who only looks
 
 	wake    chan struct{} // something waits
 	plenty  chan struct{} // a full batch waits, or the end has come: do not gather longer
@@ -59,6 +60,7 @@ func (q *queue) put(o op) bool {
 	}
 	q.ops = append(q.ops, o)
 	n := len(q.ops)
+	q.n.Store(int64(n))
 	if n == q.max/2 {
 		q.behind.Store(true)
 	}
@@ -81,6 +83,7 @@ func (q *queue) take(batch []op) (got []op, end bool) {
 	rest := copy(q.ops, q.ops[n:])
 	clear(q.ops[rest:])
 	q.ops = q.ops[:rest]
+	q.n.Store(int64(rest))
 	if rest < q.max/4 {
 		q.behind.Store(false)
 	}

@@ -32,6 +32,9 @@ func (s *Store) Append(e event.Event) {
 // the disk is slower than the calls, or refuses.
 func (s *Store) Behind() bool { return s.queue.behind.Load() }
 
+// Backlog is the share of the room for waiting events that is taken, 0..1.
+func (s *Store) Backlog() float64 { return float64(s.queue.n.Load()) / float64(s.queue.max) }
+
 // Sync implements event.Journal.
 func (s *Store) Sync() error {
 	done := make(chan error, 1)

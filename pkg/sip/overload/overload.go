@@ -38,7 +38,9 @@ type Control struct {
 	last     time.Duration // wait of the newest message
 	seen     int
 	cpu      float64
-	bad      int // intervals of overload in a row
+	backlog  float64 // of what the work leaves to others, 0..1
+	piled    float64 // backlog at the end of the interval before
+	bad      int     // intervals of overload in a row
 	kinds    [2]gate
 }
 
@@ -65,6 +67,8 @@ const (
 	// After so many intervals of overload in spite of the limit on calls,
 	// registrations are limited too.
 	patience = 8
+	// A backlog above this share is no burst.
+	heap = 0.1
 )
 
 // New makes a Control.
@@ -94,6 +98,10 @@ func (c *Control) Waited(now time.Time, wait time.Duration) {
 // CPU notes the share of all CPUs in use, 0..1.
 func (c *Control) CPU(share float64) { c.cpu = share }
 
+// Backlog notes the share of the room taken by what calls leave to be written: a disk
+// or a writer that is slower than the calls shows there long before they wait.
+func (c *Control) Backlog(share float64) { c.backlog = share }
+
 // turn closes intervals that are over.
 func (c *Control) turn(now time.Time) {
 	if c.begun.IsZero() {
@@ -113,17 +121,25 @@ func (c *Control) turn(now time.Time) {
 	if c.cpu > c.cfg.MaxCPU && c.seen > 2 && c.shortest > c.cfg.Target/5 {
 		over = max(over, 0.5)
 	}
-	falling := c.shortest < c.before*8/10 // what is done already helps
+	falling := over == 0 || c.shortest < c.before*8/10 // what is done already helps
+	piled := c.backlog > heap
+	if piled {
+		over = max(over, 0.5)
+		falling = falling && c.backlog < c.piled
+	}
+	c.piled = c.backlog
 	if over > 0 {
 		c.bad++
 		// Once is what a busy machine's scheduler does to a node that has room; a
 		// queue that stands for a second interval, or is long at once, is ours.
-		c.kinds[Call].turn(past, c.bad > 1 || c.kinds[Call].on || c.shortest > 4*c.cfg.Target, falling)
+		c.kinds[Call].turn(past, c.bad > 1 || piled || c.kinds[Call].on || c.shortest > 4*c.cfg.Target, falling)
 		c.kinds[Register].turn(past, c.bad > patience, falling)
 	} else {
 		c.bad = 0
-		c.kinds[Call].turn(past, false, false)
-		c.kinds[Register].turn(past, false, false)
+		// Falling, too, when nearly nothing waits: then the limit is far too low.
+		idle := c.shortest < c.cfg.Target/4 && c.backlog < heap/2
+		c.kinds[Call].turn(past, false, idle)
+		c.kinds[Register].turn(past, false, idle)
 	}
 	c.before = c.shortest
 	c.begun, c.shortest, c.seen = now, 0, 0
@@ -144,7 +160,11 @@ func (g *gate) turn(past time.Duration, over, falling bool) {
 	case over && !falling:
 		g.limit = max(g.limit*down, least)
 	case !over && g.on:
-		g.limit = g.limit*up + 0.5*sec
+		rise := up
+		if falling {
+			rise = up * up * up
+		}
+		g.limit = g.limit*rise + 0.5*sec
 		// Less comes than may: over. A quiet time heals at once.
 		if g.limit > 1.5*offered || past > 2*time.Second {
 			g.on = false
@@ -170,6 +190,23 @@ func (c *Control) Admit(now time.Time, k Kind) bool {
 	}
 	g.admitted++
 	return true
+}
+
+// Refused notes n pieces of work that were turned away by Limit before anybody asked.
+func (c *Control) Refused(now time.Time, k Kind, n int) {
+	if n == 0 {
+		return
+	}
+	c.turn(now)
+	c.kinds[min(int(k), len(c.kinds)-1)].offered += n
+}
+
+// Limit is how much work of that kind is taken a second now; 0: all that comes.
+func (c *Control) Limit(k Kind) float64 {
+	if g := &c.kinds[min(int(k), len(c.kinds)-1)]; g.on {
+		return g.limit
+	}
+	return 0
 }
 
 // Limited reports whether work of that kind is being refused.
