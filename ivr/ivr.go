@@ -57,6 +57,10 @@ type Input struct {
 	// Queue tells how a queue of the call's tenant stands; false = there is none of
 	// that name. It must not wait for anybody. Nil = nothing is known of queues. Kept.
 	Queue func(name string) (QueueState, bool)
+	// App tells of an application of the call's tenant. Nil = there are none. Kept.
+	App func(name string) (AppInfo, bool)
+	// Zone of the tenant, in which dates and times are spoken; nil = UTC. Kept.
+	Zone *time.Location
 	// Previous is the state in which another flow ended with CallFlow or
 	// GoDefault: variables, language and keys typed ahead carry over. It is not
 	// used any more afterwards.
@@ -105,14 +109,20 @@ type State struct {
 	Hops     int `json:"hops"`     // steps since the caller or another party did something
 	Failures int `json:"failures"` // flows of this call that failed
 
-	// schedules and queue are not state: see Bind.
+	Script   *Script `json:"script,omitempty"`    // what it does in place of its flow
+	Verbs    string  `json:"verbs,omitempty"`     // that wait until the queue is left
+	VerbsApp string  `json:"verbs_app,omitempty"` // whose they are
+
+	// schedules, queue and apps are not state: see Bind.
 	schedules map[string]*schedule.Schedule
 	queue     func(name string) (QueueState, bool)
+	zone      *time.Location
+	apps      func(name string) (AppInfo, bool)
 }
 
 // Bind gives a state that was read back from JSON what in has of its tenant:
 // schedules and queues. Start has done it for a fresh one.
-func (s *State) Bind(in Input) { s.schedules, s.queue = in.Schedules, in.Queue }
+func (s *State) Bind(in Input) { s.schedules, s.queue, s.apps, s.zone = in.Schedules, in.Queue, in.App, in.Zone }
 
 // Done tells whether the flow wants no more events.
 func (s *State) Done() bool { return s.Phase == PhaseDone }
@@ -176,7 +186,7 @@ func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) {
 		}
 	}
 	s.Bind(in)
-	m := machine{f: f, s: s, now: now, out: make([]Action, 0, 6)}
+	m := machine{f: f, base: f, s: s, now: now, out: make([]Action, 0, 6)}
 	m.run(f.Start)
 	return s, m.out
 }
@@ -184,7 +194,10 @@ func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) {
 // Step tells the flow of an event and returns what to do. f must be the flow in
 // which s is. An event that changes nothing gives a single Ignored.
 func Step(now time.Time, f *flow.Flow, s *State, ev Event) []Action {
-	m := machine{f: f, s: s, now: now, out: make([]Action, 0, 6)}
+	m := machine{f: f, base: f, s: s, now: now, out: make([]Action, 0, 6)}
+	if s.Script != nil {
+		m.f = s.Script.flow()
+	}
 	if s.Phase == PhaseDone {
 		m.ignore(ev, "the flow is over")
 		return m.out
@@ -192,12 +205,17 @@ func Step(now time.Time, f *flow.Flow, s *State, ev Event) []Action {
 	if s.Vars == nil || s.Secrets == nil { // JSON leaves empty maps out
 		s.restore()
 	}
-	if step := f.Steps[s.Step]; s.Phase != PhaseSorry && (f.Name != s.Flow || step == nil || step.Kind != s.Kind) {
+	if step := m.f.Steps[s.Step]; s.Phase != PhaseSorry && (f.Name != s.Flow || step == nil || step.Kind != s.Kind) {
 		// The flow was replaced under the call by one in which this step is gone
 		// or does something else: nobody knows where the call would be in it.
 		m.changed(ev)
 		return m.out
 	}
-	m.handle(ev)
+	switch v, ok := ev.(Verbs); {
+	case ok:
+		m.verbs(v)
+	case !m.steered(ev):
+		m.handle(ev)
+	}
 	return m.out
 }

@@ -31,6 +31,7 @@ type score struct {
 	msg       uint64
 	job       flow.Job // the last Do
 	jobID     uint64
+	apps      func(string) (AppInfo, bool)
 	got       []string
 	journal   []Action // EnterStep, Keyed, Fail, Ignored
 	every     []Action
@@ -49,7 +50,7 @@ var caller = Input{Tenant: "default", CallID: "c1", From: "0722123456", To: "100
 
 func begin(t *testing.T, doc string, in Input) *score {
 	t.Helper()
-	x := &score{t: t, f: parse(t, "test", doc), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), timers: map[uint64]time.Time{}, schedules: in.Schedules}
+	x := &score{t: t, f: parse(t, "test", doc), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), timers: map[uint64]time.Time{}, schedules: in.Schedules, apps: in.App}
 	s, actions := Start(x.now, x.f, in)
 	x.s = s
 	x.take(actions)
@@ -160,7 +161,7 @@ func (x *score) take(actions []Action) {
 	if err := json.Unmarshal(raw, back); err != nil {
 		x.t.Fatal(err)
 	}
-	back.Bind(Input{Schedules: x.schedules})
+	back.Bind(Input{Schedules: x.schedules, App: x.apps})
 	x.s = back
 }
 

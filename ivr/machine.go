@@ -11,10 +11,11 @@ import (
 
 // machine is one Start or Step under way.
 type machine struct {
-	f   *flow.Flow
-	s   *State
-	now time.Time
-	out []Action
+	f    *flow.Flow // in which the steps are: base, or a script
+	base *flow.Flow // in which the call is
+	s    *State
+	now  time.Time
+	out  []Action
 }
 
 func (m *machine) do(a Action) { m.out = append(m.out, a) }
@@ -44,7 +45,9 @@ func (m *machine) run(step string) {
 		}
 		m.s.Step, m.s.Kind, m.s.Phase = step, next.Kind, ""
 		m.s.Wait, m.s.Tries, m.s.Times, m.s.Target, m.s.Collected, m.s.Key, m.s.Stage = 0, 0, 0, 0, "", 0, ""
-		m.do(EnterStep{m.f.Name, step, string(next.Kind)})
+		if next.Kind != flow.KindResult { // a note of a script, no step of anybody's
+			m.do(EnterStep{m.f.Name, step, string(next.Kind)})
+		}
 		if m.s.Hops++; m.s.Hops > maxSteps {
 			m.fail(fmt.Sprintf("%d steps without any input", maxSteps))
 			return
@@ -104,6 +107,9 @@ func (m *machine) fail(reason string) string {
 	m.s.Typed = ""
 	if m.s.Failures > maxFailures {
 		m.hangup("congestion")
+		return ""
+	}
+	if m.fallback() {
 		return ""
 	}
 	m.play([]prompt.Phrase{{Name: flow.Sorry}})

@@ -54,6 +54,8 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindPause:    {enter: (*machine).pause},
 		flow.KindEcho:     {enter: (*machine).echo, press: (*machine).echoKey},
 		flow.KindStream:   {enter: (*machine).stream, elapsed: (*machine).streamElapsed, press: (*machine).streamKey, over: (*machine).streamOver},
+		flow.KindApp:      {enter: (*machine).app, done: (*machine).appDone},
+		flow.KindResult:   {enter: (*machine).result},
 		flow.KindGoto:     {enter: (*machine).goTo},
 		flow.KindHangup:   {enter: (*machine).hangupStep},
 	}

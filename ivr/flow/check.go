@@ -234,6 +234,8 @@ func (c *checker) references(langs map[string][]string) {
 				ask(c.env.Flows, path+r.path, "flow", r.name)
 			case refSchedule:
 				ask(c.env.Schedules, path+r.path, "schedule", r.name)
+			case refApp:
+				ask(c.env.Apps, path+r.path, "app", r.name)
 			}
 		}
 		if c.env.Prompts == nil {

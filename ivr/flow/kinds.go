@@ -24,6 +24,7 @@ const (
 	KindPause    Kind = "pause"    // silence for a moment
 	KindEcho     Kind = "echo"     // the caller's own audio back
 	KindStream   Kind = "stream"   // the call's sound to a machine and back
+	KindApp      Kind = "app"      // an application outside says what to do
 	KindGoto     Kind = "goto"     // another flow
 	KindHangup   Kind = "hangup"   // end of the call
 )
@@ -66,6 +67,7 @@ var kinds = []kind{
 	{KindPause, ways{next: true}, (*parser).pause},
 	{KindEcho, ways{next: true}, (*parser).echo},
 	{KindStream, ways{next: true, free: []string{"failed", "timeout"}}, (*parser).stream},
+	{KindApp, ways{next: true, free: []string{"failed"}}, (*parser).app},
 	{KindGoto, ways{}, (*parser).goTo},
 	{KindHangup, ways{}, (*parser).hangup},
 }

@@ -31,6 +31,7 @@ const (
 	refDevice
 	refFlow
 	refSchedule
+	refApp
 )
 
 // reference is the name of a resource in a step.
