@@ -15,7 +15,7 @@ import (
 )
 
 // readFLAC reads RFC 9639.
-func readFLAC(r *bufio.Reader) (*Clip, error) {
+func readFLAC(r *bufio.Reader, begin beginning) (*Clip, error) {
 	st, err := flac.New(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: FLAC: %w", ErrFormat, err)
@@ -31,7 +31,7 @@ func readFLAC(r *bufio.Reader) (*Clip, error) {
 		return nil, err
 	}
 	scale := float32(math.Ldexp(1, 16-int(info.BitsPerSample)))
-	s := newSound(int(info.SampleRate))
+	s := begin(int(info.SampleRate))
 	var mono []float32
 	for {
 		f, err := st.ParseNext()
@@ -39,7 +39,7 @@ func readFLAC(r *bufio.Reader) (*Clip, error) {
 			return s.clip()
 		}
 		if err != nil {
-			if len(s.low.pcm) > 0 { // what came before the damage is good
+			if s.any { // what came before the damage is good
 				return s.clip()
 			}
 			return nil, fmt.Errorf("%w: FLAC: %w", ErrFormat, err)
@@ -60,7 +60,7 @@ func readFLAC(r *bufio.Reader) (*Clip, error) {
 }
 
 // readMP3 reads MPEG layer III. The decoder gives 16 bits, two channels.
-func readMP3(r *bufio.Reader) (*Clip, error) {
+func readMP3(r *bufio.Reader, begin beginning) (*Clip, error) {
 	d, err := mp3.NewDecoder(struct{ io.Reader }{r})
 	if err != nil {
 		return nil, fmt.Errorf("%w: MP3: %w", ErrFormat, err)
@@ -68,7 +68,7 @@ func readMP3(r *bufio.Reader) (*Clip, error) {
 	if err := checkRate(d.SampleRate()); err != nil {
 		return nil, err
 	}
-	s := newSound(d.SampleRate())
+	s := begin(d.SampleRate())
 	buf, mono := make([]byte, 4<<12), make([]float32, 1<<12)
 	for {
 		n, err := io.ReadFull(d, buf)
@@ -84,7 +84,7 @@ func readMP3(r *bufio.Reader) (*Clip, error) {
 			return s.clip()
 		}
 		if err != nil {
-			if len(s.low.pcm) > 0 {
+			if s.any {
 				return s.clip()
 			}
 			return nil, fmt.Errorf("%w: MP3: %w", ErrFormat, err)
@@ -93,7 +93,7 @@ func readMP3(r *bufio.Reader) (*Clip, error) {
 }
 
 // readOgg reads Opus in Ogg (RFC 7845): the first stream of the file.
-func readOgg(r *bufio.Reader) (*Clip, error) {
+func readOgg(r *bufio.Reader, begin beginning) (*Clip, error) {
 	o := oggReader{r: r}
 	head, err := o.packet()
 	if err != nil {
@@ -120,7 +120,7 @@ func readOgg(r *bufio.Reader) (*Clip, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSound(wide)
+	s := begin(wide)
 	pcm, x := make([]int16, wide*120/1000), make([]float32, 0, wide*120/1000)
 	given := 0 // samples, those skipped included
 	for {
@@ -129,7 +129,7 @@ func readOgg(r *bufio.Reader) (*Clip, error) {
 			return s.clip()
 		}
 		if err != nil {
-			if len(s.low.pcm) > 0 { // what came before the damage is good
+			if s.any { // what came before the damage is good
 				return s.clip()
 			}
 			return nil, err

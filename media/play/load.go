@@ -50,25 +50,38 @@ func Load(r io.Reader, name string) (c *Clip, err error) {
 		}
 	}()
 	b := bufio.NewReaderSize(r, 1<<15)
-	first, _ := b.Peek(4)
-	read := readWAV // whose error says what it wants
-	switch {
-	case string(first) == "fLaC":
-		read = readFLAC
-	case string(first) == "OggS":
-		read = readOgg
-	case len(first) > 2 && (string(first[:3]) == "ID3" || first[0] == 0xff && first[1]&0xe0 == 0xe0 && first[1]&0x06 == 0x02):
-		read = readMP3
-	}
-	if c, err = read(b); err != nil {
+	if c, err = reader(b)(b, newSound); err != nil {
 		return nil, fmt.Errorf("play: %q: %w", name, err)
 	}
 	c.name = name
 	return c, nil
 }
 
-// sound gathers a file's samples at the rates that clips have.
-type sound struct{ low, high *track }
+// reader is the one for what b begins with.
+func reader(b *bufio.Reader) func(*bufio.Reader, beginning) (*Clip, error) {
+	first, _ := b.Peek(4)
+	switch {
+	case string(first) == "fLaC":
+		return readFLAC
+	case string(first) == "OggS":
+		return readOgg
+	case len(first) > 2 && (string(first[:3]) == "ID3" || first[0] == 0xff && first[1]&0xe0 == 0xe0 && first[1]&0x06 == 0x02):
+		return readMP3
+	}
+	return readWAV // whose error says what it wants
+}
+
+// beginning makes what takes the samples of a file of that rate in Hz, one of rates.
+type beginning func(rate int) *sound
+
+// sound gathers a file's samples at the rates that clips have, or passes them on.
+type sound struct {
+	low, high *track
+	any       bool // something was pushed
+	// out is given the samples at wide in place of a clip, which is nil then; low is
+	// nil.
+	out func(pcm []int16) error
+}
 
 // newSound is for a file of that rate in Hz, one of rates.
 func newSound(rate int) *sound {
@@ -89,6 +102,12 @@ func checkRate(rate int) error {
 
 // push takes samples on the scale of 16 bits.
 func (s *sound) push(x []float32) error {
+	s.any = s.any || len(x) > 0
+	if s.out != nil {
+		s.high.pcm = s.high.pcm[:0]
+		s.high.push(x)
+		return s.out(s.high.pcm)
+	}
 	s.low.push(x)
 	if s.high != nil {
 		s.high.push(x)
@@ -100,6 +119,10 @@ func (s *sound) push(x []float32) error {
 }
 
 func (s *sound) clip() (*Clip, error) {
+	if s.out != nil {
+		s.high.pcm = s.high.pcm[:0]
+		return nil, s.out(s.high.finish())
+	}
 	c := newClip("", s.low.finish())
 	if c.samples == 0 {
 		return nil, ErrEmpty

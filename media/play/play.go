@@ -34,6 +34,7 @@ type Clip struct {
 	u, a    encoding
 	g722    encoding
 	opus    packets
+	live    *Live // in place of all that; nil: the clip has its sound in it
 }
 
 type encoding struct {

@@ -28,7 +28,7 @@ type wavFormat struct {
 	bytes    int // a sample of one channel
 }
 
-func readWAV(r *bufio.Reader) (*Clip, error) {
+func readWAV(r *bufio.Reader, begin beginning) (*Clip, error) {
 	var h [12]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		return nil, short(err, "the RIFF header")
@@ -56,7 +56,7 @@ func readWAV(r *bufio.Reader) (*Clip, error) {
 			if f == nil {
 				return nil, fmt.Errorf("%w: data before fmt", ErrFormat)
 			}
-			return readData(r, f, size)
+			return readData(r, f, size, begin)
 		default:
 			size += size & 1 // chunks start at even offsets
 			if skipped += size; skipped > maxSkipped {
@@ -117,7 +117,7 @@ func readFormat(r io.Reader, size int64) (*wavFormat, error) {
 // Chunks that follow an empty data chunk, when 0 really means 0.
 var trailing = []string{"LIST", "id3 ", "ID3 ", "bext", "fact", "cue ", "smpl", "JUNK", "PAD "}
 
-func readData(r *bufio.Reader, f *wavFormat, size int64) (*Clip, error) {
+func readData(r *bufio.Reader, f *wavFormat, size int64, begin beginning) (*Clip, error) {
 	var src io.Reader = r
 	switch {
 	case size == 0:
@@ -131,7 +131,7 @@ func readData(r *bufio.Reader, f *wavFormat, size int64) (*Clip, error) {
 		src = io.LimitReader(r, size)
 	}
 	block := f.bytes * f.channels
-	sound := newSound(f.rate)
+	sound := begin(f.rate)
 	buf, mono := make([]byte, 1<<12*block), make([]float32, 1<<12)
 	for {
 		n, err := io.ReadFull(src, buf)

@@ -117,7 +117,9 @@ type Coding = codec.Options
 type Play struct {
 	// ID comes back in PlayDone.
 	ID uint64
-	// Clips are heard one after another without gap.
+	// Clips are heard one after another without gap. One that comes while it is
+	// heard (play.Live) is heard from its present on, for ever; it is left out unless
+	// Loop is set, and with one among them Offset is not looked at.
 	Clips []*play.Clip
 	// Loop starts again from the first clip; PlayDone never comes.
 	Loop bool

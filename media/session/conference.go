@@ -424,6 +424,7 @@ type reel struct {
 	clips  []*play.Clip
 	clip   int
 	off    int // samples of it already heard
+	live   uint64
 	// stopping: one frame more is heard, and fades.
 	stopping bool
 }
@@ -442,6 +443,18 @@ func (r *reel) fill(dst []int16) int {
 				break
 			}
 			turned, r.clip, r.off = true, 0, 0
+		}
+		if live := r.clips[r.clip].Live(); live != nil {
+			if !r.loop {
+				r.clip++
+				continue
+			}
+			if n > 0 {
+				break
+			}
+			clear(dst)
+			copy(dst, live.PCM(&r.live))
+			return len(dst)
 		}
 		pcm := r.clips[r.clip].PCM()
 		if r.off >= len(pcm) {

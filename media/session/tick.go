@@ -26,6 +26,7 @@ type player struct {
 	rising  bool // a clip is being joined to from, the end of the one before
 	risen   int  // samples of it done
 	from    int16
+	live    uint64 // place in the clip that comes while it is heard
 }
 
 // meet has the beginning of a clip joined to the end of the one before it, when they
@@ -59,11 +60,15 @@ func (l *Leg) play(now time.Time, p Play) {
 
 // start is where p begins, and whether it can turn at all.
 func (p *Play) start() (clip, off int, loop bool) {
-	total := int64(0)
+	total, live := int64(0), false
 	for _, c := range p.Clips {
 		total += media.Samples(c.Duration())
+		live = live || c.Live() != nil
 	}
-	loop = p.Loop && total > 0 // else it would turn for ever without a sound
+	loop = p.Loop && (total > 0 || live) // else it would turn for ever without a sound
+	if live {
+		return 0, 0, loop
+	}
 	skip := media.Samples(max(p.Offset, 0))
 	if loop {
 		skip %= total
@@ -90,6 +95,20 @@ func (p *player) fill(dst []byte, law codec.Law) int {
 			}
 			turned = true
 			p.clip, p.off, p.frames = 0, 0, nil
+		}
+		if live := p.clips[p.clip].Live(); live != nil {
+			if !p.loop { // it would never end
+				p.clip++
+				continue
+			}
+			if n > 0 {
+				break // its frames are whole
+			}
+			silence(dst, law)
+			copy(dst, live.Code(&p.live, law))
+			n = len(dst)
+			p.last, p.begun = dst[n-1], true
+			break
 		}
 		if p.frames == nil {
 			c := p.clips[p.clip]
@@ -122,7 +141,7 @@ func (p *player) fill(dst []byte, law codec.Law) int {
 // left is how much of the clip under way is still to come, and whether nothing
 // follows it.
 func (p *player) left() (samples int, last bool) {
-	if p.loop || p.clip < len(p.clips)-1 {
+	if p.loop || p.clip < len(p.clips)-1 || p.clip < len(p.clips) && p.clips[p.clip].Live() != nil {
 		return 0, false
 	}
 	return max(len(p.frames)-p.off, 0), true
@@ -199,6 +218,15 @@ func (l *Leg) tickPackets(now time.Time) {
 			}
 			turned = true
 			p.clip, p.off, p.packets = 0, 0, nil
+		}
+		if live := p.clips[p.clip].Live(); live != nil {
+			if !p.loop {
+				p.clip++
+				continue
+			}
+			// Without a packet the line has a gap in its time, as with DTX.
+			l.packet(now, copy(l.w.code[rtp.HeaderSize:], live.Code(&p.live, l.p.Law)))
+			return
 		}
 		if p.packets == nil {
 			p.packets = p.clips[p.clip].Packets(l.p.Law)
