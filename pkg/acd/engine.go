@@ -211,6 +211,8 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.setPriority(ev)
 	case Remember:
 		e.memory.put(ev.From, ev.Agent, min(e.now, int64(ev.At.Sub(e.epoch))))
+	case KeepPlaces:
+		e.keepPlaces(ev)
 	case Reach:
 		e.reach(ev)
 	case OfferRinging:

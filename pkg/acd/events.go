@@ -167,6 +167,10 @@ type (
 		At          time.Time
 	}
 
+	// KeepPlaces keeps the places of callers whom the end of the process before this
+	// one cut off, in the order in which they stood.
+	KeepPlaces struct{ Places []KeptPlace }
+
 	// OfferRinging: the agent's phone rings.
 	OfferRinging struct{ OfferID string }
 	// OfferAccepted: the agent has answered.
@@ -203,6 +207,7 @@ func (ExtendWrapUp) acdEvent()  {}
 func (Assign) acdEvent()        {}
 func (SetPriority) acdEvent()   {}
 func (Remember) acdEvent()      {}
+func (KeepPlaces) acdEvent()    {}
 func (OfferRinging) acdEvent()  {}
 func (OfferAccepted) acdEvent() {}
 func (OfferFailed) acdEvent()   {}

@@ -69,6 +69,25 @@ func (e *Engine) keepPlace(c *caller, outcome string) {
 	e.places.put(placeKey{c.q.Name, c.returns}, place{c.callID, c.arrived, c.seq, c.priority, e.now})
 }
 
+// KeptPlace is the place of a caller whom the end of a process cut off.
+type KeptPlace struct {
+	Queue, Returns, CallID string // as Enter's
+	Priority               int    // the call's own
+	Arrived, Left          time.Time
+}
+
+// keepPlaces takes in what a process before this one would have kept.
+func (e *Engine) keepPlaces(ev KeepPlaces) {
+	for _, p := range ev.Places {
+		if p.Returns == "" || e.byQueue[p.Queue] == nil {
+			continue
+		}
+		e.seq++
+		left := min(e.now, int64(p.Left.Sub(e.epoch)))
+		e.places.put(placeKey{p.Queue, p.Returns}, place{p.CallID, min(left, int64(p.Arrived.Sub(e.epoch))), e.seq, p.Priority, left})
+	}
+}
+
 // oldPlace gives a caller who calls again the place of before: the arrival, the
 // priority if it was higher, and the number among equals. It returns the earlier
 // call and the time that it had waited when it was cut off, "" for nobody.

@@ -112,6 +112,11 @@ func (a *App) startResources(ctx context.Context) error {
 		return err
 	}
 	a.install(d)
+	for tenant, h := range d.houses {
+		if err := a.seedPlaces(ctx, tenant, h.acd); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

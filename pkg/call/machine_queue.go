@@ -49,9 +49,11 @@ func (m *Machine) joinQueue(queue string, priority int, w wish) {
 	m.playMusic()
 }
 
-// knownCaller is the caller's number, if it tells this caller from others.
-func (m *Machine) knownCaller() string {
-	if n := m.S.From; !m.S.Private && len(strings.Trim(n, "+0")) > 0 && strings.Trim(n, "+0123456789") == "" {
+func (m *Machine) knownCaller() string { return KnownCaller(m.S.From, m.S.Private) }
+
+// KnownCaller is a caller's number, if it tells this caller from others; "" = not.
+func KnownCaller(n string, private bool) string {
+	if !private && len(strings.Trim(n, "+0")) > 0 && strings.Trim(n, "+0123456789") == "" {
 		return n
 	}
 	return ""

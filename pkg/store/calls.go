@@ -311,10 +311,11 @@ func (s *Store) Live(tenant string) []cdr.Call {
 
 // CloseOrphans ends, in the journal, the calls that a former process left open
 // when it was killed: result "ours", reason "error", at the time of their last
-// event. Call it once after Open and before any call starts.
-func (s *Store) CloseOrphans() (n int, err error) {
+// event. Call it once after Open and before any call starts. It returns them as they
+// stood, still open.
+func (s *Store) CloseOrphans() (open []cdr.Call, err error) {
 	s.mu.Lock()
-	open := s.projector.Open()
+	open = s.projector.Open()
 	s.mu.Unlock()
 	for _, c := range open {
 		r := c.Running(c.LastAt)
@@ -322,9 +323,9 @@ func (s *Store) CloseOrphans() (n int, err error) {
 			TotalMs: r.TotalMs, TalkMs: r.TalkMs, MenuMs: r.MenuMs, WaitMs: r.WaitMs, HoldMs: r.HoldMs, SetupMs: r.SetupMs, Agent: r.Agent, Queue: r.Queue}})
 	}
 	if len(open) == 0 {
-		return 0, nil
+		return nil, nil
 	}
-	return len(open), s.Sync()
+	return open, s.Sync()
 }
 
 // RebuildCalls makes all call records again from the journal. Records of calls

@@ -236,14 +236,14 @@ func TestOrphansOfACrashAreClosed(t *testing.T) {
 	if live := s.Live("acme"); len(live) != 1 || live[0].ID != "cut" {
 		t.Fatalf("open calls after a crash: %v", live)
 	}
-	if n, err := s.CloseOrphans(); n != 1 || err != nil {
-		t.Fatal(n, err)
+	if cut, err := s.CloseOrphans(); len(cut) != 1 || cut[0].ID != "cut" || err != nil {
+		t.Fatal(cut, err)
 	}
 	c, err := s.Call(t.Context(), "acme", "cut")
 	if err != nil || c.Open() || c.Result != event.ResultOurs || c.TotalMs != 1000 {
 		t.Errorf("%+v %v", c, err)
 	}
-	if n, _ := s.CloseOrphans(); n != 0 {
+	if cut, _ := s.CloseOrphans(); len(cut) != 0 {
 		t.Error("closed twice")
 	}
 	if _, err := s.Call(t.Context(), "default", "cut"); !errors.Is(err, ErrNotFound) {
