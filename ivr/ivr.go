@@ -122,7 +122,9 @@ type State struct {
 
 // Bind gives a state that was read back from JSON what in has of its tenant:
 // schedules and queues. Start has done it for a fresh one.
-func (s *State) Bind(in Input) { s.schedules, s.queue, s.apps, s.zone = in.Schedules, in.Queue, in.App, in.Zone }
+func (s *State) Bind(in Input) {
+	s.schedules, s.queue, s.apps, s.zone = in.Schedules, in.Queue, in.App, in.Zone
+}
 
 // Done tells whether the flow wants no more events.
 func (s *State) Done() bool { return s.Phase == PhaseDone }

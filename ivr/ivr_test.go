@@ -502,7 +502,7 @@ steps:
   f: {hangup: {}}
 `, Input{From: "+40 7#"})
 	x.want("answer", "play you_are number_20 and number_1 number_4 number_0 number_7 hash position_3 in ro")
-	x.heard("play number_2 number_2 number_1 in ru")
+	x.heard("play number_200 number_20 number_1 in ru")
 	x.heard("fail e", "play sorry in ru")
 	x.press("1") // nothing listens
 	x.heard("default", "done")

@@ -42,6 +42,10 @@ func (m *machine) speak(step *flow.Step) string {
 		interrupt = b.Interrupt
 		var err error
 		if phrases, err = m.phrases(b.Pieces, nil); err != nil {
+			if next := step.On["failed"]; next != "" {
+				m.do(Fail{m.f.Name, m.s.Step, err.Error()})
+				return next
+			}
 			return m.fail(err.Error())
 		}
 	}

@@ -286,7 +286,10 @@ func (o *object) template(key string) string {
 }
 
 func (p *parser) templateText(path, s string) {
-	if _, err := variablesOf(s); err != nil {
+	switch kinds, err := kindsOf(s); {
+	case err != nil:
 		p.fault(path, "%v", err)
+	case len(kinds) > 0:
+		p.fault(path, "only a text that is spoken says how (${name:%s}); want ${name}", clip(kinds[0]))
 	}
 }

@@ -9,25 +9,46 @@ import (
 
 // variablesOf lists the variables a template names.
 func variablesOf(template string) ([]string, error) {
-	var names []string
+	names, _, err := scan(template)
+	return names, err
+}
+
+// kindsOf lists how the variables of a spoken text are to be spoken.
+func kindsOf(template string) ([]string, error) {
+	_, kinds, err := scan(template)
+	return kinds, err
+}
+
+// scan lists the names of a template's ${name} and ${name:kind}, and the kinds.
+func scan(template string) (names, kinds []string, err error) {
 	rest := template
 	for {
 		i := strings.IndexByte(rest, '$')
 		if i < 0 {
-			return names, nil
+			return names, kinds, nil
 		}
 		rest = rest[i+1:]
 		end := strings.IndexByte(rest, '}')
-		if !strings.HasPrefix(rest, "{") || end < 0 || !variableRE.MatchString(rest[1:end]) {
-			return nil, errors.New(`a $ begins a variable: want ${name}`)
+		if !strings.HasPrefix(rest, "{") || end < 0 {
+			return nil, nil, errTemplate
 		}
-		names = append(names, rest[1:end])
+		name, kind, found := strings.Cut(rest[1:end], ":")
+		if !variableRE.MatchString(name) {
+			return nil, nil, errTemplate
+		}
+		names = append(names, name)
+		if found {
+			kinds = append(kinds, kind)
+		}
 		rest = rest[end+1:]
 	}
 }
 
+var errTemplate = errors.New(`a $ begins a variable: want ${name}`)
+
 // Expand puts the values of variables into a template. lookup returns an error
-// for a variable that may not be used there; Expand passes it on.
+// for a variable that may not be used there; Expand passes it on. In a spoken text
+// it may be asked for "name:kind".
 func Expand(template string, lookup func(name string) (string, error)) (string, error) {
 	if strings.IndexByte(template, '$') < 0 {
 		return template, nil

@@ -31,7 +31,10 @@ type house struct {
 	spec      *resource.TenantSpec
 	routes    *route.Table
 	flows     map[string]*flow.Flow
+	apps      map[string]*resource.AppSpec
+	appFlows  map[string]*flow.Flow // by flow.AppFlow
 	schedules map[string]*schedule.Schedule
+	zone      *time.Location // of dates and times that are spoken
 	queues    map[string]*resource.QueueSpec
 	users     map[string]*resource.UserSpec
 	devices   map[string]*resource.DeviceSpec
@@ -54,7 +57,7 @@ var _ call.House = (*house)(nil)
 // the check should have told; the house is not used then.
 func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir string, library *play.Library, d *dispatch.Dispatcher) (*house, error) {
 	h := &house{tenant: tenant, spec: s.Tenants[tenant], routes: routes, library: library, acd: d,
-		flows: map[string]*flow.Flow{}, schedules: map[string]*schedule.Schedule{}, queues: map[string]*resource.QueueSpec{},
+		flows: map[string]*flow.Flow{}, apps: map[string]*resource.AppSpec{}, appFlows: map[string]*flow.Flow{}, schedules: map[string]*schedule.Schedule{}, queues: map[string]*resource.QueueSpec{},
 		users: map[string]*resource.UserSpec{}, devices: map[string]*resource.DeviceSpec{}, trunks: map[string]*call.Trunk{}, agents: map[string]string{}}
 	var faults []error
 	for k, spec := range s.Flows {
@@ -80,8 +83,15 @@ func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir st
 			h.schedules[k.Name] = sc
 		}
 	}
+	if zone, err := time.LoadLocation(h.spec.TimeZone); err == nil { // "" is UTC
+		h.zone = zone
+	}
 	mine(s.Queues, tenant, h.queues)
 	mine(s.Users, tenant, h.users)
+	mine(s.Apps, tenant, h.apps)
+	for name := range h.apps {
+		h.appFlows[flow.AppFlow(name)] = flow.ForApp(name)
+	}
 	mine(s.Devices, tenant, h.devices)
 	// By name, so that two users on one device always give the same answer.
 	for _, name := range slices.Sorted(maps.Keys(h.users)) {
@@ -140,11 +150,25 @@ func newTrunk(spec *resource.TrunkSpec, tenant *resource.TenantSpec) (*call.Trun
 }
 
 // Flow returns a checked flow, nil when there is none of that name.
-func (h *house) Flow(name string) *flow.Flow { return h.flows[name] }
+func (h *house) Flow(name string) *flow.Flow {
+	if f := h.flows[name]; f != nil {
+		return f
+	}
+	return h.appFlows[name] // of an application's number
+}
+
+// appInfo is what flows know of an application.
+func (h *house) appInfo(name string) (ivr.AppInfo, bool) {
+	a := h.apps[name]
+	if a == nil {
+		return ivr.AppInfo{}, false
+	}
+	return ivr.AppInfo{Timeout: a.Timeout.D(), Fallback: a.Fallback, May: a.MayDial}, true
+}
 
 // FlowInput adds the tenant's schedules and how its queues stand.
 func (h *house) FlowInput(in ivr.Input) ivr.Input {
-	in.Schedules = h.schedules
+	in.Schedules, in.Zone, in.App = h.schedules, h.zone, h.appInfo
 	if h.acd != nil {
 		in.Queue = h.queueState
 	}
