@@ -62,7 +62,7 @@ steps:
   b: {play: [sorry_for_that], next: c}
   c: {hangup: {}}
 `, Input{})
-	x.want("fail a", "answer", "play sorry_for_that in en")
+	x.want("fail a", "answer", "play sorry_for_that")
 }
 
 // What a caller typed secretly is spoken in no form.
