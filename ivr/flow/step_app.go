@@ -45,3 +45,23 @@ func (b *App) tell(_ *Step, t *traits) {
 		t.prompt("hold", b.Hold)
 	}
 }
+
+// AppFlow is the name of the flow of callers who dial an application's number; "" for "".
+func AppFlow(app string) string {
+	if app == "" {
+		return ""
+	}
+	return "app:" + app
+}
+
+// ForApp makes that flow: the application is asked, and the call ends behind it.
+func ForApp(app string) *Flow {
+	f := &Flow{Name: AppFlow(app), Start: "app", Order: []string{"app", "end"}, Variables: map[string]string{}, Steps: map[string]*Step{
+		"app": {Name: "app", Kind: KindApp, Next: "end", Body: &App{App: app}},
+		"end": {Name: "end", Kind: KindHangup, Body: &Hangup{Cause: "normal"}},
+	}}
+	for _, s := range f.Steps {
+		s.of() // worked out here: the flow is shared afterwards
+	}
+	return f
+}

@@ -50,6 +50,7 @@ func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *res
 		Queues:    known(s.Queues, tenant),
 		Devices:   known(s.Devices, tenant),
 		Schedules: known(s.Schedules, tenant),
+		Apps:      known(s.Apps, tenant),
 		Flows:     known(s.Flows, tenant),
 		Languages: c.languages(tenant, name),
 		Mute:      c.mute,

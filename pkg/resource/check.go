@@ -42,6 +42,7 @@ func Check(s *Set, flows FlowChecker) []Fault {
 	each(c, KindPrompt, s.Prompts, c.prompt)
 	each(c, KindQueue, s.Queues, c.queue)
 	each(c, KindFlow, s.Flows, c.flow)
+	each(c, KindApp, s.Apps, c.app)
 	each(c, KindNumber, s.Numbers, c.number)
 	c.duplicates()
 	c.reach()
@@ -528,20 +529,23 @@ func (c *checker) number(k Key, n *NumberSpec) {
 		c.fault(r, "digits", `%s; want what is dialled, such as "+40212345678" or "1000"`, strict.Quote(n.Digits))
 	}
 	given := 0
-	for _, has := range []bool{n.Flow != "", n.Queue != "", n.Device != "", len(n.Devices) > 0} {
+	for _, has := range []bool{n.Flow != "", n.App != "", n.Queue != "", n.Device != "", len(n.Devices) > 0} {
 		if has {
 			given++
 		}
 	}
 	switch given {
 	case 0:
-		c.fault(r, "", "leads nowhere; want one of flow, queue, device, devices")
+		c.fault(r, "", "leads nowhere; want one of flow, app, queue, device, devices")
 	case 1:
 	default:
-		c.fault(r, "", "leads to %d places; want one of flow, queue, device, devices", given)
+		c.fault(r, "", "leads to %d places; want one of flow, app, queue, device, devices", given)
 	}
 	if n.Flow != "" {
 		exists(c, r, "flow", KindFlow, c.s.Flows, n.Flow)
+	}
+	if n.App != "" {
+		exists(c, r, "app", KindApp, c.s.Apps, n.App)
 	}
 	if n.Queue != "" {
 		exists(c, r, "queue", KindQueue, c.s.Queues, n.Queue)
@@ -659,6 +663,9 @@ func (c *checker) reach() {
 	for k, n := range c.s.Numbers {
 		visit(ref{KindFlow, Key{k.Tenant, n.Flow}})
 		visit(ref{KindQueue, Key{k.Tenant, n.Queue}})
+	}
+	for k, a := range c.s.Apps {
+		visit(ref{KindFlow, Key{k.Tenant, a.Fallback}})
 	}
 	for k := range c.s.Queues {
 		if r := (ref{KindQueue, k}); !seen[r] {

@@ -218,6 +218,7 @@ var specTypes = map[Kind]reflect.Type{
 	KindPrompt:   reflect.TypeFor[PromptSpec](),
 	KindQueue:    reflect.TypeFor[QueueSpec](),
 	KindFlow:     reflect.TypeFor[FlowSpec](),
+	KindApp:      reflect.TypeFor[AppSpec](),
 	KindNumber:   reflect.TypeFor[NumberSpec](),
 }
 

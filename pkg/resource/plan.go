@@ -54,7 +54,7 @@ func (s *Set) clone() *Set {
 	return &Set{
 		Revision: s.Revision, Tenants: maps.Clone(s.Tenants), Users: maps.Clone(s.Users), Devices: maps.Clone(s.Devices),
 		Trunks: maps.Clone(s.Trunks), Schedules: maps.Clone(s.Schedules), Skills: maps.Clone(s.Skills),
-		Prompts: maps.Clone(s.Prompts), Queues: maps.Clone(s.Queues), Flows: maps.Clone(s.Flows),
+		Prompts: maps.Clone(s.Prompts), Queues: maps.Clone(s.Queues), Flows: maps.Clone(s.Flows), Apps: maps.Clone(s.Apps),
 		Numbers: maps.Clone(s.Numbers), sources: map[ref]*Source{},
 	}
 }
@@ -73,6 +73,12 @@ func keepSecrets(d Document, live *Set) any {
 		if masked {
 			c := *spec
 			c.Password, c.HA1 = old.Password, old.HA1
+			return &c
+		}
+	case *AppSpec:
+		if old := live.Apps[d.key()]; old != nil && spec.Secret == Mask {
+			c := *spec
+			c.Secret = old.Secret
 			return &c
 		}
 	case *TrunkSpec:

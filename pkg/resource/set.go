@@ -32,6 +32,7 @@ type Set struct {
 	Prompts   map[Key]*PromptSpec
 	Queues    map[Key]*QueueSpec
 	Flows     map[Key]*FlowSpec
+	Apps      map[Key]*AppSpec
 	Numbers   map[Key]*NumberSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
@@ -60,6 +61,7 @@ func EmptySet() *Set {
 		Prompts:   map[Key]*PromptSpec{},
 		Queues:    map[Key]*QueueSpec{},
 		Flows:     map[Key]*FlowSpec{},
+		Apps:      map[Key]*AppSpec{},
 		Numbers:   map[Key]*NumberSpec{},
 		sources:   map[ref]*Source{},
 	}
@@ -104,6 +106,8 @@ func (s *Set) put(d Document) {
 		s.Queues[k] = spec
 	case *FlowSpec:
 		s.Flows[k] = spec
+	case *AppSpec:
+		s.Apps[k] = spec
 	case *NumberSpec:
 		s.Numbers[k] = spec
 	default:
@@ -141,6 +145,8 @@ func (s *Set) remove(r ref) {
 		delete(s.Queues, r.key)
 	case KindFlow:
 		delete(s.Flows, r.key)
+	case KindApp:
+		delete(s.Apps, r.key)
 	case KindNumber:
 		delete(s.Numbers, r.key)
 	}
@@ -162,6 +168,7 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindPrompt, s.Prompts)
 	docs = appendDocs(docs, s, KindQueue, s.Queues)
 	docs = appendDocs(docs, s, KindFlow, s.Flows)
+	docs = appendDocs(docs, s, KindApp, s.Apps)
 	docs = appendDocs(docs, s, KindNumber, s.Numbers)
 	slices.SortFunc(docs, func(a, b Document) int {
 		ka, kb := a.key(), b.key()
@@ -178,7 +185,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindFlow, KindNumber}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindFlow, KindApp, KindNumber}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

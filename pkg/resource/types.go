@@ -19,6 +19,7 @@ const (
 	KindPrompt   Kind = "prompt"
 	KindQueue    Kind = "queue"
 	KindFlow     Kind = "flow"
+	KindApp      Kind = "app"
 	KindNumber   Kind = "number"
 )
 
@@ -291,8 +292,9 @@ type RegisterSpec struct {
 // NumberSpec: what callers dial. The document's name is free; Digits is dialled.
 type NumberSpec struct {
 	Digits string `yaml:"digits"` // exact; "+40..." or "1000"; compared after stripping + and 00
-	// Exactly one of Flow, Queue, Device.
+	// Exactly one of Flow, App, Queue, Device, Devices.
 	Flow   string `yaml:"flow,omitempty"`
+	App    string `yaml:"app,omitempty"` // an application leads the call
 	Queue  string `yaml:"queue,omitempty"`
 	Device string `yaml:"device,omitempty"`
 	// Devices: hunt: list of devices taken in turn, the longest unused first. "agent{1..500}" in

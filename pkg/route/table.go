@@ -254,7 +254,7 @@ func (b *builder) number(k resource.Key, spec *resource.NumberSpec) {
 	for _, way := range []struct {
 		kind Kind
 		name string
-	}{{Flow, spec.Flow}, {Queue, spec.Queue}, {Device, spec.Device}} {
+	}{{Flow, spec.Flow}, {Flow, appFlow(spec.App)}, {Queue, spec.Queue}, {Device, spec.Device}} {
 		if way.name != "" {
 			tg.Kind, tg.Name = way.kind, way.name
 			n++
@@ -265,10 +265,18 @@ func (b *builder) number(k resource.Key, spec *resource.NumberSpec) {
 		n++
 	}
 	if n != 1 {
-		b.fault(k, "number", "want exactly one of flow, queue, device, devices")
+		b.fault(k, "number", "want exactly one of flow, app, queue, device, devices")
 		return
 	}
 	t.numbers[d.Number] = &number{k.Name, spec, tg}
+}
+
+// appFlow is the flow that is made for an application's number (flow.AppFlow).
+func appFlow(app string) string {
+	if app == "" {
+		return ""
+	}
+	return "app:" + app
 }
 
 // Inbound routes a carrier's call: by the numbers of the tenant alone. A call
