@@ -203,10 +203,35 @@ CREATE TABLE idempotency (
 	saved  TEXT NOT NULL,
 	PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;`,
+	`CREATE TABLE closures (
+	tenant   TEXT NOT NULL,
+	schedule TEXT NOT NULL,
+	since    INTEGER NOT NULL,
+	until    INTEGER NOT NULL, -- 0: until somebody opens it
+	reason   TEXT NOT NULL,
+	by       TEXT NOT NULL,
+	PRIMARY KEY (tenant, schedule)
+) WITHOUT ROWID;
+CREATE TABLE prompt_versions (
+	tenant      TEXT NOT NULL,
+	name        TEXT NOT NULL,
+	language    TEXT NOT NULL,
+	version     INTEGER NOT NULL,
+	at          INTEGER NOT NULL,
+	by          TEXT NOT NULL,
+	source      TEXT NOT NULL,
+	text        TEXT NOT NULL,
+	path        TEXT NOT NULL,
+	sha256      TEXT NOT NULL,
+	duration_ms INTEGER NOT NULL,
+	size_bytes  INTEGER NOT NULL,
+	in_use      INTEGER NOT NULL,
+	PRIMARY KEY (tenant, name, language, version)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int
