@@ -146,6 +146,12 @@ func (x *score) take(actions []Action) {
 			x.got = append(x.got, "drop "+a.Recording)
 		case Over:
 			x.got = append(x.got, "done")
+		case Tell:
+			var r AppRequest
+			if err := json.Unmarshal(a.Body, &r); err != nil {
+				x.t.Fatal(err)
+			}
+			x.got = append(x.got, "tell "+a.App+" "+r.Event)
 		default:
 			x.t.Fatalf("unknown action %T", a)
 		}

@@ -230,6 +230,7 @@ func (m *machine) handle(ev Event) {
 		m.s.Answered = true // the call answers the caller with the called party
 		m.s.Hops = 0
 		m.s.Phase = PhaseTalking
+		m.tellConnected()
 	case Done:
 		m.done(ev)
 	case Failed:

@@ -70,8 +70,9 @@ type Tell struct {
 func (Verbs) event() string { return "verbs" }
 func (Tell) action()        {}
 
-// leftForVerbs is the outcome of a LeaveQueue because of Verbs.
-const leftForVerbs = "verbs"
+// leftForVerbs is the outcome of a LeaveQueue because of Verbs: of the caller's side,
+// as figures have it.
+const leftForVerbs = "key"
 
 // Steerable tells whether verbs from outside can be done now: not in a conversation,
 // and not while somebody is being called.
@@ -84,8 +85,13 @@ func (s *State) Steerable() bool {
 }
 
 // Request is what an application is told of the call as it stands.
-func (s *State) Request(app, event string) []byte {
-	r := AppRequest{Version: 1, Event: event, App: app, Variables: map[string]string{}}
+func (s *State) Request(app, event string) []byte { return s.request(app, event, "") }
+
+// Ended is what an application is told last; reason is the call's result and reason.
+func (s *State) Ended(app, reason string) []byte { return s.request(app, "ended", reason) }
+
+func (s *State) request(app, event, reason string) []byte {
+	r := AppRequest{Version: 1, Event: event, App: app, Variables: map[string]string{}, Reason: reason}
 	r.Call.ID, r.Call.Tenant, r.Call.From, r.Call.To, r.Call.Language, r.Call.Answered = s.CallID, s.Tenant, s.From, s.To, s.Language, s.Answered
 	if s.Script != nil {
 		r.Results = s.Script.Results
@@ -137,7 +143,14 @@ func (m *machine) begin(app, verbs string, f *flow.Flow) string {
 	return f.Start
 }
 
-// end leaves the script for the flow.
+// tellConnected tells the application that leads the call of a conversation.
+func (m *machine) tellConnected() {
+	if s := m.s.Script; s != nil && s.App != "" {
+		m.do(Tell{App: s.App, Body: m.s.Request(s.App, "connected")})
+	}
+}
+
+// endScript leaves the script for the flow.
 func (m *machine) endScript() (back string) {
 	back = m.s.Script.Back
 	m.s.Script, m.f = nil, m.base
@@ -181,7 +194,7 @@ func (m *machine) steered(ev Event) bool {
 		m.s.Verbs, m.s.VerbsApp = "", "" // an agent, or the queue, was faster
 		return false
 	}
-	if !ok || !m.awaited(left.ID) {
+	if !ok || m.s.Phase != PhaseLeaving || !m.awaited(left.ID) {
 		return false
 	}
 	verbs, app := m.s.Verbs, m.s.VerbsApp

@@ -96,6 +96,7 @@ func TestApplicationHangsUpOrGoesToAFlow(t *testing.T) {
 	x = begin(t, appDoc, orders(""))
 	x.says(`[{"dial": {"targets": ["number:0722"], "timeout": "5s"}}]`, "dial number:0722 5s")
 	x.do(Connected{})
+	x.want("tell orders connected")
 	x.do(DialDone{Outcome: "answered"})
 	x.want("do app 3s")
 	if r := x.said(); r.Results[0].Outcome != "answered" {
@@ -162,8 +163,8 @@ func TestVerbsByAPI(t *testing.T) {
 	x.press("1", "stop", "queue sales 3 map[ro:2]")
 	// Out of the queue first.
 	x.do(Verbs{Verbs: `[{"say": ["welcome"]}, {"hangup": "normal"}]`})
-	x.want("leave verbs")
-	x.do(QueueLeft{Outcome: "verbs"})
+	x.want("leave key")
+	x.do(QueueLeft{Outcome: "key"})
 	x.want("play welcome")
 	x.heard("hangup normal", "done")
 
@@ -171,7 +172,7 @@ func TestVerbsByAPI(t *testing.T) {
 	x = begin(t, menuDoc, orders(""))
 	x.press("1", "stop", "queue sales 3 map[ro:2]")
 	x.do(Verbs{Verbs: `[{"hangup": "normal"}]`})
-	x.want("leave verbs")
+	x.want("leave key")
 	x.do(Connected{})
 	x.do(Verbs{Verbs: `[{"hangup": "normal"}]`})
 	x.want()

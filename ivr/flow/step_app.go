@@ -65,3 +65,14 @@ func ForApp(app string) *Flow {
 	}
 	return f
 }
+
+// TellApp is the job of telling an application what it need not answer.
+type TellApp struct {
+	App  string
+	Body []byte // JSON, see ivr.AppRequest
+	Over bool   // the call has ended: there is nothing more to come
+}
+
+// Name implements Job.
+func (*TellApp) Name() string { return "app" }
+func (*TellApp) job()         {}

@@ -134,6 +134,12 @@ type (
 	StartStream struct{ Options stream.Options }
 	StopStream  struct{ Reason string }
 	StreamKey   struct{ Digit byte }
+	// TellApp tells an application what it need not answer. Over: it is the last.
+	TellApp struct {
+		App  string
+		Body []byte
+		Over bool
+	}
 	// AnswerTransfer is the verdict on a TransferAsked, AttendedAsked, ThirdAsked
 	// or HoldAsked: 202, or the SIP status of the refusal. Refer: it answers a REFER.
 	AnswerTransfer struct {
@@ -229,6 +235,7 @@ func (StopRecording) effect()  {}
 func (StartStream) effect()    {}
 func (StopStream) effect()     {}
 func (StreamKey) effect()      {}
+func (TellApp) effect()        {}
 func (SetTimer) effect()       {}
 func (StopTimer) effect()      {}
 func (TellACD) effect()        {}

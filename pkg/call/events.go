@@ -151,6 +151,11 @@ type (
 		Values  map[string]string
 		Err     string
 	}
+	// VerbsAsked: an application or the API (App "") wants the call to do something else.
+	VerbsAsked struct {
+		App, Verbs, By string
+		Count          int
+	}
 	// StreamAsked: a stream is wanted by API, or (Options nil) its end.
 	StreamAsked struct {
 		Options *stream.Options
@@ -300,6 +305,7 @@ func (MessageQuiet) callEvent()    {}
 func (MessageDone) callEvent()     {}
 func (JobDone) callEvent()         {}
 func (StreamAsked) callEvent()     {}
+func (VerbsAsked) callEvent()      {}
 func (TimerFired) callEvent()      {}
 func (TransferAsked) callEvent()   {}
 func (AttendedAsked) callEvent()   {}

@@ -147,6 +147,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.recordingMarked(ev)
 	case StreamOver:
 		m.streamOver(ev)
+	case VerbsAsked:
+		m.verbsAsked(ev)
 	case StreamAsked:
 		m.streamAsked(ev)
 	case TimerFired:
@@ -203,7 +205,7 @@ func (m *Machine) inAttempt(l int) bool {
 func (m *Machine) nextPlay() uint64    { m.S.PlayID++; return ownPlay | m.S.PlayID }
 func (m *Machine) stopTimer(t TimerID) { m.do(StopTimer{t}) }
 func (m *Machine) segment(s event.SegmentStarted) {
-	if s.Segment != event.SegmentWaiting {
+	if s.Segment != event.SegmentWaiting && s.Segment != event.SegmentHold {
 		m.restMusic()
 	}
 	m.S.Ledger.enter(m.now, s.Segment)

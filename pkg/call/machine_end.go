@@ -167,6 +167,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.stopRecording()
 	m.stopStream("call over")
 	m.stopJob("call_over")
+	m.tellAppOfEnd()
 	m.endMessage()
 	if m.caller().State < LegAnswered {
 		code := m.S.Verdict.Code

@@ -166,6 +166,8 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.startJob(a)
 		case ivr.StopDo:
 			m.stopJob(a.Outcome)
+		case ivr.Tell:
+			m.do(TellApp{App: a.App, Body: a.Body})
 		case ivr.CallFlow:
 			m.startFlow(a.Name)
 		case ivr.Fail:

@@ -19,6 +19,7 @@ type Job struct {
 // startJob is the Do of a flow.
 func (m *Machine) startJob(a ivr.Do) {
 	m.S.Job = &Job{ID: a.ID, Name: a.Job.Name(), Flow: m.S.IVR.Flow, Step: m.S.IVR.Step, Since: m.now}
+	m.appAsked(a.Job)
 	m.do(RunJob{a.ID, a.Job, a.Timeout})
 }
 

@@ -140,6 +140,8 @@ func (o *owner) carryOut(e Effect) {
 		o.runJob(e)
 	case StopJob:
 		o.stopJob()
+	case TellApp:
+		o.tellApp(e)
 	case SetTimer:
 		o.setTimer(e.Timer, time.Now().Add(e.After))
 	case StopTimer:

@@ -420,6 +420,8 @@ type command struct {
 	by     string
 	reply  chan<- int
 	stream *stream.Options // of "stream"; nil = its end
+	app    string          // of "verbs"
+	count  int             // of "verbs"
 }
 
 func (o *owner) command(c command) {
@@ -429,7 +431,7 @@ func (o *owner) command(c command) {
 	if c.leg < 0 {
 		c.leg = o.agentSide()
 	}
-	if c.kind == "record" || c.kind == "stream" { // of the whole call
+	if c.kind == "record" || c.kind == "stream" || c.kind == "verbs" { // of the whole call
 		c.leg = 0
 	}
 	if c.leg < 0 || c.leg >= len(o.legs) {
@@ -457,6 +459,8 @@ func (o *owner) command(c command) {
 		o.step(PlayAsked{Side: side, Prompt: name, By: c.by})
 	case "record":
 		o.step(RecordAsked{Action: c.target, By: c.by})
+	case "verbs":
+		o.step(VerbsAsked{App: c.app, Verbs: c.target, Count: c.count, By: c.by})
 	case "stream":
 		o.step(StreamAsked{Options: c.stream, By: c.by})
 	case "park":

@@ -208,6 +208,7 @@ type State struct {
 	Message    *Message      // being taken, or not decided about; nil none
 	Messages   int           // taken so far
 	Job        *Job          // a flow waits for it; nil none
+	App        string        // application that led the call last, "" none
 	Music      string        // prompt name of the music that plays, "" when none
 	MusicAt    time.Duration // heard of it before MusicFrom
 	MusicFrom  time.Time     // since when it plays; zero: it rests
