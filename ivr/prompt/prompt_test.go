@@ -196,6 +196,42 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+func TestKeptComesFirst(t *testing.T) {
+	site, kept := t.TempDir(), t.TempDir()
+	for file, content := range map[string]string{
+		kept + "/ro/menu.wav": "kept", site + "/ro/menu.wav": "site", site + "/ro/only.flac": "site only", site + "/own.wav": "document",
+		kept + "/ro/doc.wav": "kept doc", kept + "/any/music.wav": "kept music",
+	} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	embedded := fstest.MapFS{"ro/menu.wav": wav("x"), "ro/built.wav": wav("built"), "ro/music.wav": wav("x")}
+	s := NewSet(embedded, site, map[string]map[string]string{"doc": {"ro": "own.wav", "en": "own.wav", "ru": site + "/own.wav"}}).WithKept(kept)
+	for _, row := range []struct{ name, lang, heard, source string }{
+		{"menu", "ro", "kept", SourceKept}, {"only", "ro", "site only", SourceSite}, {"built", "ro", "built", SourceBuiltIn},
+		{"doc", "ro", "kept doc", SourceKept}, {"doc", "en", "document", SourceDocument}, {"doc", "ru", "document", SourceDocument},
+		{"menu", "fr", "none", ""}, {"music", "ru", "kept music", ""}, {"../menu", "ro", "none", ""},
+	} {
+		if got := heard(t, s, row.name, row.lang); got != row.heard {
+			t.Errorf("%s in %s: %s, want %s", row.name, row.lang, got, row.heard)
+		}
+		if got := s.Source(row.name, row.lang); got != row.source {
+			t.Errorf("%s in %s is from %q, want %q", row.name, row.lang, got, row.source)
+		}
+	}
+	// What is removed lets the next be heard.
+	if err := os.Remove(kept + "/ro/menu.wav"); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard(t, s, "menu", "ro"); got != "site" {
+		t.Error(got)
+	}
+}
+
 func TestKeyChangesWithTheFile(t *testing.T) {
 	site := t.TempDir()
 	file := filepath.Join(site, "a.wav")

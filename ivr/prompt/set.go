@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // ErrNotFound: no file holds the prompt in any language that could be tried.
@@ -29,6 +30,7 @@ var langRE = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z]{2})?$`)
 // may be used by all calls at once.
 type Set struct {
 	embedded fs.FS
+	kept     string
 	site     string
 	override map[string]map[string]string
 	fallback string
@@ -50,6 +52,45 @@ func (s *Set) WithDefault(lang string) *Set {
 		c.fallback = lang
 	}
 	return &c
+}
+
+// WithKept returns the same set with a folder of what people uploaded, recorded by
+// phone or had synthesised: LANG/NAME.wav, which comes before all others.
+func (s *Set) WithKept(dir string) *Set {
+	c := *s
+	c.kept = dir
+	return &c
+}
+
+// Sources of a prompt's audio, in the order they are looked for.
+const (
+	SourceKept     = "kept"     // uploaded, recorded or synthesised
+	SourceDocument = "document" // a file that the prompt resource names
+	SourceSite     = "site"     // a file in the site's folder
+	SourceBuiltIn  = "built_in"
+)
+
+// Source tells where the audio of a prompt in exactly one language comes from, ""
+// when there is none.
+func (s *Set) Source(name, lang string) string {
+	if !nameRE.MatchString(name) {
+		return ""
+	}
+	rc, key, err := s.open(name, lang)
+	if err != nil {
+		return ""
+	}
+	rc.Close()
+	switch {
+	case strings.HasPrefix(key, "embedded:"):
+		return SourceBuiltIn
+	case s.kept != "" && strings.HasPrefix(key, "site:"+s.kept+string(filepath.Separator)):
+		return SourceKept
+	case s.override[name][lang] != "" && strings.HasPrefix(key, "site:"+s.override[name][lang]+":"),
+		s.override[name][lang] != "" && strings.HasPrefix(key, "site:"+filepath.Join(s.site, s.override[name][lang])+":"):
+		return SourceDocument
+	}
+	return SourceSite
 }
 
 // Open opens the audio of a prompt: in lang, else the one for any language,
@@ -90,6 +131,12 @@ func (s *Set) open(name, lang string) (io.ReadCloser, string, error) {
 	if lang != AnyLanguage && !langRE.MatchString(lang) {
 		return nil, "", fs.ErrNotExist
 	}
+	if s.kept != "" {
+		rc, key, err := s.openIn(s.kept, filepath.Join(lang, name+".wav"))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return rc, key, err
+		}
+	}
 	if file := s.override[name][lang]; file != "" {
 		rc, key, err := s.openSite(file)
 		if err != nil && errors.Is(err, fs.ErrNotExist) {
@@ -126,11 +173,13 @@ func (s *Set) openBuiltIn(name, lang string) (io.ReadCloser, string, error) {
 	return f, "embedded:" + file, nil
 }
 
-// openSite opens a file of the site. A relative one stays inside the site's
-// folder whatever it names, links included (os.Root); an absolute one is what
-// an administrator wrote.
-func (s *Set) openSite(file string) (io.ReadCloser, string, error) {
-	f, err := s.siteFile(file)
+// openSite opens a file of the site.
+func (s *Set) openSite(file string) (io.ReadCloser, string, error) { return s.openIn(s.site, file) }
+
+// openIn opens a file. A relative one stays inside dir whatever it names, links
+// included (os.Root); an absolute one is what an administrator wrote.
+func (s *Set) openIn(dir, file string) (io.ReadCloser, string, error) {
+	f, err := fileIn(dir, file)
 	if err != nil {
 		return nil, "", fmt.Errorf("prompt file %q: %w", clip(file), err)
 	}
@@ -143,10 +192,14 @@ func (s *Set) openSite(file string) (io.ReadCloser, string, error) {
 		return nil, "", fmt.Errorf("prompt file %q: %w", clip(file), err)
 	}
 	stamp := strconv.FormatInt(info.ModTime().UnixNano(), 36) + ":" + strconv.FormatInt(info.Size(), 36)
-	return f, "site:" + filepath.Join(s.site, file) + ":" + stamp, nil
+	name := file
+	if !filepath.IsAbs(file) {
+		name = filepath.Join(dir, file)
+	}
+	return f, "site:" + name + ":" + stamp, nil
 }
 
-func (s *Set) siteFile(file string) (*os.File, error) {
+func fileIn(dir, file string) (*os.File, error) {
 	if filepath.IsAbs(file) {
 		// A pipe or a device would block the open; ask before.
 		if info, err := os.Stat(file); err != nil {
@@ -156,10 +209,10 @@ func (s *Set) siteFile(file string) (*os.File, error) {
 		}
 		return os.Open(file)
 	}
-	if s.site == "" {
+	if dir == "" {
 		return nil, fs.ErrNotExist
 	}
-	root, err := os.OpenRoot(s.site)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
