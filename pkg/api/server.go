@@ -244,6 +244,15 @@ func (h *HTTP) routes() http.Handler {
 	post("/calls/{id}/priority", h.priority)
 	post("/calls/{id}/supervise", func(r *http.Request) (any, error) { return struct{}{}, h.supervise(r) }, "by")
 	post("/calls/{id}/play", func(r *http.Request) (any, error) { return struct{}{}, h.play(r) }, "by")
+	get("/voicemail", h.voicemail, "limit", "cursor", "box", "state")
+	get("/voicemail/{id}", func(r *http.Request) (any, error) {
+		return h.app.VoicemailMessage(r.Context(), tenant(r), r.PathValue("id"))
+	})
+	route(http.MethodGet, "/voicemail/{id}/sound", http.HandlerFunc(h.voicemailSound))
+	route(http.MethodPatch, "/voicemail/{id}", h.handle(maxBody, h.markVoicemail), "by")
+	route(http.MethodDelete, "/voicemail/{id}", h.handle(maxBody, func(r *http.Request) (any, error) {
+		return struct{}{}, h.app.DeleteVoicemail(r.Context(), tenant(r), r.PathValue("id"), by(r.URL.Query().Get("by")))
+	}), "by")
 	get("/queues", func(r *http.Request) (any, error) { return wrap(h.app.Queues(r.Context(), tenant(r))) })
 	get("/trunks", func(r *http.Request) (any, error) { return wrap(h.app.Trunks(r.Context(), tenant(r))) })
 	get("/devices", func(r *http.Request) (any, error) { return wrap(h.app.Devices(r.Context(), tenant(r))) })

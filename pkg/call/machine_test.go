@@ -26,6 +26,7 @@ type rules struct {
 	inCall        map[string]string
 	parkTime      time.Duration
 	brief         string
+	voicemail     *Voicemails
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -40,6 +41,7 @@ func (r rules) DefaultTarget() string                { return r.defaultTarget }
 func (r rules) AgentAnnouncement(string) (string, time.Duration) {
 	return r.brief, time.Second
 }
+func (r rules) Voicemail() *Voicemails { return r.voicemail }
 func (r rules) MaySupervise(user, mode, queue string) bool {
 	return user == "eve" || user == "quinn" && mode == ModeMonitor && queue == "sales"
 }

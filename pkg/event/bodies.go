@@ -362,9 +362,7 @@ type RecordingStarted struct {
 	Recording string `json:"recording"`
 	Path      string `json:"path"`
 	Message   bool   `json:"message,omitempty"` // what the caller says to a flow, and no conversation
-	// Type is "" for a conversation, or KindVoicemail: then Box is where it goes.
-	Type string `json:"type,omitempty"`
-	Box  string `json:"box,omitempty"`
+	Box       string `json:"box,omitempty"`     // of voicemail, where the message goes
 }
 
 // FaultDiscarded is the Fault of a message that was not kept: its file is gone.
@@ -391,7 +389,6 @@ type RecordingEnded struct {
 	Fault      string `json:"fault,omitempty"`
 	SHA256     string `json:"sha256,omitempty"`    // of the file, "" when it is made later
 	PausedMs   int64  `json:"paused_ms,omitempty"` // of the duration nothing was recorded on purpose
-	Type       string `json:"type,omitempty"`      // as in RecordingStarted
 }
 
 // RecordingStored: the file of a recording that has ended was checked, or turned

@@ -1,8 +1,5 @@
 package event
 
-// KindVoicemail is the Kind of a recording that is a message in a box.
-const KindVoicemail = "voicemail"
-
 // VoicemailLeft: a caller has left a message; its sound is the recording of the same
 // id. From and Display are as the call's; "" when the caller is private.
 type VoicemailLeft struct {
@@ -23,8 +20,8 @@ type VoicemailMarked struct {
 	By      string `json:"by"`
 }
 
-// VoicemailDeleted: the message is gone, and its recording; by "short" when too little
-// was said to be one, by "retention" when it was too old.
+// VoicemailDeleted: the message is gone, and its recording; by "retention" when it
+// was too old, "interrupted" when a killed process had hardly begun it.
 type VoicemailDeleted struct {
 	Message string `json:"message"`
 	Box     string `json:"box"`

@@ -228,7 +228,7 @@ CREATE TABLE prompt_versions (
 	in_use      INTEGER NOT NULL,
 	PRIMARY KEY (tenant, name, language, version)
 ) WITHOUT ROWID;`,
-	`-- kind '' is a conversation, voicemail a message in box
+	`-- kind '' is a conversation, message what a caller said to a flow or into box
 ALTER TABLE recordings ADD COLUMN kind TEXT NOT NULL DEFAULT '';
 ALTER TABLE recordings ADD COLUMN box TEXT NOT NULL DEFAULT '';
 CREATE TABLE voicemail (

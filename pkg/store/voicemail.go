@@ -74,7 +74,7 @@ func (s *Store) writeVoicemail(ctx context.Context, o *voicemailOp) error {
 		if err := s.exec(ctx, `DELETE FROM voicemail WHERE tenant = ? AND id = ?`, o.Tenant, o.Message); err != nil {
 			return err
 		}
-		return s.exec(ctx, `DELETE FROM recordings WHERE tenant = ? AND id = ? AND kind = 'voicemail'`, o.Tenant, o.Message)
+		return s.exec(ctx, `DELETE FROM recordings WHERE tenant = ? AND id = ? AND kind = 'message'`, o.Tenant, o.Message)
 	default:
 		return s.exec(ctx, `UPDATE voicemail SET state = ? WHERE tenant = ? AND id = ?`, o.msg.State, o.Tenant, o.Message)
 	}

@@ -38,8 +38,8 @@ func TestVoicemailOfTheJournal(t *testing.T) {
 		}
 	}
 	leave := func(tenant, id, box string) {
-		do(tenant, id, event.RecordingStarted{Recording: id, Path: tenant + "/" + id + ".wav", Type: event.KindVoicemail, Box: box},
-			event.RecordingEnded{Recording: id, Path: tenant + "/" + id + ".wav", DurationMs: 5000, SizeBytes: 100, Type: event.KindVoicemail},
+		do(tenant, id, event.RecordingStarted{Recording: id, Path: tenant + "/" + id + ".wav", Message: true, Box: box},
+			event.RecordingEnded{Recording: id, Path: tenant + "/" + id + ".wav", DurationMs: 5000, SizeBytes: 100},
 			event.VoicemailLeft{Message: id, Box: box, From: "0700", DurationMs: 5000})
 	}
 	for i := range 5 {
