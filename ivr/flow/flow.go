@@ -67,8 +67,6 @@ type CheckEnv struct {
 	// Prompts tells whether a prompt can be heard in a language.
 	Prompts                                 func(name, lang string) bool
 	Queues, Devices, Flows, Schedules, Apps func(name string) bool
-	// Voicemail tells whether there is a box of that name.
-	Voicemail func(name string) bool
 	// Mute: the node has no engine that speaks texts.
 	Mute bool
 	// Languages a call may come in with; empty = the flow's own, or "en".

@@ -32,7 +32,6 @@ const (
 	refFlow
 	refSchedule
 	refApp
-	refVoicemail
 )
 
 // reference is the name of a resource in a step.

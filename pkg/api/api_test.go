@@ -347,7 +347,7 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%s: the application was asked %q", row.name, f.last())
 		}
 	}
-	if a := ask(t, c, "DELETE", "/api/v1/resources", ""); a.header.Get("Allow") != "POST, GET" {
+	if a := ask(t, c, "DELETE", "/api/v1/resources", ""); a.header.Get("Allow") != "GET, POST" {
 		t.Errorf("Allow: %q", a.header.Get("Allow"))
 	}
 }

@@ -137,7 +137,7 @@ func (h *HTTP) report(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !asCSV {
-		h.handle(maxBody, func(*http.Request) (any, error) { return rep, nil }).ServeHTTP(w, r)
+		h.handle(0, maxBody, func(*http.Request) (any, error) { return rep, nil }).ServeHTTP(w, r)
 		return
 	}
 	var out bytes.Buffer

@@ -67,6 +67,9 @@ func (h *HTTP) agentState(r *http.Request) (any, error) {
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
+	if isOwn(r) && in.By == "supervisor" {
+		return nil, fmt.Errorf("%w: by: you are no supervisor", errNoRight)
+	}
 	switch {
 	case in.By != "" && in.By != "api" && in.By != "supervisor":
 		return nil, fmt.Errorf("%w: by %q: want api or supervisor", ErrInvalid, in.By)

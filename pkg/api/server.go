@@ -24,6 +24,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"github.com/centrala/centrala/pkg/api/feed"
+	"github.com/centrala/centrala/pkg/auth"
 	"github.com/centrala/centrala/pkg/resource"
 )
 
@@ -38,7 +40,14 @@ const (
 type HTTP struct {
 	app  Server
 	log  *zap.Logger
-	http *http.Server
+	mux  http.Handler  // the API without a word on who asks
+	auth *auth.Service // nil: no accounts, the socket alone
+	feed *feed.Feed    // nil: no events
+
+	streams streams
+	ending  context.Context // done when Stop begins: streams end, requests go on to their end
+	end     context.CancelFunc
+	http    *http.Server
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -51,7 +60,9 @@ func New(app Server, log *zap.Logger) *HTTP {
 		log = zap.NewNop()
 	}
 	h := &HTTP{app: app, log: log}
-	h.http = &http.Server{Handler: guard(h.routes()), ConnContext: markTCP, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	h.mux = h.routes()
+	h.ending, h.end = context.WithCancel(context.Background())
+	h.http = &http.Server{Handler: guard(h.mux), ConnContext: markTCP, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	return h
 }
 
@@ -124,7 +135,7 @@ func guard(next http.Handler) http.Handler {
 			problem(w, http.StatusForbidden, "only programs of this machine may use this address, and no web page", nil)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), &auth.Principal{Name: "cli", Local: true, Node: true})))
 	})
 }
 
@@ -187,6 +198,7 @@ func (h *HTTP) serve(l net.Listener) {
 
 // Stop ends requests within ctx and waits. Safe to call twice.
 func (h *HTTP) Stop(ctx context.Context) error {
+	h.end()
 	err := h.http.Shutdown(ctx)
 	if err != nil {
 		h.http.Close()
@@ -197,119 +209,25 @@ func (h *HTTP) Stop(ctx context.Context) error {
 
 func (h *HTTP) routes() http.Handler {
 	mux := http.NewServeMux()
-	methods := map[string][]string{} // path -> allowed methods, for 405
-	route := func(method, path string, f http.Handler, query ...string) {
-		path = "/api/v1" + path
-		mux.Handle(method+" "+path, known(f, query))
-		methods[path] = append(methods[path], method)
-	}
-	get := func(path string, f func(r *http.Request) (any, error), query ...string) {
-		route(http.MethodGet, path, h.handle(maxBody, f), query...)
-	}
-	post := func(path string, f func(r *http.Request) (any, error), query ...string) {
-		route(http.MethodPost, path, h.handle(maxBody, f), query...)
-	}
-
-	get("/status", func(r *http.Request) (any, error) { return h.app.Status(r.Context()) })
-	get("/calls", func(r *http.Request) (any, error) {
-		f, err := filter(r)
-		if err != nil {
-			return nil, err
-		}
-		return h.app.Calls(r.Context(), tenant(r), f)
-	}, "limit", "cursor", "live", "caller", "dialled", "agent", "queue")
-	get("/calls/{id}", func(r *http.Request) (any, error) { return h.app.Call(r.Context(), tenant(r), r.PathValue("id")) })
-	post("/calls/{id}/hangup", func(r *http.Request) (any, error) {
-		return struct{}{}, h.app.HangUp(r.Context(), tenant(r), r.PathValue("id"))
-	})
-	post("/calls/{id}/transfer", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "transfer") }, "by")
-	post("/calls/{id}/conference", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "conference") }, "by")
-	post("/calls/{id}/hold", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "hold") }, "by")
-	post("/calls/{id}/recording", func(r *http.Request) (any, error) { return struct{}{}, h.record(r) }, "by")
-	post("/calls/{id}/stream", func(r *http.Request) (any, error) {
-		var in StreamRequest
-		if err := decode(r, &in); err != nil {
-			return nil, err
-		}
-		return struct{}{}, h.stream(r, "stream", &in)
-	}, "by")
-	route(http.MethodDelete, "/calls/{id}/stream", h.handle(maxBody, func(r *http.Request) (any, error) {
-		return struct{}{}, h.stream(r, "stream_stop", nil)
-	}), "by")
-	post("/calls/{id}/park", func(r *http.Request) (any, error) { return struct{}{}, h.command(r, "park") }, "by")
-	get("/agents", func(r *http.Request) (any, error) { return wrap(h.app.Agents(r.Context(), tenant(r))) })
-	post("/agents/{name}/state", h.agentState)
-	get("/calls/{id}/why", func(r *http.Request) (any, error) { return h.app.Why(r.Context(), tenant(r), r.PathValue("id")) })
-	post("/calls/{id}/assign", h.assign)
-	post("/calls/{id}/priority", h.priority)
-	post("/calls/{id}/supervise", func(r *http.Request) (any, error) { return struct{}{}, h.supervise(r) }, "by")
-	post("/calls/{id}/play", func(r *http.Request) (any, error) { return struct{}{}, h.play(r) }, "by")
-	get("/voicemail", h.voicemail, "limit", "cursor", "box", "state")
-	get("/voicemail/{id}", func(r *http.Request) (any, error) {
-		return h.app.VoicemailMessage(r.Context(), tenant(r), r.PathValue("id"))
-	})
-	route(http.MethodGet, "/voicemail/{id}/sound", http.HandlerFunc(h.voicemailSound))
-	route(http.MethodPatch, "/voicemail/{id}", h.handle(maxBody, h.markVoicemail), "by")
-	route(http.MethodDelete, "/voicemail/{id}", h.handle(maxBody, func(r *http.Request) (any, error) {
-		return struct{}{}, h.app.DeleteVoicemail(r.Context(), tenant(r), r.PathValue("id"), by(r.URL.Query().Get("by")))
-	}), "by")
-	get("/queues", func(r *http.Request) (any, error) { return wrap(h.app.Queues(r.Context(), tenant(r))) })
-	get("/trunks", func(r *http.Request) (any, error) { return wrap(h.app.Trunks(r.Context(), tenant(r))) })
-	get("/devices", func(r *http.Request) (any, error) { return wrap(h.app.Devices(r.Context(), tenant(r))) })
-	get("/recordings", func(r *http.Request) (any, error) {
-		f, err := filter(r)
-		if err != nil {
-			return nil, err
-		}
-		return wrap(h.app.Recordings(r.Context(), tenant(r), f.Limit))
-	}, "limit")
-	post("/recordings/{id}/verify", func(r *http.Request) (any, error) {
-		return h.app.VerifyRecording(r.Context(), tenant(r), r.PathValue("id"))
-	})
-	route(http.MethodPost, "/resources", h.handle(maxDocuments, h.apply), "name", "dry_run", "prune", "by")
-	post("/reload", func(r *http.Request) (any, error) { return h.app.Reload(r.Context()) })
-	get("/bans", func(r *http.Request) (any, error) { return wrap(h.app.Bans(r.Context())) })
-	post("/bans", func(r *http.Request) (any, error) {
-		var in struct {
-			Source  string `json:"source"`
-			Seconds int64  `json:"seconds"`
-		}
-		if err := decode(r, &in); err != nil {
-			return nil, err
-		}
-		if in.Seconds < 0 || in.Seconds > 10*365*24*3600 {
-			return nil, fmt.Errorf("%w: seconds %d: want 0 (the longest) to ten years", ErrInvalid, in.Seconds)
-		}
-		return h.app.AddBan(r.Context(), in.Source, time.Duration(in.Seconds)*time.Second)
-	})
-	post("/bans/lift", func(r *http.Request) (any, error) {
-		var in struct {
-			Source string `json:"source"`
-		}
-		if err := decode(r, &in); err != nil {
-			return nil, err
-		}
-		return struct{}{}, h.app.LiftBan(r.Context(), in.Source)
-	})
-	route(http.MethodGet, "/reports", http.HandlerFunc(h.report), "by", "name", "from", "to", "per", "cursor", "limit", "format", "separator")
-	route(http.MethodGet, "/reports/queue_log", http.HandlerFunc(h.queueLog), "from", "to", "cursor", "limit")
-	post("/reports/rebuild", func(r *http.Request) (any, error) { return h.app.RebuildReports(r.Context()) })
-	get("/traffic", func(r *http.Request) (any, error) {
-		v := r.URL.Query()
-		return h.app.Traffic(r.Context(), tenant(r), TrafficQuery{Day: v.Get("day"), From: v.Get("from"), To: v.Get("to")})
-	}, "day", "from", "to")
-	get("/reports/rebuild", func(r *http.Request) (any, error) { return h.app.ReportRebuild(r.Context()) })
-	post("/drain", func(r *http.Request) (any, error) { return struct{}{}, h.app.Drain(r.Context()) })
-	route(http.MethodGet, "/resources", http.HandlerFunc(h.export), "secrets")
-	for path, allowed := range methods {
-		allow := strings.Join(allowed, ", ")
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", allow)
-			problem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for this resource; want %s", r.Method, allow), nil)
-		})
+	for _, op := range h.operations() {
+		mux.Handle(op.method+" /api/v1"+op.path, h.route(op))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		problem(w, http.StatusNotFound, "no such resource; see docs/api.md", nil)
+		var allowed []string
+		for _, m := range []string{"DELETE", "GET", "PATCH", "POST", "PUT"} {
+			other := *r
+			other.Method = m
+			if _, pattern := mux.Handler(&other); pattern != "/" {
+				allowed = append(allowed, m)
+			}
+		}
+		if allowed == nil {
+			problem(w, http.StatusNotFound, "no such resource; see docs/api.md", nil)
+			return
+		}
+		allow := strings.Join(allowed, ", ")
+		w.Header().Set("Allow", allow)
+		problem(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for this resource; want %s", r.Method, allow), nil)
 	})
 	return mux
 }
@@ -359,7 +277,10 @@ func wrap[T any](items []T, err error) (any, error) {
 
 func tenant(r *http.Request) string {
 	if t := r.URL.Query().Get("tenant"); t != "" {
-		return t
+		return t // whether the asker may name it is what allow has seen to
+	}
+	if p := auth.From(r.Context()); p != nil && p.Tenant != "" {
+		return p.Tenant
 	}
 	return resource.DefaultTenant
 }
@@ -381,6 +302,20 @@ func filter(r *http.Request) (CallFilter, error) {
 	return f, nil
 }
 
+// legOf is who asks of a leg's phone; who may ask for the own calls alone asks for
+// the agent's.
+func legOf(r *http.Request, leg *int) (int, error) {
+	switch {
+	case leg == nil:
+		return -1, nil
+	case *leg < 0 || *leg > 1000:
+		return 0, fmt.Errorf("%w: leg: want 0 to 1000", ErrInvalid)
+	case isOwn(r):
+		return 0, fmt.Errorf("%w: leg: you ask for your own phone, which is what leaving it out means", errNoRight)
+	}
+	return *leg, nil
+}
+
 // command reads the body of a call's transfer, conference, hold and park.
 func (h *HTTP) command(r *http.Request, action string) error {
 	var in struct {
@@ -392,7 +327,7 @@ func (h *HTTP) command(r *http.Request, action string) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	c := CallCommand{Action: action, Leg: -1, Target: in.Target, By: by(r.URL.Query().Get("by"))}
+	c := CallCommand{Action: action, Leg: -1, Target: in.Target, By: whoAsks(r)}
 	wants := func(field string, given, allowed bool) error {
 		if given && !allowed {
 			return fmt.Errorf("%w: body: %s has no place in %s", ErrInvalid, field, action)
@@ -406,14 +341,14 @@ func (h *HTTP) command(r *http.Request, action string) error {
 	switch {
 	case targets && (in.Target == "" || len(in.Target) > 128):
 		return fmt.Errorf("%w: target: want a number, queue:NAME, flow:NAME, agent:NAME or device:NAME", ErrInvalid)
-	case in.Leg != nil && (*in.Leg < 0 || *in.Leg > 1000):
-		return fmt.Errorf("%w: leg: want 0 to 1000", ErrInvalid)
 	case len(in.Slot) > 8:
 		return fmt.Errorf("%w: slot: want digits", ErrInvalid)
 	}
-	if in.Leg != nil {
-		c.Leg = *in.Leg
+	leg, err := legOf(r, in.Leg)
+	if err != nil {
+		return err
 	}
+	c.Leg = leg
 	switch {
 	case action == "park":
 		c.Target = in.Slot
@@ -434,12 +369,12 @@ func (h *HTTP) record(r *http.Request) error {
 	if actions := []string{"start", "stop", "pause", "resume"}; !slices.Contains(actions, in.Action) {
 		return fmt.Errorf("%w: action %q: want one of %s", ErrInvalid, in.Action, strings.Join(actions, ", "))
 	}
-	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: "record", Leg: -1, Target: in.Action, By: by(r.URL.Query().Get("by"))})
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: "record", Leg: -1, Target: in.Action, By: whoAsks(r)})
 }
 
 // stream begins or ends a call's stream to a machine.
 func (h *HTTP) stream(r *http.Request, action string, in *StreamRequest) error {
-	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: action, Leg: -1, Stream: in, By: by(r.URL.Query().Get("by"))})
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: action, Leg: -1, Stream: in, By: whoAsks(r)})
 }
 
 // decode reads one JSON object strictly.
@@ -455,7 +390,7 @@ func decode(r *http.Request, v any) error {
 	return nil
 }
 
-func (h *HTTP) handle(most int64, f func(r *http.Request) (any, error)) http.Handler {
+func (h *HTTP) handle(made int, most int64, f func(r *http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, most)
 		v, err := f(r)
@@ -464,6 +399,9 @@ func (h *HTTP) handle(most int64, f func(r *http.Request) (any, error)) http.Han
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if made != 0 {
+			w.WriteHeader(made)
+		}
 		if err := json.NewEncoder(w).Encode(v); err != nil {
 			h.log.Debug("api answer not sent", zap.Error(err))
 		}
@@ -471,16 +409,21 @@ func (h *HTTP) handle(most int64, f func(r *http.Request) (any, error)) http.Han
 }
 
 func (h *HTTP) fail(w http.ResponseWriter, r *http.Request, err error, detail any) {
+	if signInProblem(w, err) {
+		return
+	}
 	status := http.StatusInternalServerError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		status = http.StatusRequestEntityTooLarge
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, errNoRight):
+		status = http.StatusForbidden
+	case errors.Is(err, ErrNotFound), errors.Is(err, auth.ErrNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrConflict):
 		status = http.StatusConflict
-	case errors.Is(err, ErrInvalid):
+	case errors.Is(err, ErrInvalid), errors.Is(err, auth.ErrInvalid):
 		status = http.StatusUnprocessableEntity
 	case errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusGatewayTimeout
@@ -497,13 +440,14 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
+	Code   string `json:"code,omitempty"`   // for programs that branch
 	Result any    `json:"result,omitempty"` // what an apply found
 }
 
 func problem(w http.ResponseWriter, status int, detail string, result any) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(Problem{"about:blank", http.StatusText(status), status, detail, result})
+	json.NewEncoder(w).Encode(Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Result: result})
 }
 
 // apply takes YAML documents. Query: name, dry_run, prune, by.
@@ -525,8 +469,34 @@ func (h *HTTP) apply(r *http.Request) (any, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err) // the body ended early, or is too large
 	}
-	res, err := h.app.Apply(r.Context(), docs, ApplyOptions{Dry: dry, Prune: prune, By: by(q.Get("by"))})
+	if err := ownDocuments(r, docs); err != nil {
+		return nil, err
+	}
+	res, err := h.app.Apply(r.Context(), docs, ApplyOptions{Dry: dry, Prune: prune, By: whoAsks(r)})
 	return res, err
+}
+
+// tenantOf is whose a document is; a tenant's settings are its own.
+func tenantOf(d resource.Document) string {
+	if d.Kind == resource.KindTenant {
+		return d.Name
+	}
+	return orDefault(d.Tenant)
+}
+
+// ownDocuments: who is not of the node changes the own tenant's resources, and not
+// the tenant's settings, which bound what it may spend.
+func ownDocuments(r *http.Request, docs []resource.Document) error {
+	p := auth.From(r.Context())
+	if p.Node || p.Local {
+		return nil
+	}
+	for _, d := range docs {
+		if tenantOf(d) != p.Tenant || d.Kind == resource.KindTenant {
+			return fmt.Errorf("%w: %s %q of tenant %q", errNoRight, d.Kind, d.Name, tenantOf(d))
+		}
+	}
+	return nil
 }
 
 func by(s string) string {
@@ -543,7 +513,15 @@ func (h *HTTP) export(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err, nil)
 		return
 	}
+	p := auth.From(r.Context())
+	if secrets && !p.Local {
+		h.fail(w, r, fmt.Errorf("%w: secrets are exported over the node's own socket alone", errNoRight), nil)
+		return
+	}
 	docs, err := h.app.Export(r.Context(), secrets)
+	if !p.Node {
+		docs = slices.DeleteFunc(slices.Clone(docs), func(d resource.Document) bool { return tenantOf(d) != p.Tenant })
+	}
 	var out bytes.Buffer
 	if err == nil {
 		err = resource.Export(&out, docs, secrets)

@@ -21,7 +21,7 @@ func (h *HTTP) supervise(r *http.Request) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	c := CallCommand{Action: "supervise", Leg: -1, Target: in.Mode, By: by(r.URL.Query().Get("by"))}
+	c := CallCommand{Action: "supervise", Leg: -1, Target: in.Mode, By: whoAsks(r)}
 	if modes := []string{"monitor", "whisper", "barge", "off"}; !slices.Contains(modes, in.Mode) {
 		return fmt.Errorf("%w: mode %q: want one of %s", ErrInvalid, in.Mode, strings.Join(modes, ", "))
 	}
@@ -31,12 +31,11 @@ func (h *HTTP) supervise(r *http.Request) error {
 		}
 		c.Target += " " + in.Device
 	}
-	if in.Leg != nil {
-		if *in.Leg < 0 || *in.Leg > 1000 {
-			return fmt.Errorf("%w: leg: want 0 to 1000", ErrInvalid)
-		}
-		c.Leg = *in.Leg
+	leg, err := legOf(r, in.Leg)
+	if err != nil {
+		return err
 	}
+	c.Leg = leg
 	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), c)
 }
 
@@ -50,7 +49,7 @@ func (h *HTTP) play(r *http.Request) error {
 	if err := decode(r, &in); err != nil {
 		return err
 	}
-	c := CallCommand{Action: "play", Leg: -1, Target: in.Side, By: by(r.URL.Query().Get("by"))}
+	c := CallCommand{Action: "play", Leg: -1, Target: in.Side, By: whoAsks(r)}
 	if sides := []string{"caller", "agent", "both"}; !slices.Contains(sides, in.Side) {
 		return fmt.Errorf("%w: side %q: want one of %s", ErrInvalid, in.Side, strings.Join(sides, ", "))
 	}

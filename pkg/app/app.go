@@ -28,10 +28,10 @@ import (
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/acd/dispatch"
 	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/api/feed"
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
-	"github.com/centrala/centrala/pkg/mail"
 	"github.com/centrala/centrala/pkg/report/follow"
 	"github.com/centrala/centrala/pkg/resource"
 	"github.com/centrala/centrala/pkg/route"
@@ -39,7 +39,6 @@ import (
 	"github.com/centrala/centrala/pkg/sip/transaction"
 	"github.com/centrala/centrala/pkg/spend"
 	"github.com/centrala/centrala/pkg/store"
-	"github.com/centrala/centrala/pkg/voicemail"
 )
 
 // promptCache bounds decoded prompts in memory; the built-in ones take some 30 MB.
@@ -65,21 +64,19 @@ type App struct {
 	started time.Time
 	before  endOfBefore // of the process before this one
 
-	store     *store.Store
-	media     *session.Engine
-	recorder  *record.Writer
-	streams   *stream.Client
-	library   *play.Library
-	speech    *speech.Speaker
-	routes    *routes // nil when the advertised address is configured
-	sip       *sip.Stack
-	calls     *call.Manager
-	outside   *outside
-	reports   *follow.Follower
-	api       *api.HTTP
-	web       web
-	mail      *mail.Queue // nil: no e-mail
-	voicemail *voicemail.Desk
+	store    *store.Store
+	media    *session.Engine
+	recorder *record.Writer
+	streams  *stream.Client
+	library  *play.Library
+	speech   *speech.Speaker
+	routes   *routes // nil when the advertised address is configured
+	sip      *sip.Stack
+	calls    *call.Manager
+	outside  *outside
+	reports  *follow.Follower
+	api      *api.HTTP
+	web      web
 
 	dir atomic.Pointer[directory]
 
@@ -151,11 +148,8 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
 		{"speech", a.startSpeech},
-		{"mail", a.startMail},
-		{"boxes", a.makeVoicemail},
 		{"calls", a.startCalls},
 		{"sip", a.startSIP},
-		{"voicemail", a.startVoicemail},
 		{"api", a.startAPI},
 		{"web", a.startWeb},
 	} {
@@ -266,7 +260,7 @@ func (a *App) startCalls(context.Context) error {
 			webAddrs = append(webAddrs, ip)
 		}
 	}
-	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, Mailboxes: mailboxes{a}, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
+	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
 		House: a.house, Speech: a.speech, Jobs: a.newJobs(), Messages: recordingFiles{a.cfg.RecordingsDir()}, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	return nil
@@ -333,6 +327,10 @@ func (a *App) startAPI(context.Context) error {
 	a.api = api.New(a, a.log.Named("api"))
 	a.onStop("api", a.api.Stop)
 	a.api.SetAccounts(a.web.auth)
+	events := feed.New(a.store)
+	events.Start()
+	a.onStop("events", events.Stop)
+	a.api.SetFeed(events)
 	if err := a.api.ListenUnix(a.cfg.SocketPath()); err != nil {
 		return err
 	}
@@ -442,9 +440,6 @@ func (a *App) Registered(tenant, device string, up bool) {
 		return
 	}
 	h.acd.Post(acd.Reach{Device: device, Reachable: up || a.StaticContact(tenant, device) != ""})
-	if up {
-		a.lampAgain(h, device)
-	}
 }
 
 // tellReach tells every tenant's ACD which phones can be reached now.
@@ -478,10 +473,6 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		}
 		h.outside = a.outside
 		h.line = a.line
-		h.setVoicemail(s, func(box string, most int) bool {
-			fresh, saved := a.voicemail.Count(tenant, box)
-			return fresh+saved >= most
-		})
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {
@@ -574,6 +565,5 @@ func (a *App) install(d *directory) {
 	if a.sip != nil {
 		a.tellReach(d)
 		a.setTrunks(d)
-		a.voicemail.Refresh()
 	}
 }

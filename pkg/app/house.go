@@ -40,7 +40,6 @@ type house struct {
 	devices   map[string]*resource.DeviceSpec
 	trunks    map[string]*call.Trunk
 	agents    map[string]string // device -> user
-	voicemail *call.Voicemails  // nil: no boxes
 	prompts   *prompt.Set
 	library   *play.Library
 	acd       *dispatch.Dispatcher

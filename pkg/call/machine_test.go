@@ -26,7 +26,6 @@ type rules struct {
 	inCall        map[string]string
 	parkTime      time.Duration
 	brief         string
-	voicemail     *Voicemails
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -41,7 +40,6 @@ func (r rules) DefaultTarget() string                { return r.defaultTarget }
 func (r rules) AgentAnnouncement(string) (string, time.Duration) {
 	return r.brief, time.Second
 }
-func (r rules) Voicemail() *Voicemails { return r.voicemail }
 func (r rules) MaySupervise(user, mode, queue string) bool {
 	return user == "eve" || user == "quinn" && mode == ModeMonitor && queue == "sales"
 }

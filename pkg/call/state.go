@@ -15,19 +15,18 @@ import (
 type Phase uint8
 
 const (
-	Routed    Phase = iota // invited, target known, nothing done yet
-	Menu                   // a flow speaks or listens
-	Waiting                // in a queue (the caller hears music while agents ring)
-	Dialling               // a device or trunk is being called for the caller
-	Parked                 // in a slot of the house, music, until somebody fetches the caller
-	Talking                // two legs bridged, or more in conference (on hold included)
-	Feature                // a feature code's answer is being spoken
-	Messaging              // a message is being left, or listened to
-	Ending                 // no new commands; legs, queue and recording are being closed
-	Ended                  // all closed, the verdict is journalled
+	Routed   Phase = iota // invited, target known, nothing done yet
+	Menu                  // a flow speaks or listens
+	Waiting               // in a queue (the caller hears music while agents ring)
+	Dialling              // a device or trunk is being called for the caller
+	Parked                // in a slot of the house, music, until somebody fetches the caller
+	Talking               // two legs bridged, or more in conference (on hold included)
+	Feature               // a feature code's answer is being spoken
+	Ending                // no new commands; legs, queue and recording are being closed
+	Ended                 // all closed, the verdict is journalled
 )
 
-var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "parked", "talking", "feature", "messaging", "ending", "ended"}
+var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "parked", "talking", "feature", "ending", "ended"}
 
 func (p Phase) String() string { return phaseNames[p] }
 
@@ -167,11 +166,8 @@ type State struct {
 	Watch      *Watch // a supervisor
 	// Announcements play to parties of the conversation.
 	Announcements []Announcement
-	Brief         *Brief   // an agent who is told before the conversation
-	Leaving       *Leaving // the caller leaves a message
-	Mailbox       *Mailbox // the caller listens to messages
-	Fallback      string   // box for a direct call that is not answered
-	Slot          string   // parked in it
+	Brief         *Brief // an agent who is told before the conversation
+	Slot          string // parked in it
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string
 	ParkerLeg int

@@ -55,7 +55,7 @@ func (s *Set) clone() *Set {
 		Revision: s.Revision, Tenants: maps.Clone(s.Tenants), Users: maps.Clone(s.Users), Devices: maps.Clone(s.Devices),
 		Trunks: maps.Clone(s.Trunks), Schedules: maps.Clone(s.Schedules), Skills: maps.Clone(s.Skills),
 		Prompts: maps.Clone(s.Prompts), Queues: maps.Clone(s.Queues), Flows: maps.Clone(s.Flows), Apps: maps.Clone(s.Apps),
-		Numbers: maps.Clone(s.Numbers), Voicemail: maps.Clone(s.Voicemail), sources: map[ref]*Source{},
+		Numbers: maps.Clone(s.Numbers), sources: map[ref]*Source{},
 	}
 }
 
@@ -79,12 +79,6 @@ func keepSecrets(d Document, live *Set) any {
 		if old := live.Apps[d.key()]; old != nil && spec.Secret == Mask {
 			c := *spec
 			c.Secret = old.Secret
-			return &c
-		}
-	case *VoicemailSpec:
-		if old := live.Voicemail[d.key()]; old != nil && spec.PIN == Mask {
-			c := *spec
-			c.PIN = old.PIN
 			return &c
 		}
 	case *TrunkSpec:

@@ -34,7 +34,6 @@ type Set struct {
 	Flows     map[Key]*FlowSpec
 	Apps      map[Key]*AppSpec
 	Numbers   map[Key]*NumberSpec
-	Voicemail map[Key]*VoicemailSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
 	// that does not come from the store.
@@ -64,7 +63,6 @@ func EmptySet() *Set {
 		Flows:     map[Key]*FlowSpec{},
 		Apps:      map[Key]*AppSpec{},
 		Numbers:   map[Key]*NumberSpec{},
-		Voicemail: map[Key]*VoicemailSpec{},
 		sources:   map[ref]*Source{},
 	}
 }
@@ -112,8 +110,6 @@ func (s *Set) put(d Document) {
 		s.Apps[k] = spec
 	case *NumberSpec:
 		s.Numbers[k] = spec
-	case *VoicemailSpec:
-		s.Voicemail[k] = spec
 	default:
 		// ParseYAML makes nothing else, and a caller who does has a bug to be found at once.
 		panic(fmt.Sprintf("resource: %s %q has a spec of type %T", d.Kind, d.Name, d.Spec))
@@ -153,8 +149,6 @@ func (s *Set) remove(r ref) {
 		delete(s.Apps, r.key)
 	case KindNumber:
 		delete(s.Numbers, r.key)
-	case KindVoicemail:
-		delete(s.Voicemail, r.key)
 	}
 	delete(s.sources, r)
 }
@@ -176,7 +170,6 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindFlow, s.Flows)
 	docs = appendDocs(docs, s, KindApp, s.Apps)
 	docs = appendDocs(docs, s, KindNumber, s.Numbers)
-	docs = appendDocs(docs, s, KindVoicemail, s.Voicemail)
 	slices.SortFunc(docs, func(a, b Document) int {
 		ka, kb := a.key(), b.key()
 		return cmp.Or(compareTenants(ka.Tenant, kb.Tenant), cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)), compareNatural(ka.Name, kb.Name))
@@ -192,7 +185,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindFlow, KindApp, KindNumber, KindVoicemail}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindFlow, KindApp, KindNumber}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

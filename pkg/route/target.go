@@ -28,13 +28,12 @@ type Kind int
 
 // The kinds of targets.
 const (
-	Flow      Kind = iota + 1 // Name is a flow
-	Queue                     // Name is a queue
-	Device                    // Name is a device
-	Devices                   // Names are devices: a hunt list, the longest unused first
-	Trunk                     // Names are trunks, best first; Name is Names[0]; Number goes to it
-	Feature                   // Feature is an action of the house, Arg what followed the code
-	Voicemail                 // Name is a box: the caller leaves a message
+	Flow    Kind = iota + 1 // Name is a flow
+	Queue                   // Name is a queue
+	Device                  // Name is a device
+	Devices                 // Names are devices: a hunt list, the longest unused first
+	Trunk                   // Names are trunks, best first; Name is Names[0]; Number goes to it
+	Feature                 // Feature is an action of the house, Arg what followed the code
 )
 
 // String is the kind in the words of the configuration.
@@ -52,8 +51,6 @@ func (k Kind) String() string {
 		return "trunk"
 	case Feature:
 		return "feature"
-	case Voicemail:
-		return "voicemail"
 	}
 	return "none"
 }
@@ -76,8 +73,6 @@ const (
 	FeatureMonitor = "monitor"
 	FeatureWhisper = "whisper"
 	FeatureBarge   = "barge"
-	// FeatureVoicemail opens a box; Arg: its number, "" = the phone's own.
-	FeatureVoicemail = "voicemail"
 )
 
 // Target is where a call goes.

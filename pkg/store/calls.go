@@ -257,10 +257,7 @@ func (w *where) equal(column, value string) {
 	}
 }
 
-func (w *where) after(cur string) error { return w.beyond("(started, id)", cur) }
-
-// beyond goes on behind a cursor over a pair of columns, a time and an id, newest first.
-func (w *where) beyond(columns, cur string) error {
+func (w *where) after(cur string) error {
 	if cur == "" {
 		return nil
 	}
@@ -269,7 +266,7 @@ func (w *where) beyond(columns, cur string) error {
 	if !ok || err != nil {
 		return ErrCursor
 	}
-	w.and(columns+" < (?, ?)", ms, id)
+	w.and("(started, id) < (?, ?)", ms, id)
 	return nil
 }
 

@@ -17,6 +17,7 @@ type tail struct {
 	ring  []event.Event // by seq modulo tailSize
 	first uint64        // oldest event kept; 0: none
 	last  uint64        // newest event committed
+	next  chan struct{} // closed by the next commit of events; nil: nobody waits
 }
 
 // begin notes what was committed before this process.
@@ -48,6 +49,37 @@ func (t *tail) add(rows []row) {
 	if t.last >= t.first+tailSize {
 		t.first = t.last - tailSize + 1
 	}
+	if t.next != nil {
+		close(t.next)
+		t.next = nil
+	}
+}
+
+// committed is closed by the next commit of events.
+func (t *tail) committed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.next == nil {
+		t.next = make(chan struct{})
+	}
+	return t.next
+}
+
+// since is what is kept from the event from on, at most n; false: some of it is not.
+func (t *tail) since(from uint64, n int) ([]event.Event, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if from > t.last {
+		return nil, true
+	}
+	if t.first == 0 || from < t.first {
+		return nil, false
+	}
+	out := make([]event.Event, 0, min(n, int(t.last-from+1)))
+	for seq := from; seq <= t.last && len(out) < n; seq++ {
+		out = append(out, t.ring[seq%tailSize])
+	}
+	return out, true
 }
 
 // newest is the last event committed, 0 for none.
