@@ -37,7 +37,7 @@ func (k checkCmd) Run(c *cli) error {
 		fmt.Fprintln(c.out, err)
 	}
 	paths := k.Documents
-	promptsDir, mute := "", false
+	promptsDir, mute, music := "", false, []string(nil)
 	if k.Config != "" {
 		cfg, err := config.Load(k.Config, os.Environ())
 		if err != nil {
@@ -50,7 +50,7 @@ func (k checkCmd) Run(c *cli) error {
 			if k.Data != "" {
 				cfg.Rebase(k.Data)
 			}
-			promptsDir, mute = cfg.PromptsDir(), cfg.Speech.Engine == "none"
+			promptsDir, mute, music = cfg.PromptsDir(), cfg.Speech.Engine == "none", cfg.MusicNames()
 			if err := app.CheckSpeech(cfg); err != nil {
 				say(err)
 			}
@@ -62,7 +62,7 @@ func (k checkCmd) Run(c *cli) error {
 		say(err)
 	}
 	set := resource.NewSet(docs)
-	for _, f := range resource.Check(set, app.NewFlowChecker(set, promptsDir, mute)) {
+	for _, f := range resource.Check(set, app.NewFlowChecker(set, promptsDir, mute, music...)) {
 		if f.Warning {
 			fmt.Fprintf(c.out, "warning: %v\n", f)
 			continue

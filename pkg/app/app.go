@@ -70,7 +70,8 @@ type App struct {
 	streams  *stream.Client
 	library  *play.Library
 	speech   *speech.Speaker
-	routes   *routes // nil when the advertised address is configured
+	music    map[string]*play.Clip // sources of the node file, by name
+	routes   *routes               // nil when the advertised address is configured
 	sip      *sip.Stack
 	calls    *call.Manager
 	outside  *outside
@@ -144,6 +145,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"recorder", a.startRecorder},
 		{"media", a.startMedia},
 		{"streams", a.startStreams},
+		{"music", a.startMusic},
 		{"resources", a.startResources},
 		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
@@ -473,6 +475,7 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		}
 		h.outside = a.outside
 		h.line = a.line
+		h.music = a.music
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {

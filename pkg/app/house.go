@@ -46,7 +46,8 @@ type house struct {
 	outside   *outside                                           // who may call whom outside; nil in tests: all may
 	line      func(tenant string, r route.TrunkRoute) route.Line // how a trunk stands; nil = all are up
 
-	clips sync.Map // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
+	music map[string]*play.Clip // sources of the node file
+	clips sync.Map              // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
 }
 
 type clipKey struct{ name, language string }
@@ -328,6 +329,9 @@ func (h *house) Trunk(name string) *call.Trunk { return h.trunks[name] }
 
 // Clip is a prompt's audio, decoded once per revision of the resources.
 func (h *house) Clip(name, language string) (*play.Clip, error) {
+	if c := h.music[name]; c != nil {
+		return c, nil
+	}
 	k := clipKey{name, language}
 	if c, ok := h.clips.Load(k); ok {
 		return c.(*play.Clip), nil
@@ -350,6 +354,9 @@ func (h *house) Clip(name, language string) (*play.Clip, error) {
 
 // ClipInMemory is Clip when it has been asked for before, or nil.
 func (h *house) ClipInMemory(name, language string) *play.Clip {
+	if c := h.music[name]; c != nil {
+		return c
+	}
 	if c, ok := h.clips.Load(clipKey{name, language}); ok {
 		return c.(*play.Clip)
 	}

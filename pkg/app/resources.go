@@ -51,8 +51,12 @@ func ResourceFiles(path string) ([]string, error) {
 
 // NewFlowChecker checks the flows of s with the prompts they would have:
 // built in, of the site's folder, and of s itself. mute: nothing speaks texts here.
-func NewFlowChecker(s *resource.Set, promptsDir string, mute bool) resource.FlowChecker {
-	return flowcheck.New(func(tenant string) func(name, lang string) bool { return promptSet(s, tenant, promptsDir).Has }, mute)
+// music: sources of the node file, which may stand where a prompt of music may.
+func NewFlowChecker(s *resource.Set, promptsDir string, mute bool, music ...string) resource.FlowChecker {
+	return flowcheck.New(func(tenant string) func(name, lang string) bool {
+		has := promptSet(s, tenant, promptsDir).Has
+		return func(name, lang string) bool { return slices.Contains(music, name) || has(name, lang) }
+	}, mute)
 }
 
 func promptSet(s *resource.Set, tenant, promptsDir string) *prompt.Set {
@@ -93,7 +97,7 @@ func (a *App) startResources(ctx context.Context) error {
 			return err
 		}
 		next := resource.Merge(set, docs, false)
-		faults := resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir(), a.cfg.Speech.Engine == "none"))
+		faults := resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir(), a.cfg.Speech.Engine == "none", a.cfg.MusicNames()...))
 		for _, f := range faults {
 			if f.Warning {
 				a.log.Warn("resource warning", zap.String("fault", f.Error()))
@@ -161,7 +165,7 @@ func (a *App) Apply(ctx context.Context, docs []resource.Document, o api.ApplyOp
 	defer a.mu.Unlock()
 	live := a.dir.Load().set
 	next := resource.Merge(live, docs, o.Prune)
-	res := api.ApplyResult{Revision: live.Revision, Changes: []string{}, Faults: resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir(), a.cfg.Speech.Engine == "none"))}
+	res := api.ApplyResult{Revision: live.Revision, Changes: []string{}, Faults: resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir(), a.cfg.Speech.Engine == "none", a.cfg.MusicNames()...))}
 	next = resource.Seal(next, a.cfg.SIP.Realm)
 	for _, c := range resource.Diff(live, next) {
 		res.Changes = append(res.Changes, c.String())

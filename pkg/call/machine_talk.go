@@ -97,10 +97,20 @@ func (m *Machine) confer(hearing []int) {
 	m.do(c)
 }
 
-// holdMusic: who waits hears music; who holds hears nothing.
+// holdMusic: who waits hears music, the kept leg from where it left it; who holds
+// hears nothing.
 func (m *Machine) holdMusic(waiting []int) {
+	name := m.music()
 	for _, l := range waiting {
-		m.do(PlayPhrases{Leg: l, ID: m.nextPlay(), Phrases: []prompt.Phrase{{Name: m.music()}}, Language: m.S.Language, Loop: true})
+		offset := time.Duration(0)
+		if l == m.S.Kept {
+			m.restMusic()
+			if m.S.Music != name {
+				m.S.Music, m.S.MusicAt = name, 0
+			}
+			offset, m.S.MusicFrom = m.S.MusicAt, m.now
+		}
+		m.do(PlayPhrases{Leg: l, ID: m.nextPlay(), Phrases: []prompt.Phrase{{Name: name}}, Language: m.S.Language, Loop: true, Offset: offset})
 	}
 }
 

@@ -329,6 +329,36 @@ func TestHoldByEitherSideAndBoth(t *testing.T) {
 	}
 }
 
+// A caller on hold hears the music on from where it was left, in the queue or by the
+// hold before; the time of talking does not count.
+func TestMusicOfHoldGoesOn(t *testing.T) {
+	s := talking(t) // after half a second of music in the queue
+	was := s.m.S.MusicAt
+	for i := range 3 {
+		s.after(time.Minute, HoldChanged{1, true})
+		s.want("UnbridgeLegs", "Play 0 music", "segment hold")
+		if p := lastPlay(s); p.Offset != was+time.Duration(i)*7*time.Second || !p.Loop {
+			t.Errorf("hold %d: music at %v, want %v", i, p.Offset, was+time.Duration(i)*7*time.Second)
+		}
+		s.after(7*time.Second, HoldChanged{1, false})
+		s.want("segment talking")
+	}
+	s.after(time.Second, HoldChanged{0, true}) // the agent's own music is its own
+	s.want("Play 1 music")
+	if p := lastPlay(s); p.Offset != 0 {
+		t.Errorf("the agent's music begins at %v", p.Offset)
+	}
+}
+
+func lastPlay(s *score) PlayPhrases {
+	for i := len(s.all) - 1; i >= 0; i-- {
+		if p, ok := s.all[i].(PlayPhrases); ok {
+			return p
+		}
+	}
+	return PlayPhrases{}
+}
+
 func TestSilenceOfAHeldLegIsNoFault(t *testing.T) {
 	s := talking(t)
 	s.do(HoldChanged{1, true})

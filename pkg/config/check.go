@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	gopath "path"
 	"reflect"
 	"regexp"
@@ -66,6 +67,7 @@ func (c *Config) check() Faults {
 	c.checkWeb(fault, warn)
 	c.checkHTTP(fault, warn)
 	c.checkSpeech(fault)
+	c.checkMusic(fault)
 	c.checkWebRTC(fault, warn)
 	c.checkStream(fault)
 	for i, r := range c.Resources {
@@ -298,6 +300,45 @@ func (c *Config) checkSpeech(fault told) {
 		}
 		if h.Env != "" && h.File != "" {
 			fault(path+".env", "set beside file; want one of them")
+		}
+	}
+}
+
+var musicRE = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+func (c *Config) checkMusic(fault told) {
+	names := map[string]bool{}
+	for i, m := range c.Prompts.Music {
+		path := fmt.Sprintf("prompts.music[%d]", i)
+		switch {
+		case !musicRE.MatchString(m.Name):
+			fault(path+".name", "%s; want lower case letters, digits, - and _, 64 at most", strict.Quote(m.Name))
+		case names[m.Name]:
+			fault(path+".name", "%s is there already", strict.Quote(m.Name))
+		}
+		names[m.Name] = true
+		switch {
+		case m.URL != "" && len(m.Files) > 0:
+			fault(path+".url", "set beside files; want one of them")
+		case m.URL != "":
+			if u, err := url.Parse(m.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+				fault(path+".url", "%s; want an http or https URL", strict.Quote(m.URL))
+			}
+			if m.Shuffle {
+				fault(path+".shuffle", "a broadcast has its own order; want it with files")
+			}
+		case len(m.Files) == 0:
+			fault(path+".url", "missing; want it, or files")
+		}
+		for k, f := range m.Files {
+			if f == "" {
+				fault(fmt.Sprintf("%s.files[%d]", path, k), "empty; want a file or folder")
+			}
+		}
+	}
+	for i, m := range c.Prompts.Music {
+		if names[m.Fallback] && m.Fallback != "" {
+			fault(fmt.Sprintf("prompts.music[%d].fallback", i), "%s is a source itself; want a prompt", strict.Quote(m.Fallback))
 		}
 	}
 }

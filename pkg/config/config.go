@@ -201,8 +201,18 @@ type Recordings struct {
 
 // Prompts configures where prompts come from.
 type Prompts struct {
-	Dir      string `yaml:"dir" default:"prompts" doc:"Folder of the site's own prompts (LANGUAGE/NAME.wav, or .flac, .opus, .ogg with Opus, .mp3), taken before the built-in ones. May be absent."`
-	Loudness int    `yaml:"loudness" default:"-21" min:"-40" max:"0" doc:"LUFS (EBU R 128) that prompts and music are brought to, so that none is louder than the next. 0: as they are."`
+	Dir      string  `yaml:"dir" default:"prompts" doc:"Folder of the site's own prompts (LANGUAGE/NAME.wav, or .flac, .opus, .ogg with Opus, .mp3), taken before the built-in ones. May be absent."`
+	Loudness int     `yaml:"loudness" default:"-21" min:"-40" max:"0" doc:"LUFS (EBU R 128) that prompts and music are brought to, so that none is louder than the next. 0: as they are."`
+	Music    []Music `yaml:"music" doc:"Music that comes while it is heard, the same for all: a broadcast, or a list of files. A queue, flow or tenant names it where it may name a prompt of music; only this file says where it comes from."`
+}
+
+// Music is a source of music.
+type Music struct {
+	Name     string   `yaml:"name" doc:"What queues and flows call it: lower case letters, digits, - and _."`
+	URL      string   `yaml:"url" doc:"A broadcast of MP3 or Ogg Opus by http or https, such as Icecast's. Connected only while somebody listens. Redirects are not followed; it may have a private address."`
+	Files    []string `yaml:"files" doc:"In place of url: files that follow each other without a gap, or folders of them, in prompts.dir. Each is brought to prompts.loudness."`
+	Shuffle  bool     `yaml:"shuffle" doc:"Play each round of files in another order."`
+	Fallback string   `yaml:"fallback" doc:"Prompt that is heard while a broadcast is away. Empty: music."`
 }
 
 // Speech configures the synthesis of texts.

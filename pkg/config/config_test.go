@@ -108,6 +108,34 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 	}
 }
 
+func TestFaultsOfMusic(t *testing.T) {
+	const bad = `prompts:
+  music:
+    - {name: radio, url: "ftp://x/"}
+    - {name: radio, files: [a.mp3], url: "https://x/"}
+    - {name: Lounge}
+    - {name: list, files: [""], fallback: radio}
+    - {name: live, url: "http://x/radio", shuffle: true}
+    - {name: good, url: "http://10.0.0.1:8000/radio.mp3", fallback: music}
+`
+	_, err := Parse([]byte(bad), "node.yaml", nil)
+	if err == nil {
+		t.Fatal("no fault")
+	}
+	for _, want := range []string{
+		`prompts.music[0].url: "ftp://x/"; want an http or https URL`, `prompts.music[1].name: "radio" is there already`,
+		`prompts.music[1].url: set beside files`, `prompts.music[2].name: "Lounge"; want lower case`, `prompts.music[2].url: missing`,
+		`prompts.music[3].files[0]: empty`, `prompts.music[3].fallback: "radio" is a source`, `prompts.music[4].shuffle: a broadcast`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no fault %q in\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "music[5]") {
+		t.Error("a good one is a fault")
+	}
+}
+
 func TestExplicitZeroIsNotTheDefault(t *testing.T) {
 	c, err := Parse([]byte("media: {rtp_timeout: 0s}\nhttp: {listen: \"\"}\ndrain: {timeout: 0s}\n"), "x", nil)
 	if err != nil {

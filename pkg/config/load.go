@@ -251,6 +251,14 @@ func (c *Config) PromptsDir() string    { return c.inData(c.Prompts.Dir) }
 func (c *Config) SpeechDir() string     { return c.inData(c.Speech.Cache) }
 func (c *Config) SocketPath() string    { return c.inData(c.API.Socket) }
 
+// MusicNames are the sources of music that this file names.
+func (c *Config) MusicNames() (names []string) {
+	for _, m := range c.Prompts.Music {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // ResourcePaths are the resource folders and files, resolved beside the node file.
 func (c *Config) ResourcePaths() []string {
 	out := make([]string, len(c.Resources))
