@@ -49,6 +49,7 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindSet:      {enter: (*machine).set},
 		flow.KindLanguage: {enter: (*machine).language},
 		flow.KindQueue:    {enter: (*machine).queue, elapsed: (*machine).queueElapsed, press: (*machine).queueKey, over: (*machine).queueOver, failed: (*machine).queueFailed},
+		flow.KindCallback: {enter: (*machine).callback, press: func(m *machine, _ *flow.Step, ev Digit) { m.ignore(ev, "of the call's own dialogue") }, over: (*machine).callbackOver},
 		flow.KindDial:     {enter: (*machine).dialStep, over: (*machine).dialOver, failed: (*machine).dialFailed},
 		flow.KindTone:     {enter: (*machine).tone},
 		flow.KindPause:    {enter: (*machine).pause},
@@ -76,5 +77,5 @@ func runningOf(k flow.Kind) *running {
 // keysDirect are the phases in which a key is not kept for a step that asks, but
 // is for what runs now.
 func (p Phase) keysDirect() bool {
-	return p == PhaseQueued || p == PhaseEcho || p == PhaseStreaming || p == PhaseRecording || p == PhaseClosing
+	return p == PhaseQueued || p == PhaseCallback || p == PhaseEcho || p == PhaseStreaming || p == PhaseRecording || p == PhaseClosing
 }

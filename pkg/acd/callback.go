@@ -126,6 +126,8 @@ type Callback struct {
 	Caller   string    `json:"caller,omitempty"`
 	Name     string    `json:"name,omitempty"` // shown beside the number
 	Language string    `json:"language,omitempty"`
+	Record   string    `json:"record,omitempty"` // recording policy of the call that asked
+	To       string    `json:"to,omitempty"`     // what the customer had called
 	Priority int       `json:"priority,omitempty"`
 	Need     string    `json:"need,omitempty"` // as Enter.Need
 	Arrived  time.Time `json:"arrived"`
@@ -150,9 +152,10 @@ type (
 		Number string
 		Caller string // see Callback
 		Name   string
-		// Language that the customer was spoken to in.
-		Language string
-		By       string // "key", "flow", "api"
+		// Language that the customer was spoken to in, Record the recording policy of the
+		// call, To the number that was called: the engine only keeps them.
+		Language, Record, To string
+		By                   string // "key", "flow", "api"
 		// Of a call that waits nowhere; see Enter.
 		Priority  int
 		Skills    map[string]int
@@ -287,7 +290,7 @@ func (e *Engine) askCallback(ev AskCallback) {
 		return
 	}
 	cb := &callback{Callback: Callback{ID: ev.CallID, Queue: q.Name, Number: ev.Number, Caller: ev.Caller, Name: ev.Name,
-		Language: ev.Language, Asked: wall(e.abs(e.now))}}
+		Language: ev.Language, Record: ev.Record, To: ev.To, Asked: wall(e.abs(e.now))}}
 	var fam *family
 	position := 0
 	if c != nil {
@@ -411,6 +414,8 @@ func (e *Engine) callbackLeft(cb *callback, outcome, agentName string) {
 		e.arm(&cb.timer, e.now+int64(cb.rules.Dial))
 		e.emit(CallbackKept{cb.ID})
 	case cb.ends != "": // whoever took it out goes on
+	case outcome == LeftTimeout: // no agent is offered any more: it waits on without a call
+		e.stand(cb)
 	default:
 		if outcome != LeftShutdown {
 			cb.Strays++

@@ -158,7 +158,7 @@ func Story(events []event.Event) []string {
 		case event.QueueEntered:
 			say(e.At, "entered queue %s with priority %d as number %d", b.Queue, b.Priority, b.Position)
 			if b.Before != "" {
-				say(e.At, "has the place of call %s, which had waited %s", b.Before, spoken(b.WaitedMs))
+				say(e.At, "has the old place of call %s, which had waited %s", b.Before, spoken(b.WaitedMs))
 			}
 			if b.EstimateMs > 0 {
 				say(e.At, "the wait was estimated: no longer than %s, with a chance of four in five", spoken(b.EstimateMs))

@@ -265,6 +265,7 @@ func (a *App) startCalls(context.Context) error {
 	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
 		House: a.house, Speech: a.speech, Jobs: a.newJobs(), Messages: recordingFiles{a.cfg.RecordingsDir()}, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
+	a.startCallbackHours()
 	return nil
 }
 
@@ -537,7 +538,13 @@ func (a *App) dispatcher(tenant string) (*dispatch.Dispatcher, error) {
 		return d, nil
 	}
 	d := dispatch.New(dispatch.Config{Tenant: tenant, Engine: acd.Config{OfferPrefix: a.cfg.NodeName() + "-" + a.started.UTC().Format("20060102150405") + "-"},
-		Journal: a.store, Log: a.log.Named("acd"), Registerer: a.opts.Registerer, AgentStates: a.store,
+		Journal: a.store, Log: a.log.Named("acd"), Registerer: a.opts.Registerer, AgentStates: a.store, Callbacks: a.store,
+		CallBack: func(o acd.Offer, cb acd.Callback) func(acd.Effect) {
+			if a.calls == nil || a.sip == nil { // not yet: it is tried again
+				return nil
+			}
+			return a.calls.CallBack(tenant, o, cb)
+		},
 		Alive: func(call string) bool { return a.calls == nil || a.calls.Has(tenant, call) }})
 	a.store.Append(event.Event{At: time.Now(), Tenant: tenant, Body: event.EngineStarted{Node: a.cfg.NodeName()}})
 	if err := d.Start(context.Background()); err != nil {
@@ -563,6 +570,7 @@ func (a *App) install(d *directory) {
 	}
 	for _, tenant := range slices.Sorted(maps.Keys(d.houses)) {
 		h := d.houses[tenant]
+		h.callbackHours(time.Now()) // before those of the last process stand in line
 		h.acd.Post(h.acdConfig())
 	}
 	if a.sip != nil {

@@ -40,6 +40,7 @@ type house struct {
 	devices   map[string]*resource.DeviceSpec
 	trunks    map[string]*call.Trunk
 	agents    map[string]string // device -> user
+	queueKeys map[string]map[byte]string
 	prompts   *prompt.Set
 	library   *play.Library
 	acd       *dispatch.Dispatcher
@@ -88,6 +89,7 @@ func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir st
 		h.zone = zone
 	}
 	mine(s.Queues, tenant, h.queues)
+	h.queueKeys = readQueueKeys(h.queues)
 	mine(s.Users, tenant, h.users)
 	mine(s.Apps, tenant, h.apps)
 	for name := range h.apps {

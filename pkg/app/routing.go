@@ -37,7 +37,7 @@ func (h *house) acdConfig() acd.Configure {
 }
 
 func (h *house) acdSettings() acd.Settings {
-	s := acd.Settings{PriorityWorth: priorityWorth, MaxWrapUp: h.spec.MaxWrapUp.D(), After: afterOffer(h.spec.AfterOffer)}
+	s := acd.Settings{PriorityWorth: priorityWorth, MaxCallbacks: h.spec.MaxCallbacks, MaxWrapUp: h.spec.MaxWrapUp.D(), After: afterOffer(h.spec.AfterOffer)}
 	if w := h.spec.PriorityWorth; w != nil {
 		s.PriorityWorth = w.D()
 	}
@@ -60,6 +60,7 @@ func acdQueue(name string, q *resource.QueueSpec) acd.Queue {
 			out.KeepPlace = -1
 		}
 	}
+	out.Callback = acdCallback(q)
 	for _, o := range q.Overflow {
 		out.Overflow = append(out.Overflow, acd.Overflow{To: o.To, After: o.After.D(), Ahead: o.Ahead, Estimate: o.Estimate.D(),
 			ServiceLevel: o.ServiceLevel, Agents: o.Agents})

@@ -268,6 +268,7 @@ const (
 	TimerJoin                   // bound on a leg coming over from another call
 	TimerPark                   // the parked caller goes back to who parked
 	TimerWatch                  // bound on a supervisor's phone that rings
+	TimerAsk                    // a caller asked about a callback; the call of one without an agent
 	TimerMessage                // has the caller fallen silent
 	TimerFlow    TimerID = 1 << 32
 )

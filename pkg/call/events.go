@@ -18,6 +18,8 @@ type (
 		Target    route.Target
 		SIPCallID string
 	}
+	// CalledBack begins the call of a callback: its turn has come, with this offer.
+	CalledBack struct{ Offer acd.Offer }
 	// DialStarted tells the outgoing legs of the attempt just asked for; one
 	// LegInfo a contact. Their numbers follow on from the legs there are. Offer is
 	// that of DialDevice.
@@ -276,6 +278,7 @@ type LegInfo struct {
 	Inbound                      bool // of a leg from another call: it called in
 }
 
+func (CalledBack) callEvent()      {}
 func (Invited) callEvent()         {}
 func (DialStarted) callEvent()     {}
 func (DialFailed) callEvent()      {}

@@ -195,13 +195,7 @@ func splitList(v string) []string {
 // shown is how the caller appears to a trunk: From and the headers beside it.
 func (o *owner) shown(t *Trunk, number string, urgent bool) (sip.Address, []sip.Header) {
 	s := &o.m.S
-	caller := t.CallerID
-	if caller == "" {
-		caller = s.From
-		if t.Show != nil {
-			caller = t.Show(caller)
-		}
-	}
+	caller := o.shownCaller(t)
 	from := sip.Address{User: caller}
 	// Who calls for help is shown, wanted or not (RFC 5687 ED-60).
 	private := s.Private && !urgent

@@ -42,6 +42,12 @@ type Rules interface {
 	// AgentAnnouncement is the prompt that an agent hears before the conversation, ""
 	// = none, and the unit in which the caller's wait is said after it, 0 = not.
 	AgentAnnouncement(queue string) (prompt string, unit time.Duration)
+	// QueueKeys maps the keys that callers may press in a queue to what they do; nil =
+	// they do nothing. QueueCallback says how the queue calls back, MayCallBack in which
+	// form it dials a number, and false when it may not.
+	QueueKeys(queue string) map[byte]string
+	QueueCallback(queue string) Callback
+	MayCallBack(queue, number string) (dial string, ok bool)
 	// MaySupervise tells whether a user may listen to calls of a queue ("" = of
 	// none) in a mode: ModeMonitor, ModeWhisper or ModeBarge.
 	MaySupervise(user, mode, queue string) bool
@@ -79,6 +85,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	switch ev := ev.(type) {
 	case Invited:
 		m.invited(ev)
+	case CalledBack:
+		m.calledBack(ev)
 	case DialStarted:
 		m.dialStarted(ev)
 	case DialFailed:
@@ -337,9 +345,14 @@ func (m *Machine) key(ev Key) {
 		m.briefed("stopped")
 		return
 	}
+	if m.S.Asking != nil && ev.Leg == m.S.Kept {
+		m.askKey(ev.Digit)
+		return
+	}
 	m.inCallKey(ev)
 	m.streamKey(ev)
 	switch {
+	case ev.Leg == m.S.Kept && m.S.Phase == Waiting && !m.flowTakes(ev.Digit) && m.queueKey(ev.Digit, ev.Via):
 	case ev.Leg == m.S.Kept && (m.S.Phase == Menu || m.S.Phase == Waiting) && m.S.IVR != nil:
 		m.S.KeyVia = ev.Via
 		m.flowEvent(ivr.Digit{Digit: ev.Digit})
@@ -366,8 +379,16 @@ func (m *Machine) played(ev Played) {
 		m.parkerTold()
 		return
 	}
+	if m.callingBack() && ev.Leg == m.S.Callback.Agent {
+		m.agentTold()
+		return
+	}
 	if ev.Leg != m.S.Kept {
 		return // a tone to a peer on hold
+	}
+	if a := m.S.Asking; a != nil && ev.ID == a.Play {
+		m.askPlayed()
+		return
 	}
 	switch m.S.Phase {
 	case Menu:
@@ -397,7 +418,15 @@ func (m *Machine) playFailed(ev PlayFailed) {
 		m.parkerTold()
 		return
 	}
+	if m.callingBack() && ev.Leg == m.S.Callback.Agent && ev.ID&ownPlay != 0 && m.rules.QueueCallback(m.S.Queue).Announce != "" {
+		m.agentTold()
+		return
+	}
 	if ev.Leg != m.S.Kept {
+		return
+	}
+	if a := m.S.Asking; a != nil && ev.ID == a.Play {
+		m.askPlayed()
 		return
 	}
 	if m.S.Phase == Menu && ev.ID&ownPlay == 0 && m.S.IVR != nil {
@@ -460,6 +489,8 @@ func (m *Machine) timerFired(t TimerID) {
 		m.ringTimeout()
 	case t == TimerJoin:
 		m.joinTimeout()
+	case t == TimerAsk:
+		m.askTimer()
 	case t == TimerWatch:
 		m.watchTimeout()
 	case t == TimerPark:

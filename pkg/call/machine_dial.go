@@ -159,6 +159,10 @@ func (m *Machine) legProgressed(ev LegProgressed) {
 		}
 		return // the caller goes on hearing music, not the agent's ring
 	}
+	if m.callingBack() {
+		m.customerProgress(ev, first)
+		return
+	}
 	m.tellReferrer(180)
 	early := ev.Early && m.S.DialFor != dialForThird && len(m.S.Attempt.Legs) == 1 && m.S.Attempt.Pending == 0
 	switch {
@@ -213,8 +217,19 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 		m.thirdJoins(ev.Leg)
 		return
 	}
-	if !offered || !m.brief(ev.Leg) {
+	switch {
+	case m.callingBack():
+		m.customerAnswered(ev.Leg)
+	case m.S.Callback != nil && offered:
+		m.callCustomer(ev.Leg)
+	case !offered || !m.brief(ev.Leg):
+		m.askStop()
 		m.connect(ev.Leg)
+	default:
+		if m.S.Asking != nil { // the caller hears music until the agent has heard it out
+			m.askStop()
+			m.playMusic()
+		}
 	}
 }
 
@@ -381,6 +396,8 @@ func (m *Machine) dialOver() {
 		return
 	}
 	switch m.S.DialFor {
+	case dialForCallback:
+		m.customerFailed(why)
 	case dialForFlow:
 		m.backToFlow(ivr.DialDone{Outcome: dialOutcome(why)}, "sorry", event.ResultUpstream, why)
 	default:

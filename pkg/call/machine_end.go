@@ -28,6 +28,8 @@ func (m *Machine) legGone(ev LegGone) {
 		m.watchLost()
 	case m.briefing(ev.Leg):
 		m.briefGone()
+	case m.callingBack() && ev.Leg == m.S.Callback.Agent:
+		m.agentLeft()
 	case m.S.Phase == Talking && len(m.S.Others) > 0 && m.talks(ev.Leg):
 		m.partyGone(ev.Leg)
 	case ev.Leg == m.S.Kept:
@@ -49,7 +51,7 @@ func (m *Machine) legGone(ev LegGone) {
 // callerGone: the leg that the call is about has gone, so the call is over.
 func (m *Machine) callerGone(ev LegGone, was LegState) {
 	result, why := event.ResultCaller, event.ReasonNormal
-	if ev.Leg != 0 {
+	if ev.Leg != 0 && m.S.Callback == nil {
 		result = event.ResultAgent // who was called
 	}
 	if t := m.S.Transfer; t != nil {
@@ -143,6 +145,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.stopTimer(TimerRing)
 	m.stopTimer(TimerJoin)
 	m.stopTimer(TimerWatch)
+	m.askStop()
 	m.leaveSlot()
 	m.S.Joining = nil
 	if t := m.S.Transfer; t != nil {

@@ -135,6 +135,10 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.Queue:
 			m.S.Language, m.S.FlowFor = a.Language, dialForOffer
 			m.enterQueue(a.Queue, m.S.Priority+a.Priority, wish{Skills: a.Skills, Need: a.Need, Agent: a.Agent, Patience: a.Patience, Music: a.Music})
+		case ivr.Callback:
+			m.S.Language = a.Language
+			m.heard()
+			m.ask(&Asking{Step: true, Queue: a.Queue, Priority: a.Priority})
 		case ivr.LeaveQueue:
 			m.leaveQueue(a.Outcome)
 		case ivr.Dial:

@@ -124,6 +124,10 @@ func (m *Machine) fromACD(e acd.Effect) {
 		}
 	case acd.Announce:
 		m.announce(e)
+	case acd.CallbackTaken:
+		m.asked("")
+	case acd.CallbackRefused:
+		m.asked(e.Why)
 	}
 	// Ignored: AgentChanged, Decided: the dispatcher has journalled them.
 }
@@ -139,10 +143,13 @@ func (m *Machine) leftQueue(outcome, to string) {
 	m.S.AwaitQueue = false
 	if m.S.Phase == Waiting {
 		m.ringOver()
+		m.askStop()
 	}
 	switch {
 	case m.ending():
 		m.maybeFinish()
+	case m.S.Phase == Waiting && m.S.Callback != nil:
+		m.end(event.ResultOurs, event.ReasonCancelled) // it is cancelled, or waits on without a call
 	case m.S.Phase == Waiting:
 		m.endAttempt("withdrawn")
 		m.restMusic()
@@ -150,6 +157,13 @@ func (m *Machine) leftQueue(outcome, to string) {
 		if m.S.Transfer != nil {
 			m.transferFailed(event.ReasonNoAnswer, 0)
 			return
+		}
+		switch {
+		case outcome == acd.LeftCallback:
+			m.callbackTaken()
+			return
+		case outcome == acd.LeftKey && m.S.KeyTo != "":
+			to, m.S.KeyTo = m.S.KeyTo, ""
 		}
 		if outcome == acd.LeftOverflow {
 			m.S.SentOn++ // also back to the flow: it may lead here again
@@ -222,13 +236,14 @@ func (m *Machine) offersOver() {
 	if len(a.Offers) == 0 {
 		m.S.Attempt = nil
 		m.stopTimer(TimerRing)
+		m.offersOverFor()
 	}
 }
 
 // announce tells the caller what the queue's announce names; the music goes on
 // afterwards where it was. A wait that nobody knows is not told.
 func (m *Machine) announce(e acd.Announce) {
-	if m.S.Phase != Waiting || m.S.Attempt != nil || m.S.Brief != nil {
+	if m.S.Phase != Waiting || m.S.Attempt != nil || m.S.Brief != nil || m.S.Asking != nil {
 		return
 	}
 	what := m.rules.QueueAnnounce(m.S.Queue)
@@ -240,6 +255,8 @@ func (m *Machine) announce(e acd.Announce) {
 		switch {
 		case w == resource.AnnouncePosition:
 			say = append(say, prompt.Language(m.S.Language).Position(e.Position)...)
+		case w == resource.AnnounceCallback:
+			say = append(say, m.offerCallback(e.Estimate)...)
 		case w != resource.AnnounceEstimate:
 			say = append(say, prompt.Phrase{Name: w})
 		case e.Estimate >= 0:

@@ -26,6 +26,8 @@ type rules struct {
 	inCall        map[string]string
 	parkTime      time.Duration
 	brief         string
+	keys          map[byte]string
+	callback      Callback
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -39,6 +41,11 @@ func (r rules) Parking() (time.Duration, int)        { return r.parkTime, 0 }
 func (r rules) DefaultTarget() string                { return r.defaultTarget }
 func (r rules) AgentAnnouncement(string) (string, time.Duration) {
 	return r.brief, time.Second
+}
+func (r rules) QueueKeys(string) map[byte]string { return r.keys }
+func (r rules) QueueCallback(string) Callback    { return r.callback }
+func (r rules) MayCallBack(_, number string) (string, bool) {
+	return number, len(number) >= 4 && !strings.HasPrefix(number, "0900")
 }
 func (r rules) MaySupervise(user, mode, queue string) bool {
 	return user == "eve" || user == "quinn" && mode == ModeMonitor && queue == "sales"

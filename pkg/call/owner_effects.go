@@ -339,7 +339,9 @@ func (o *owner) stopRecording() {
 
 func (o *owner) tellACD(ev acd.Event) {
 	d := o.house.ACD()
-	if _, ok := ev.(acd.Enter); ok && !o.inACD {
+	_, enters := ev.(acd.Enter)
+	_, asks := ev.(acd.AskCallback)
+	if (enters || asks) && !o.inACD {
 		o.inACD = true
 		d.Attach(o.m.S.ID, func(e acd.Effect) { o.post(e) })
 	}

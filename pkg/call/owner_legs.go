@@ -137,6 +137,7 @@ func (o *owner) dialDevice(e DialDevice) {
 		return
 	}
 	headers := []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}
+	headers = append(headers, o.callbackHeaders()...)
 	if e.Offer != "" && e.Offer != watchOffer {
 		headers = append(headers, answerHeaders(d.AutoAnswer)...)
 	}
@@ -179,7 +180,7 @@ func (o *owner) startLeg(l *legHandle, r sip.DialRequest) bool {
 		o.legs = o.legs[:i]
 		return false
 	}
-	caller := o.legs[o.m.S.Kept]
+	caller := o.nearest()
 	l.local.Codecs = o.offers(l, caller.wanted()...)
 	l.said = sdp.Offer(l.local)
 	r.SDP, r.CallID, r.Near, r.Secure = l.said, o.m.S.ID, caller.dialog, o.m.S.Secure

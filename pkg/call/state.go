@@ -166,8 +166,11 @@ type State struct {
 	Watch      *Watch // a supervisor
 	// Announcements play to parties of the conversation.
 	Announcements []Announcement
-	Brief         *Brief // an agent who is told before the conversation
-	Slot          string // parked in it
+	Brief         *Brief       // an agent who is told before the conversation
+	Asking        *Asking      // the dialogue about being called back
+	Callback      *CallingBack // the call is made for a callback
+	KeyTo         string       // where a key of the queue leads, on the way out of it
+	Slot          string       // parked in it
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string
 	ParkerLeg int
@@ -236,6 +239,7 @@ const (
 	dialForOffer            // the ACD
 	dialForTransfer         // a transfer's target, or the ring-back of who asked for it
 	dialForThird            // a further party of a conference
+	dialForCallback         // the customer of a callback
 )
 
 // Verdict is how a call ended.

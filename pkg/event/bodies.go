@@ -70,6 +70,8 @@ var Results = []Result{ResultSuccess, ResultCaller, ResultAgent, ResultUpstream,
 
 // CallStarted opens a call: an INVITE was accepted for handling.
 type CallStarted struct {
+	// Callback is the call that asked to be called back, of a call made for that.
+	Callback  string    `json:"callback,omitempty"`
 	Direction Direction `json:"direction"`
 	From      string    `json:"from"` // caller's number or device user, as proven
 	Display   string    `json:"display,omitempty"`

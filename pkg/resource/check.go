@@ -139,6 +139,9 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 		c.must(r, "presence_lease", badDuration(*t.PresenceLease, "10s", "24h"))
 	}
 	c.must(r, "max_wrap_up", badDuration(t.MaxWrapUp, "0s", "24h"))
+	if t.MaxCallbacks < 0 || t.MaxCallbacks > 100_000 {
+		c.fault(r, "max_callbacks", "%d; want from 1 to 100000, or 0 for the default", t.MaxCallbacks)
+	}
 	if t.Language != "" {
 		c.must(r, "language", badLanguage(t.Language))
 	}
@@ -650,6 +653,11 @@ func (c *checker) reach() {
 		if q := c.s.Queues[r.key]; r.kind == KindQueue && q != nil {
 			for _, o := range q.Overflow {
 				if kind, name, ok := strings.Cut(o.To, ":"); ok {
+					visit(ref{Kind(kind), Key{r.key.Tenant, name}})
+				}
+			}
+			for _, to := range q.Keys {
+				if kind, name, ok := strings.Cut(to, ":"); ok {
 					visit(ref{Kind(kind), Key{r.key.Tenant, name}})
 				}
 			}

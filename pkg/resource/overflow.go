@@ -33,6 +33,7 @@ const maxOverflow = 16
 const (
 	AnnouncePosition = "position"
 	AnnounceEstimate = "estimate"
+	AnnounceCallback = "callback"
 )
 
 // announce checks what waiting callers are told.

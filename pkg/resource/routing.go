@@ -60,6 +60,7 @@ func (c *checker) routing(r ref, q *QueueSpec) {
 	c.need(r, "need", q.Need)
 	c.overflow(r, q)
 	c.announce(r, q)
+	c.queueKeys(r, q)
 }
 
 // openAt is when a rank's tier opens.

@@ -93,6 +93,8 @@ type TenantSpec struct {
 	PresenceLease *Duration `yaml:"presence_lease,omitempty"`
 	// MaxWrapUp bounds wrap-up of the mode until_done; default 1h.
 	MaxWrapUp Duration `yaml:"max_wrap_up,omitempty"`
+	// MaxCallbacks bounds the callers who wait to be called back; default 1000.
+	MaxCallbacks int `yaml:"max_callbacks,omitempty"`
 	// AfterOffer is what a call that an agent did not take means for the agent, by
 	// cause: no_answer (default "not_ready"; "pause 30s" for always_ready), busy and
 	// rejected ("pause 5s"), unreachable ("pause 1m"); or "stay". A queue's own comes first.
@@ -384,6 +386,12 @@ type QueueSpec struct {
 	MaxLength  int               `yaml:"max_length,omitempty"` // 0 = no limit
 	// Overflow sends callers on; the first rule that holds counts. At most 16.
 	Overflow []OverflowSpec `yaml:"overflow,omitempty"`
+	// Keys are what callers may press while they wait, unless the flow's queue step has
+	// the key: "callback" (be called back, keeping the place), "leave" (back to the flow,
+	// with the outcome key), or a target as in overflow.
+	Keys map[string]string `yaml:"keys,omitempty"`
+	// Callback: callers may ask to be called back; absent = they may not.
+	Callback *CallbackSpec `yaml:"callback,omitempty"`
 	// KeepPlace: who is cut off while waiting and calls again within this time gets the
 	// old place; default 1m, 0s = never. Never for callers who withhold their number.
 	KeepPlace *Duration `yaml:"keep_place,omitempty"`
@@ -398,7 +406,7 @@ type QueueSpec struct {
 	AgentAnnouncementWait string `yaml:"agent_announcement_wait,omitempty" enum:",seconds,minutes"`
 	// Announce is what waiting callers are told, in this order: "position" (default),
 	// "estimate" (how long it will take, when that is known) and names of prompts, such as
-	// please_wait.
+	// please_wait; "callback" offers the key that has a caller called back.
 	Announce []string `yaml:"announce,omitempty"`
 	// Told first after AnnounceFirst (default 2s; -1s = never), then every AnnounceEvery (default 30s).
 	AnnounceFirst *Duration `yaml:"announce_first,omitempty"`

@@ -371,6 +371,21 @@ func (t *Table) Outside(tenant, number string) []TrunkRoute {
 	return tg.Routes
 }
 
+// Own tells whether a number is one of the tenant's: a call to it would come back.
+func (t *Table) Own(tenant, number string) bool {
+	tn := t.tenants[tenant]
+	d, ok := Normalise(number)
+	if tn == nil || !ok {
+		return false
+	}
+	for _, form := range forms(d, tn.spec.Region) {
+		if tn.numbers[form.Number] != nil {
+			return true
+		}
+	}
+	return tn.extensions[d.Number] != "" && !d.International
+}
+
 // Agent is the user to whom a device belongs; "" = nobody.
 func (t *Table) Agent(tenant, device string) string {
 	if tn := t.tenants[tenant]; tn != nil {
