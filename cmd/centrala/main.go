@@ -37,6 +37,7 @@ type cli struct {
 	Apply     applyCmd     `cmd:"" help:"Change resources (queues, flows, phones ...) from YAML documents."`
 	Diff      diffCmd      `cmd:"" help:"Show what apply would change."`
 	Export    exportCmd    `cmd:"" help:"Print all resources as YAML."`
+	Flow      flowCmd      `cmd:"" help:"Flows: versions, drafts, tests, figures; play one in the terminal."`
 	Call      callCmd      `cmd:"" help:"Calls, live and past."`
 	Agent     agentCmd     `cmd:"" help:"Agents and their states."`
 	Queue     queueCmd     `cmd:"" help:"Queues and who waits."`

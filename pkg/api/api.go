@@ -38,6 +38,7 @@ type Server interface {
 	Agents(ctx context.Context, tenant string) ([]Agent, error)
 	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
 	Routing
+	Flows
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	// VerifyRecording reads a recording's file and compares it with the index.
