@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,19 +60,19 @@ type Config struct {
 
 // Metrics of all sources of a house.
 type Metrics struct {
-	up      *prometheus.GaugeVec
-	restart *prometheus.CounterVec
+	away   prometheus.Gauge
+	failed prometheus.Counter
 }
 
 // NewMetrics registers them.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "centrala_music_source_up",
-			Help: "1 while a source of music can be heard or nobody wants to, 0 while its fallback is heard."}, []string{"source"}),
-		restart: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_music_source_failures_total",
-			Help: "Times that a source of music ended or could not be reached."}, []string{"source"}),
+		away: prometheus.NewGauge(prometheus.GaugeOpts{Name: "centrala_music_sources_away",
+			Help: "Sources of music that somebody listens to and that are away: their fallback is heard."}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{Name: "centrala_music_source_failures_total",
+			Help: "Times that a source of music ended or could not be reached."}),
 	}
-	r.MustRegister(m.up, m.restart)
+	r.MustRegister(m.away, m.failed)
 	return m
 }
 
@@ -80,8 +81,8 @@ type Source struct {
 	cfg    Config
 	live   *play.Live
 	clip   *play.Clip
-	up     prometheus.Gauge
-	failed prometheus.Counter
+	m      *Metrics
+	away   atomic.Bool
 	quit   context.CancelFunc
 	ctx    context.Context
 	done   chan struct{}
@@ -96,10 +97,9 @@ func Start(c Config, m *Metrics) (*Source, error) {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	s := &Source{cfg: c, up: m.up.WithLabelValues(c.Name), failed: m.restart.WithLabelValues(c.Name), done: make(chan struct{})}
+	s := &Source{cfg: c, m: m, done: make(chan struct{})}
 	s.live, s.clip = play.NewLive(c.Name)
 	s.ctx, s.quit = context.WithCancel(context.Background())
-	s.up.Set(1)
 	go s.run()
 	return s, nil
 }
@@ -138,7 +138,7 @@ func (s *Source) play() {
 	sound := make(chan []int16, ahead)
 	read := make(chan struct{})
 	go func() { defer close(read); s.read(ctx, sound) }()
-	defer func() { cancel(); <-read; s.up.Set(1) }()
+	defer func() { cancel(); <-read; s.setAway(false) }()
 	tick := time.NewTicker(frame)
 	defer tick.Stop()
 	out := output{s: s, loop: looped{clip: s.fallback()}}
@@ -167,6 +167,17 @@ func (s *Source) play() {
 	}
 }
 
+func (s *Source) setAway(away bool) {
+	if s.away.Swap(away) == away {
+		return
+	}
+	if away {
+		s.m.away.Inc()
+	} else {
+		s.m.away.Dec()
+	}
+}
+
 func (s *Source) fallback() *play.Clip {
 	if s.cfg.Fallback == nil {
 		return nil
@@ -189,8 +200,8 @@ func (s *Source) read(ctx context.Context, sound chan<- []int16) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.failed.Inc()
-		s.up.Set(0)
+		s.m.failed.Inc()
+		s.setAway(true)
 		if time.Since(begun) > steady {
 			pause = firstPause
 		}
@@ -333,7 +344,7 @@ func (o *output) next(sound <-chan []int16) []int16 {
 		o.begun = true
 		join(pcm, o.last)
 		if o.on {
-			o.s.up.Set(1)
+			o.s.setAway(false)
 		}
 	}
 	o.last = pcm[len(pcm)-1]
