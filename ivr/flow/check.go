@@ -232,6 +232,8 @@ func (c *checker) references(langs map[string][]string) {
 				ask(c.env.Devices, path+r.path, "device", r.name)
 			case refFlow:
 				ask(c.env.Flows, path+r.path, "flow", r.name)
+			case refSecret:
+				ask(c.env.Secrets, path+r.path, "secret", r.name)
 			case refSchedule:
 				ask(c.env.Schedules, path+r.path, "schedule", r.name)
 			case refApp:

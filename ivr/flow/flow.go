@@ -65,8 +65,11 @@ func (f Fault) Error() string {
 // CheckEnv is what a flow refers to. A nil function is not asked.
 type CheckEnv struct {
 	// Prompts tells whether a prompt can be heard in a language.
-	Prompts                                 func(name, lang string) bool
-	Queues, Devices, Flows, Schedules, Apps func(name string) bool
+	Prompts func(name, lang string) bool
+	// The rest tell whether the tenant has one of that name.
+	Queues, Devices, Flows, Schedules func(name string) bool
+	Apps                              func(name string) bool
+	Secrets                           func(name string) bool
 	// Mute: the node has no engine that speaks texts.
 	Mute bool
 	// Languages a call may come in with; empty = the flow's own, or "en".

@@ -55,6 +55,9 @@ end: {hangup: normal}
 			if err := yaml.Unmarshal([]byte(doc), &top); err != nil {
 				t.Fatalf("%v in\n%s", err, doc)
 			}
+			if k := top["kind"]; k != nil && k != "flow" {
+				continue // another resource
+			}
 			spec, whole := top["spec"].(map[string]any)
 			if !whole {
 				steps := map[string]any{}

@@ -32,6 +32,7 @@ const (
 	refFlow
 	refSchedule
 	refApp
+	refSecret
 )
 
 // reference is the name of a resource in a step.

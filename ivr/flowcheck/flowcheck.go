@@ -52,6 +52,7 @@ func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *res
 		Schedules: known(s.Schedules, tenant),
 		Apps:      known(s.Apps, tenant),
 		Flows:     known(s.Flows, tenant),
+		Secrets:   known(s.Secrets, tenant),
 		Languages: c.languages(tenant, name),
 		Mute:      c.mute,
 	}

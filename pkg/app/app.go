@@ -32,6 +32,7 @@ import (
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/outward"
 	"github.com/centrala/centrala/pkg/report/follow"
 	"github.com/centrala/centrala/pkg/resource"
 	"github.com/centrala/centrala/pkg/route"
@@ -68,6 +69,8 @@ type App struct {
 	media    *session.Engine
 	recorder *record.Writer
 	streams  *stream.Client
+	outward  *outward.Client
+	secrets  *resource.Box
 	library  *play.Library
 	speech   *speech.Speaker
 	music    map[string]*play.Clip // sources of the node file, by name
@@ -146,6 +149,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"media", a.startMedia},
 		{"streams", a.startStreams},
 		{"music", a.startMusic},
+		{"services outside", a.startOutward},
 		{"resources", a.startResources},
 		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
@@ -262,7 +266,7 @@ func (a *App) startCalls(context.Context) error {
 			webAddrs = append(webAddrs, ip)
 		}
 	}
-	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
+	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxJobs: a.cfg.Flows.Jobs, MaxTenantJobs: a.cfg.Flows.JobsPerTenant, MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
 		House: a.house, Speech: a.speech, Jobs: a.newJobs(), Messages: recordingFiles{a.cfg.RecordingsDir()}, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	a.startCallbackHours()
@@ -477,6 +481,7 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		h.outside = a.outside
 		h.line = a.line
 		h.music = a.music
+		h.secrets = a.openSecrets(tenant, s)
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {

@@ -32,6 +32,7 @@ type house struct {
 	routes    *route.Table
 	flows     map[string]*flow.Flow
 	apps      map[string]*resource.AppSpec
+	secrets   map[string]string     // opened; nil = none
 	appFlows  map[string]*flow.Flow // by flow.AppFlow
 	schedules map[string]*schedule.Schedule
 	zone      *time.Location // of dates and times that are spoken

@@ -24,5 +24,7 @@ func (t jobs) Run(ctx context.Context, tenant, callID string, j flow.Job) (strin
 
 // newJobs is the table.
 func (a *App) newJobs() jobs {
-	return jobs{}
+	return jobs{
+		"http": a.httpJob,
+	}
 }

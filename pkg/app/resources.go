@@ -106,7 +106,7 @@ func (a *App) startResources(ctx context.Context) error {
 		if err := resource.Errors(faults); err != nil {
 			return err
 		}
-		if set, err = a.keep(ctx, resource.Seal(next, a.cfg.SIP.Realm), "first start"); err != nil {
+		if set, err = a.keep(ctx, a.seal(next, nil), "first start"); err != nil {
 			return err
 		}
 		a.log.Info("resources applied at first start", zap.Int("documents", len(docs)))
@@ -166,7 +166,7 @@ func (a *App) Apply(ctx context.Context, docs []resource.Document, o api.ApplyOp
 	live := a.dir.Load().set
 	next := resource.Merge(live, docs, o.Prune)
 	res := api.ApplyResult{Revision: live.Revision, Changes: []string{}, Faults: resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir(), a.cfg.Speech.Engine == "none", a.cfg.MusicNames()...))}
-	next = resource.Seal(next, a.cfg.SIP.Realm)
+	next = a.seal(next, live)
 	for _, c := range resource.Diff(live, next) {
 		res.Changes = append(res.Changes, c.String())
 	}
@@ -193,6 +193,12 @@ func (a *App) Apply(ctx context.Context, docs []resource.Document, o api.ApplyOp
 	res.Revision, res.Applied = stored.Revision, true
 	a.log.Info("resources applied", zap.Uint64("revision", stored.Revision), zap.String("by", o.By), zap.Int("changes", len(res.Changes)))
 	return res, nil
+}
+
+// seal returns a set as the store may have it: with passwords as digests and secrets
+// sealed.
+func (a *App) seal(next, live *resource.Set) *resource.Set {
+	return resource.SealSecrets(resource.Seal(next, a.cfg.SIP.Realm), live, a.secrets)
 }
 
 // keep stores a set as the next revision and returns it as stored.

@@ -261,11 +261,16 @@ func (c *Config) checkMedia(fault told) {
 }
 
 func (c *Config) checkStream(fault told) {
-	for i, s := range c.Media.Stream.Allow {
+	checkAllow("media.stream.allow", c.Media.Stream.Allow, fault)
+	checkAllow("flows.allow", c.Flows.Allow, fault)
+}
+
+func checkAllow(path string, list []string, fault told) {
+	for i, s := range list {
 		_, err := netip.ParsePrefix(s)
 		_, err2 := netip.ParseAddr(s)
 		if err != nil && err2 != nil && (s == "" || strings.ContainsAny(s, "/: *@")) {
-			fault(fmt.Sprintf("media.stream.allow[%d]", i), "%s; want a host name, an IP address or a network such as 10.0.0.0/8", strict.Quote(s))
+			fault(fmt.Sprintf("%s[%d]", path, i), "%s; want a host name, an IP address or a network such as 10.0.0.0/8", strict.Quote(s))
 		}
 	}
 }

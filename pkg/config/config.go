@@ -22,6 +22,7 @@ type Config struct {
 	Store      Store      `yaml:"store" doc:"Journal, call records, resources and registrations."`
 	Recordings Recordings `yaml:"recordings" doc:"Recorded conversations."`
 	Prompts    Prompts    `yaml:"prompts" doc:"Spoken prompts and music."`
+	Flows      Flows      `yaml:"flows" doc:"What flows may do outside: requests to services."`
 	Speech     Speech     `yaml:"speech" doc:"Texts that flows have spoken."`
 	Log        Log        `yaml:"log" doc:"Log lines on standard error."`
 	HTTP       HTTP       `yaml:"http" doc:"Metrics and health for machines."`
@@ -213,6 +214,14 @@ type Music struct {
 	Files    []string `yaml:"files" doc:"In place of url: files that follow each other without a gap, or folders of them, in prompts.dir. Each is brought to prompts.loudness."`
 	Shuffle  bool     `yaml:"shuffle" doc:"Play each round of files in another order."`
 	Fallback string   `yaml:"fallback" doc:"Prompt that is heard while a broadcast is away. Empty: music."`
+}
+
+// Flows says what flows may do outside of the house.
+type Flows struct {
+	Allow          []string `yaml:"allow" doc:"Host names, IP addresses and networks such as 10.0.0.0/8 that flows may send requests to although the address is private or the way is not TLS (http). Empty: public addresses by https alone."`
+	Jobs           int      `yaml:"jobs" default:"2000" min:"1" max:"100000" doc:"Most requests and other jobs of flows at once; a further one takes its way for failed at once."`
+	JobsPerTenant  int      `yaml:"jobs_per_tenant" default:"1000" min:"1" max:"100000" doc:"The same for one tenant, so that a slow service of one takes no room from another."`
+	SecretsKeyFile string   `yaml:"secrets_key_file" default:"secrets.key" doc:"File with the key that seals the tenants' secrets in the store, 64 hex digits, in the data folder; made at the first start. Keep a copy away from the backups of the store: without it every secret must be applied again."`
 }
 
 // Speech configures the synthesis of texts.

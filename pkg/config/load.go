@@ -245,11 +245,12 @@ func (c *Config) inData(p string) string {
 }
 
 // StorePath, RecordingsDir, PromptsDir, SpeechDir and SocketPath are the resolved paths.
-func (c *Config) StorePath() string     { return c.inData(c.Store.Path) }
-func (c *Config) RecordingsDir() string { return c.inData(c.Recordings.Dir) }
-func (c *Config) PromptsDir() string    { return c.inData(c.Prompts.Dir) }
-func (c *Config) SpeechDir() string     { return c.inData(c.Speech.Cache) }
-func (c *Config) SocketPath() string    { return c.inData(c.API.Socket) }
+func (c *Config) StorePath() string      { return c.inData(c.Store.Path) }
+func (c *Config) RecordingsDir() string  { return c.inData(c.Recordings.Dir) }
+func (c *Config) PromptsDir() string     { return c.inData(c.Prompts.Dir) }
+func (c *Config) SecretsKeyFile() string { return c.inData(c.Flows.SecretsKeyFile) }
+func (c *Config) SpeechDir() string      { return c.inData(c.Speech.Cache) }
+func (c *Config) SocketPath() string     { return c.inData(c.API.Socket) }
 
 // MusicNames are the sources of music that this file names.
 func (c *Config) MusicNames() (names []string) {

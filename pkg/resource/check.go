@@ -41,6 +41,7 @@ func Check(s *Set, flows FlowChecker) []Fault {
 	each(c, KindSkill, s.Skills, func(Key, *SkillSpec) {})
 	each(c, KindPrompt, s.Prompts, c.prompt)
 	each(c, KindQueue, s.Queues, c.queue)
+	each(c, KindSecret, s.Secrets, c.secret)
 	each(c, KindFlow, s.Flows, c.flow)
 	each(c, KindApp, s.Apps, c.app)
 	each(c, KindNumber, s.Numbers, c.number)

@@ -78,6 +78,8 @@ func Masked(spec any) any {
 			c.Password, c.HA1 = Mask, nil
 		}
 		return &c
+	case *SecretSpec:
+		return &SecretSpec{Value: Mask}
 	case *TrunkSpec:
 		c := *s
 		if c.AuthPassword != "" {

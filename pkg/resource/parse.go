@@ -220,6 +220,7 @@ var specTypes = map[Kind]reflect.Type{
 	KindFlow:     reflect.TypeFor[FlowSpec](),
 	KindApp:      reflect.TypeFor[AppSpec](),
 	KindNumber:   reflect.TypeFor[NumberSpec](),
+	KindSecret:   reflect.TypeFor[SecretSpec](),
 }
 
 const nameRule = "lower case letters, digits, - and _, up to 64, beginning with a letter or digit"

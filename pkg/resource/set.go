@@ -34,6 +34,7 @@ type Set struct {
 	Flows     map[Key]*FlowSpec
 	Apps      map[Key]*AppSpec
 	Numbers   map[Key]*NumberSpec
+	Secrets   map[Key]*SecretSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
 	// that does not come from the store.
@@ -63,6 +64,7 @@ func EmptySet() *Set {
 		Flows:     map[Key]*FlowSpec{},
 		Apps:      map[Key]*AppSpec{},
 		Numbers:   map[Key]*NumberSpec{},
+		Secrets:   map[Key]*SecretSpec{},
 		sources:   map[ref]*Source{},
 	}
 }
@@ -110,6 +112,8 @@ func (s *Set) put(d Document) {
 		s.Apps[k] = spec
 	case *NumberSpec:
 		s.Numbers[k] = spec
+	case *SecretSpec:
+		s.Secrets[k] = spec
 	default:
 		// ParseYAML makes nothing else, and a caller who does has a bug to be found at once.
 		panic(fmt.Sprintf("resource: %s %q has a spec of type %T", d.Kind, d.Name, d.Spec))
@@ -149,6 +153,8 @@ func (s *Set) remove(r ref) {
 		delete(s.Apps, r.key)
 	case KindNumber:
 		delete(s.Numbers, r.key)
+	case KindSecret:
+		delete(s.Secrets, r.key)
 	}
 	delete(s.sources, r)
 }
@@ -167,6 +173,7 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindSkill, s.Skills)
 	docs = appendDocs(docs, s, KindPrompt, s.Prompts)
 	docs = appendDocs(docs, s, KindQueue, s.Queues)
+	docs = appendDocs(docs, s, KindSecret, s.Secrets)
 	docs = appendDocs(docs, s, KindFlow, s.Flows)
 	docs = appendDocs(docs, s, KindApp, s.Apps)
 	docs = appendDocs(docs, s, KindNumber, s.Numbers)
@@ -185,7 +192,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindFlow, KindApp, KindNumber}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

@@ -21,6 +21,7 @@ const (
 	KindFlow     Kind = "flow"
 	KindApp      Kind = "app"
 	KindNumber   Kind = "number"
+	KindSecret   Kind = "secret"
 )
 
 // Document is one resource as it is written in YAML: kind, tenant, name, spec.
