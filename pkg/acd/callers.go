@@ -42,9 +42,7 @@ func (e *Engine) enter(ev Enter) {
 	}
 	e.setKey(c)
 	e.addCaller(c)
-	if q.AnnounceFirst >= 0 {
-		c.due = c.joined + int64(q.AnnounceFirst)
-	}
+	e.firstAnnounce(c)
 	c.class = e.stageOf(c)
 	if d, known := e.estimate(c); known {
 		c.told = d

@@ -155,6 +155,9 @@ type Queue struct {
 	// at least 1 s; 0 or negative = only once.
 	AnnounceFirst time.Duration
 	AnnounceEvery time.Duration
+	// Announce, if not nil, is when each item of the queue's announcements is told: up
+	// to MaxAnnounce, with times as AnnounceFirst and AnnounceEvery, in the place of these.
+	Announce []AnnounceTime
 	// Skills every caller of this queue needs: skill -> least level; and Need, an
 	// expression that may relax (package skill). Both must hold.
 	Skills map[string]int
@@ -175,6 +178,13 @@ type Queue struct {
 	// better of it. For figures too. 0 = 5 s; negative = none is.
 	ShortAbandon time.Duration
 }
+
+// AnnounceTime is when an item of a queue's announcements is told: first After joining
+// (negative = never), then Every (0 = only once).
+type AnnounceTime struct{ After, Every time.Duration }
+
+// MaxAnnounce bounds Queue.Announce.
+const MaxAnnounce = 8
 
 // MaxRing bounds Queue.RingLimit.
 const MaxRing = 50

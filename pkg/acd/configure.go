@@ -117,7 +117,7 @@ func (e *Engine) configureQueues(list []Queue) {
 			q = &queue{byNeed: map[string]*family{}}
 			e.byQueue[cfg.Name] = q
 		}
-		maxWait, rules := q.MaxWait, q.Overflow
+		maxWait, rules, told := q.MaxWait, q.Overflow, q.Announce
 		anew := fresh || cfg.Need != q.Need || levelsKey(cfg.Skills) != levelsKey(q.Queue.Skills) || !slices.Equal(cfg.Tiers, q.Tiers) ||
 			strategies[cfg.Strategy].skill != q.s.skill
 		q.Queue, q.need, q.s = cfg, need, strategies[cfg.Strategy]
@@ -135,6 +135,11 @@ func (e *Engine) configureQueues(list []Queue) {
 				if cfg.MaxWait > 0 && c.cb == nil {
 					e.arm(&c.limit, c.joined+int64(cfg.MaxWait))
 				}
+			}
+		}
+		if !slices.Equal(cfg.Announce, told) {
+			for c := q.oldest; c != nil; c = c.younger {
+				e.announceAnew(c)
 			}
 		}
 		if !slices.Equal(cfg.Overflow, rules) {
@@ -170,6 +175,17 @@ func (e *Engine) bound(cfg *Queue) {
 	cfg.AnnounceFirst = min(cfg.AnnounceFirst, maxDuration)
 	if cfg.AnnounceEvery > 0 {
 		cfg.AnnounceEvery = max(cfg.AnnounceEvery, time.Second)
+	}
+	cfg.Announce = slices.Clone(cfg.Announce)
+	if len(cfg.Announce) > MaxAnnounce {
+		e.fault(FaultBadConfig, fmt.Sprintf("queue %q: %d announcements, want %d at most", cfg.Name, len(cfg.Announce), MaxAnnounce))
+		cfg.Announce = cfg.Announce[:MaxAnnounce]
+	}
+	for i := range cfg.Announce {
+		a := &cfg.Announce[i]
+		if a.After = min(a.After, maxDuration); a.Every > 0 {
+			a.Every = max(min(a.Every, maxDuration), time.Second)
+		}
 	}
 	cfg.KeepPlace = min(cfg.KeepPlace, maxDuration)
 	cfg.Overflow = slices.Clone(cfg.Overflow)

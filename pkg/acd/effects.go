@@ -64,11 +64,13 @@ type (
 		Callback string // as in Joined
 	}
 	// Announce: tell the caller the position, and what is left to wait (negative =
-	// unknown, see EstimateShare).
+	// unknown, see EstimateShare). Items has a bit for each item of Queue.Announce that is
+	// due; 0 = the queue has none, all is told at once.
 	Announce struct {
 		CallID, Queue string
 		Position      int
 		Estimate      time.Duration
+		Items         uint32
 	}
 	// AgentChanged: an agent's state or reason has changed.
 	AgentChanged struct{ event.AgentStateChanged }

@@ -89,7 +89,8 @@ type caller struct {
 	widen    timer
 	another  timer
 	look     timer
-	due      int64     // of the next position; -1 = none
+	due      int64     // of the next announcement; -1 = none
+	dues     []int64   // of each item, if the queue has items with times of their own
 	cb       *callback // nobody on the line; nil = a caller
 }
 
@@ -291,10 +292,8 @@ func (e *Engine) fire(t *timer) {
 		if !known {
 			d = -1
 		}
-		e.emit(Announce{c.callID, c.q.Name, c.q.line.position(c), d})
-		c.due = -1
-		if every := int64(c.q.AnnounceEvery); every > 0 {
-			c.due = e.now + every // from now, not from the due time: no burst after a stall
+		e.emit(Announce{c.callID, c.q.Name, c.q.line.position(c), d, e.told(c)})
+		if c.due >= 0 {
 			e.arm(&c.announce, c.due)
 		}
 	case timerLook:

@@ -153,6 +153,10 @@ func (l *loader) callers(s Saved) {
 				l.bad("caller %q: family %d, stage %d, or waits twice", sc.CallID, sc.Family, sc.Stage)
 				return
 			}
+			if len(sc.Dues) != len(q.Announce) && sc.Callback == "" {
+				l.bad("caller %q: %d announcements of %d", sc.CallID, len(sc.Dues), len(q.Announce))
+				return
+			}
 			f := q.families[sc.Family]
 			c, cb := &caller{}, e.callbacks.byID[sc.Callback]
 			if sc.Callback != "" {
@@ -163,7 +167,7 @@ func (l *loader) callers(s Saved) {
 				c = cb.c
 			}
 			*c = caller{cb: cb, callID: sc.CallID, from: sc.From, returns: sc.Returns, stays: sc.Stays, held: sc.Held, to: sc.To, why: sc.Why, told: sc.Told,
-				q: q, fam: f, class: f.stages[sc.Stage], priority: sc.Priority, arrived: sc.Arrived, seq: sc.Seq, joined: sc.Joined, patience: sc.Patience, due: sc.Due}
+				q: q, fam: f, class: f.stages[sc.Stage], priority: sc.Priority, arrived: sc.Arrived, seq: sc.Seq, joined: sc.Joined, patience: sc.Patience, due: sc.Due, dues: slices.Clone(sc.Dues)}
 			if sc.Sticky != "" {
 				c.sticky = l.agent(sc.Sticky, false)
 			}

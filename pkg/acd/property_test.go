@@ -134,6 +134,9 @@ func drawConfig(t *rapid.T) Configure {
 				Agents: rapid.SampledFrom(append([]string{""}, OverflowAgents...)).Draw(t, "none")})
 		}
 		q.KeepPlace = secs("keep")
+		for range max(rapid.IntRange(-3, 2).Draw(t, "announce"), 0) {
+			q.Announce = append(q.Announce, AnnounceTime{secs("after"), secs("again")})
+		}
 		q.Callback = CallbackRules{On: rapid.Bool().Draw(t, "calls_back"), Interval: secs("interval"), MaxAge: 10 * secs("age"), Dial: secs("dial")}
 		q.Need = rapid.SampledFrom(needs).Draw(t, "need")
 		for range rapid.IntRange(0, 2).Draw(t, "tiers") {

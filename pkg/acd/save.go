@@ -86,6 +86,7 @@ type SavedCaller struct {
 	Sticky   string                `json:"sticky,omitempty"`
 	Patience int64                 `json:"patience,omitempty"`
 	Due      int64                 `json:"due"`
+	Dues     []int64               `json:"dues,omitempty"`
 	Timers   map[string]SavedTimer `json:"timers,omitempty"`
 }
 
@@ -250,7 +251,7 @@ func (e *Engine) saveQueue(q *queue) SavedQueue {
 
 func (e *Engine) saveCaller(c *caller, family int) SavedCaller {
 	s := SavedCaller{CallID: c.callID, From: c.from, Returns: c.returns, Stays: c.stays, Held: c.held, To: c.to, Why: c.why, Told: c.told,
-		Callback: callbackID(c), Family: family, Stage: c.class.stage, Priority: c.priority, Arrived: c.arrived, Seq: c.seq, Joined: c.joined, Patience: c.patience, Due: c.due,
+		Callback: callbackID(c), Family: family, Stage: c.class.stage, Priority: c.priority, Arrived: c.arrived, Seq: c.seq, Joined: c.joined, Patience: c.patience, Due: c.due, Dues: slices.Clone(c.dues),
 		Timers: e.saveTimers(&c.limit, &c.announce, &c.widen, &c.another, &c.look)}
 	if c.sticky != nil {
 		s.Sticky = c.sticky.Name

@@ -200,12 +200,20 @@ func (h *house) QueueMusic(queue string) string {
 	return ""
 }
 
-// QueueAnnounce is what the queue tells who waits.
-func (h *house) QueueAnnounce(queue string) []string {
-	if q := h.queues[queue]; q != nil {
-		return q.Announce
+// QueueAnnounce is what the queue tells who waits: of its items those with a bit in
+// items, all for 0.
+func (h *house) QueueAnnounce(queue string, items uint32) []string {
+	q := h.queues[queue]
+	if q == nil {
+		return nil
 	}
-	return nil
+	out := make([]string, 0, len(q.Announce))
+	for i, text := range q.Announce {
+		if a, err := resource.ParseAnnounce(text); err == nil && (items == 0 || items>>i&1 == 1) {
+			out = append(out, a.Name)
+		}
+	}
+	return out
 }
 
 // AgentOf names the user who takes calls on a device.

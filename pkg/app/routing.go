@@ -71,11 +71,36 @@ func acdQueue(name string, q *resource.QueueSpec) acd.Queue {
 	if q.AnnounceEvery != nil {
 		out.AnnounceEvery = q.AnnounceEvery.D()
 	}
+	out.Announce = announceTimes(q.Announce, out.AnnounceFirst, out.AnnounceEvery)
 	for _, m := range q.Members {
 		out.Members = append(out.Members, acd.Member{Agent: m.Agent, Rank: m.Rank, Weight: m.Weight})
 	}
 	for _, t := range q.Tiers {
 		out.Tiers = append(out.Tiers, acd.Tier{Rank: t.Rank, After: t.After.D()})
+	}
+	return out
+}
+
+// announceTimes are those of a queue's items; nil = no item has times of its own.
+func announceTimes(items []string, first, every time.Duration) []acd.AnnounceTime {
+	var out []acd.AnnounceTime
+	own := false
+	for _, text := range items {
+		a, err := resource.ParseAnnounce(text)
+		if err != nil {
+			continue // the check has told
+		}
+		t := acd.AnnounceTime{After: first, Every: every}
+		if a.After != nil {
+			t.After, own = *a.After, true
+		}
+		if a.Every != nil {
+			t.Every, own = *a.Every, true
+		}
+		out = append(out, t)
+	}
+	if !own {
+		return nil
 	}
 	return out
 }

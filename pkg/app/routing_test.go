@@ -68,7 +68,8 @@ type book struct {
 	e    *acd.Engine
 	now  time.Time
 	got  []string
-	live map[string]acd.Offer // by call and agent
+	live map[string]acd.Offer        // by call and agent
+	says func(items uint32) []string // what announcements say; nil = they are not told
 }
 
 func playExample(t *testing.T, yaml, score string) {
@@ -101,6 +102,9 @@ func playExample(t *testing.T, yaml, score string) {
 	slices.SortFunc(c.Agents, func(a, b acd.Agent) int { return strings.Compare(a.Name, b.Name) })
 	b := &book{t: t, e: acd.New(acd.Config{}), now: time.Date(2026, 3, 29, 0, 59, 0, 0, time.UTC), live: map[string]acd.Offer{}}
 	start := b.now
+	if strings.Contains(yaml, "announce:") {
+		b.says = func(items uint32) []string { return h.QueueAnnounce("sales", items) }
+	}
 	b.step(c)
 	var want []string
 	for line := range strings.Lines(score) {
@@ -172,6 +176,10 @@ func (b *book) tell(effects []acd.Effect, start time.Time) {
 		case acd.Joined:
 			if f.Before != "" {
 				say("%s has the place of %s: number %d", f.CallID, f.Before, f.Position)
+			}
+		case acd.Announce:
+			if b.says != nil {
+				say("%s hears: %s", f.CallID, strings.Join(b.says(f.Items), ", "))
 			}
 		case acd.AgentChanged:
 			if f.To == "not_ready" {

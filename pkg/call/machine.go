@@ -26,8 +26,9 @@ type Rules interface {
 	QueueRecord(queue string) resource.Record
 	QueueMusic(queue string) string
 	// QueueAnnounce lists what waiting callers are told: "position", "estimate" or
-	// names of prompts; empty = the position.
-	QueueAnnounce(queue string) []string
+	// names of prompts; empty = the position. items has a bit for each item that is
+	// due, 0 = all.
+	QueueAnnounce(queue string, items uint32) []string
 	// AgentOf names the user who takes calls on a device, "" when nobody does.
 	AgentOf(device string) string
 	// DefaultTarget is where a call goes whose flow failed: "queue:x",

@@ -246,7 +246,7 @@ func (m *Machine) announce(e acd.Announce) {
 	if m.S.Phase != Waiting || m.S.Attempt != nil || m.S.Brief != nil || m.S.Asking != nil {
 		return
 	}
-	what := m.rules.QueueAnnounce(m.S.Queue)
+	what := m.rules.QueueAnnounce(m.S.Queue, e.Items)
 	if len(what) == 0 {
 		what = []string{resource.AnnouncePosition}
 	}

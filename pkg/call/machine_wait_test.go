@@ -119,3 +119,25 @@ func TestAnnouncementWithoutItsPromptGivesMusicBack(t *testing.T) {
 	s.do(PlayFailed{Leg: 0, ID: s.m.S.Telling, Err: errors.New("no such prompt")})
 	s.want("Play 0 music")
 }
+
+// QueueAnnounce gives the items asked for by their bits.
+func (r rules) QueueAnnounce(_ string, items uint32) []string {
+	var out []string
+	for i, name := range r.announce {
+		if items == 0 || items>>i&1 == 1 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func TestAnnouncementOfWhatIsDue(t *testing.T) {
+	r := house
+	r.announce = []string{"position", "please_wait", "notice"}
+	s := start(t, r, toSales)
+	s.after(2*time.Second, FromACD{acd.Announce{CallID: "c1", Queue: "sales", Position: 2, Estimate: -1, Items: 0b110}})
+	s.want("Play 0 please_wait")
+	if p, ok := s.all[len(s.all)-1].(PlayPhrases); !ok || len(p.Phrases) != 2 || p.Phrases[1].Name != "notice" {
+		t.Errorf("%+v", s.all[len(s.all)-1])
+	}
+}

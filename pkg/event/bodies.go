@@ -247,6 +247,8 @@ type QueueAnnounced struct {
 	Queue      string `json:"queue"`
 	Position   int    `json:"position"`
 	EstimateMs int64  `json:"estimate_ms,omitempty"`
+	// Items has a bit for each item of announce that was due; 0 = all of them.
+	Items uint32 `json:"items,omitempty"`
 }
 
 // QueueLeft: the caller is out of the queue. Outcome is one of "answered",

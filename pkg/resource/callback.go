@@ -64,7 +64,7 @@ func (c *checker) queueKeys(r ref, q *QueueSpec) {
 			c.overflowTo(r, field, to)
 		}
 	}
-	if !offered && slices.Contains(q.Announce, AnnounceCallback) {
+	if !offered && slices.ContainsFunc(q.Announce, func(text string) bool { a, _ := ParseAnnounce(text); return a.Name == AnnounceCallback }) {
 		c.fault(r, "announce", "callback is offered and no key asks for it")
 	}
 	cb := q.Callback

@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/centrala/centrala/pkg/config/strict"
 )
@@ -41,11 +42,56 @@ func (c *checker) announce(r ref, q *QueueSpec) {
 	if len(q.Announce) > 8 {
 		c.fault(r, "announce", "%d; want at most 8", len(q.Announce))
 	}
-	for i, name := range q.Announce {
-		if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
-			c.fault(r, fmt.Sprintf("announce[%d]", i), "%s; want position, estimate or a prompt's name", strict.Quote(name))
+	for i, text := range q.Announce {
+		if _, err := ParseAnnounce(text); err != nil {
+			c.fault(r, fmt.Sprintf("announce[%d]", i), "%v", err)
 		}
 	}
+}
+
+// Announcement is an item of QueueSpec.Announce.
+type Announcement struct {
+	Name string // "position", "estimate" or a prompt's
+	// After and Every are of the item's own; nil = the queue's AnnounceFirst, AnnounceEvery.
+	After, Every *time.Duration
+}
+
+// ParseAnnounce reads "NAME", "NAME after 10s", "NAME every 45s" or both; "NAME once" is
+// told one time.
+func ParseAnnounce(text string) (a Announcement, err error) {
+	words := strings.Fields(text)
+	if len(words) > 0 {
+		a.Name = words[0]
+	}
+	if a.Name == "" || len(a.Name) > 64 || strings.Trim(a.Name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+		return a, fmt.Errorf("%s; want position, estimate, callback or a prompt's name", strict.Quote(text))
+	}
+	bad := fmt.Errorf("%s; want a name and then: after TIME (0s to 24h), every TIME (5s to 24h), once", strict.Quote(text))
+	for words = words[1:]; len(words) > 0; {
+		var d time.Duration
+		var into **time.Duration
+		least := time.Duration(0)
+		switch words[0] {
+		case "after":
+			into = &a.After
+		case "every":
+			into, least = &a.Every, 5*time.Second
+		case "once":
+			if a.Every != nil {
+				return a, bad
+			}
+			a.Every, words = &d, words[1:]
+			continue
+		}
+		if into == nil || *into != nil || len(words) < 2 {
+			return a, bad
+		}
+		if d, err = time.ParseDuration(words[1]); err != nil || d < least || d > 24*time.Hour {
+			return a, bad
+		}
+		*into, words = &d, words[2:]
+	}
+	return a, nil
 }
 
 // overflow checks a queue's rules for sending callers on.

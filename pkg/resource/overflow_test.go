@@ -12,7 +12,7 @@ name: sales
 spec:
   members: [{agent: "*"}]
   keep_place: 2h
-  announce: [position, estimate, "../etc"]
+  announce: [position, estimate, "../etc", "please_wait every 1s"]
   overflow:
     - {to: "queue:sales"}
     - {after: 25h, to: "queue:nowhere"}
@@ -33,7 +33,7 @@ spec: {}
 	if err == nil {
 		t.Fatal("no faults")
 	}
-	for _, want := range []string{"keep_place", "announce[2]", "leads back to the queue itself", "overflow[1].after", "overflow[1].to", "overflow[2].ahead", "overflow[2].to",
+	for _, want := range []string{"keep_place", "announce[2]", "announce[3]", "leads back to the queue itself", "overflow[1].after", "overflow[1].to", "overflow[2].ahead", "overflow[2].to",
 		"overflow[3].service_level", "overflow[3].to", "want digits after number:", "overflow[5].to"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %q in\n%v", want, err)

@@ -407,7 +407,9 @@ type QueueSpec struct {
 	AgentAnnouncementWait string `yaml:"agent_announcement_wait,omitempty" enum:",seconds,minutes"`
 	// Announce is what waiting callers are told, in this order: "position" (default),
 	// "estimate" (how long it will take, when that is known) and names of prompts, such as
-	// please_wait; "callback" offers the key that has a caller called back.
+	// please_wait; "callback" offers the key that has a caller called back. An item may have
+	// times of its own: "please_wait after 20s every 45s", "legal_notice once"; items that
+	// are due together are told together.
 	Announce []string `yaml:"announce,omitempty"`
 	// Told first after AnnounceFirst (default 2s; -1s = never), then every AnnounceEvery (default 30s).
 	AnnounceFirst *Duration `yaml:"announce_first,omitempty"`

@@ -538,7 +538,7 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 		d.met.left(f)
 		d.tell(f.CallID, f)
 	case acd.Announce:
-		d.write(now, f.CallID, event.QueueAnnounced{Queue: f.Queue, Position: f.Position, EstimateMs: max(0, f.Estimate.Milliseconds())})
+		d.write(now, f.CallID, event.QueueAnnounced{Queue: f.Queue, Position: f.Position, EstimateMs: max(0, f.Estimate.Milliseconds()), Items: f.Items})
 		d.tell(f.CallID, f)
 	case acd.AgentChanged:
 		d.write(now, "", f.AgentStateChanged)
