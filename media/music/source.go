@@ -78,14 +78,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 
 // Source is music that comes while it is heard.
 type Source struct {
-	cfg    Config
-	live   *play.Live
-	clip   *play.Clip
-	m      *Metrics
-	away   atomic.Bool
-	quit   context.CancelFunc
-	ctx    context.Context
-	done   chan struct{}
+	cfg  Config
+	live *play.Live
+	clip *play.Clip
+	m    *Metrics
+	away atomic.Bool
+	quit context.CancelFunc
+	ctx  context.Context
+	done chan struct{}
 }
 
 // Start begins a source. It stays quiet until somebody listens. Errors: a Config that

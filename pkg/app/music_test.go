@@ -113,7 +113,7 @@ func TestMusicFromABroadcast(t *testing.T) {
 	if asked.Load() != 1 {
 		t.Errorf("%d connections for two callers", asked.Load())
 	}
-	if away := o.value("centrala_music_sources_away"); away != 0 {
+	if away := o.value("centrala_music_sources_away", ""); away != 0 {
 		t.Errorf("%v away", away)
 	}
 	third := o.call(phone, "1802")
@@ -128,7 +128,7 @@ func TestMusicFromABroadcast(t *testing.T) {
 			return robot.Quiet(pcm, station) && math.Sqrt(sum/1600) > 100
 		})
 	}
-	if failures := o.value("centrala_music_source_failures_total"); failures < 1 {
+	if failures := o.value("centrala_music_source_failures_total", ""); failures < 1 {
 		t.Errorf("failures: %v", failures)
 	}
 }
