@@ -41,6 +41,7 @@ type cli struct {
 	Call      callCmd      `cmd:"" help:"Calls, live and past."`
 	Agent     agentCmd     `cmd:"" help:"Agents and their states."`
 	Queue     queueCmd     `cmd:"" help:"Queues and who waits."`
+	Callback  callbackCmd  `cmd:"" help:"Callers who wait to be called back."`
 	User      userCmd      `cmd:"" help:"People and their phones."`
 	Trunk     trunkCmd     `cmd:"" help:"Lines to carriers."`
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`

@@ -39,6 +39,7 @@ type Server interface {
 	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
 	Routing
 	Flows
+	CallbackDesk
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	// VerifyRecording reads a recording's file and compares it with the index.

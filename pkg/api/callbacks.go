@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -29,4 +30,15 @@ type Callback struct {
 	Last     string     `json:"last,omitempty"` // outcome of the last try
 	Next     *time.Time `json:"next,omitempty"`
 	Call     string     `json:"call,omitempty"` // while it is dialled
+}
+
+func (h *HTTP) callbackOperations() []operation {
+	return []operation{
+		{method: "GET", path: "/callbacks", right: "calls.route", summary: "Callers who wait to be called back, and those who could not be reached.", out: items[Callback]{},
+			do: func(r *http.Request) (any, error) { return wrap(h.app.Callbacks(r.Context(), tenant(r))) }},
+		{method: "DELETE", path: "/callbacks/{id}", right: "calls.route", journalled: true, summary: "Takes a callback out; strikes one that was given up off the list.",
+			do: func(r *http.Request) (any, error) {
+				return done(h.app.CancelCallback(r.Context(), tenant(r), r.PathValue("id"), whoAsks(r)))
+			}},
+	}
 }
