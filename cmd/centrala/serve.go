@@ -81,6 +81,7 @@ func (k serveCmd) Run(c *cli) error {
 	if err := node.Start(context.Background()); err != nil {
 		return err
 	}
+	printConsole(c.out, node)
 	k.printHint(c.out)
 	for {
 		select {
@@ -92,6 +93,17 @@ func (k serveCmd) Run(c *cli) error {
 		case <-node.Drained():
 		}
 		return drain(node, signals)
+	}
+}
+
+// printConsole tells where the console is, and the first administrator's link: once,
+// and not in the log, where links have no place.
+func printConsole(out io.Writer, node *app.App) {
+	if url := node.WebURL(); url != "" {
+		fmt.Fprintf(out, "\n  Console: %s\n", url)
+	}
+	if link := node.FirstLink(); link != "" {
+		fmt.Fprintf(out, "  First administrator (sets the password, good once; centrala user link admin makes another):\n    %s\n", link)
 	}
 }
 

@@ -63,6 +63,7 @@ type checker struct {
 	flows  FlowChecker
 	faults []Fault
 	leads  map[Key][]Lead // by flow
+	used   map[Key]bool   // devices of users; made at first need
 }
 
 // each runs check over the documents of a kind, and the checks common to all kinds.
@@ -346,7 +347,9 @@ func (c *checker) device(k Key, d *DeviceSpec) {
 	if d.Contact != "" {
 		c.must(r, "contact", badURI(d.Contact))
 	} else if d.Password == "" && d.HA1 == nil {
-		c.warn(r, "", "neither password nor contact: it can neither register nor be called")
+		if !c.usersDevice(k) { // who signs in to the console registers on the own device without one
+			c.warn(r, "", "neither password nor contact, and it is nobody's: it can neither register nor be called")
+		}
 	}
 	if t := c.s.Tenants[k.Tenant]; t != nil && d.Extension != "" && e164.Emergency(d.Extension, t.Region, t.EmergencyNumbers) {
 		c.warn(r, "extension", "%s is an emergency number; phones that dial it call for help over a trunk", d.Extension)
@@ -357,6 +360,17 @@ func (c *checker) device(k Key, d *DeviceSpec) {
 	if d.MaxContacts < 0 || d.MaxContacts > 100 {
 		c.fault(r, "max_contacts", "%d; want from 1 to 100, or 0 for the default of 5", d.MaxContacts)
 	}
+}
+
+// usersDevice: some user takes calls on it.
+func (c *checker) usersDevice(k Key) bool {
+	if c.used == nil {
+		c.used = map[Key]bool{}
+		for u, spec := range c.s.Users {
+			c.used[Key{u.Tenant, spec.Device}] = true
+		}
+	}
+	return c.used[k]
 }
 
 func (c *checker) trunk(k Key, t *TrunkSpec) {

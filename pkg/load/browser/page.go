@@ -32,6 +32,8 @@ type Config struct {
 	// Client opens the connection; nil = http.DefaultClient. It carries the TLS
 	// settings of tests.
 	Client *http.Client
+	// Header of the upgrade: a console's page brings its Origin and cookie.
+	Header http.Header
 	// Tone is what the page says, in Hz; 0 = 700.
 	Tone int
 	// Incoming takes calls; nil = they are refused with 480. It must not block.
@@ -75,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Page, error) {
 
 // connect opens a socket, the first or one after Drop, and registers over it.
 func (p *Page) connect(ctx context.Context) error {
-	c, _, err := websocket.Dial(ctx, p.cfg.URL, &websocket.DialOptions{Subprotocols: []string{"sip"}, HTTPClient: p.cfg.Client})
+	c, _, err := websocket.Dial(ctx, p.cfg.URL, &websocket.DialOptions{Subprotocols: []string{"sip"}, HTTPClient: p.cfg.Client, HTTPHeader: p.cfg.Header})
 	if err != nil {
 		return err
 	}
