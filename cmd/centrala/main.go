@@ -46,6 +46,7 @@ type cli struct {
 	Trunk     trunkCmd     `cmd:"" help:"Lines to carriers."`
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
+	Voicemail voicemailCmd `cmd:"" help:"Messages that callers have left."`
 	Report    reportCmd    `cmd:"" help:"Figures: service level, waits, handling, occupancy."`
 	Simulate  simulateCmd  `cmd:"" help:"Play traffic against queues and agents on virtual time; compare two configurations."`
 	Staff     staffCmd     `cmd:"" help:"How many agents so many calls need (Erlang C, Erlang A)."`

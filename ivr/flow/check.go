@@ -238,6 +238,8 @@ func (c *checker) references(langs map[string][]string) {
 				ask(c.env.Schedules, path+r.path, "schedule", r.name)
 			case refApp:
 				ask(c.env.Apps, path+r.path, "app", r.name)
+			case refVoicemail:
+				ask(c.env.Voicemail, path+r.path, "voicemail", r.name)
 			}
 		}
 		if c.env.Prompts == nil {

@@ -70,6 +70,7 @@ type CheckEnv struct {
 	Queues, Devices, Flows, Schedules func(name string) bool
 	Apps                              func(name string) bool
 	Secrets                           func(name string) bool
+	Voicemail                         func(name string) bool
 	// Mute: the node has no engine that speaks texts.
 	Mute bool
 	// Languages a call may come in with; empty = the flow's own, or "en".

@@ -8,25 +8,26 @@ type Kind string
 
 // The kinds of steps.
 const (
-	KindAnswer   Kind = "answer"   // take the call now
-	KindRing     Kind = "ring"     // let the caller hear ringing for a while
-	KindPlay     Kind = "play"     // prompts by name
-	KindSay      Kind = "say"      // prompts, numbers, digits, a place in the queue
-	KindMenu     Kind = "menu"     // prompts, then one key
-	KindCollect  Kind = "collect"  // prompts, then several keys
-	KindSchedule Kind = "schedule" // open or closed
-	KindBranch   Kind = "branch"   // on variables
-	KindSet      Kind = "set"      // variables
-	KindLanguage Kind = "language" // of the prompts from here on
-	KindQueue    Kind = "queue"    // wait for an agent
-	KindDial     Kind = "dial"     // ring devices or outside numbers
-	KindTone     Kind = "tone"     // a tone for a while
-	KindPause    Kind = "pause"    // silence for a moment
-	KindEcho     Kind = "echo"     // the caller's own audio back
-	KindStream   Kind = "stream"   // the call's sound to a machine and back
-	KindApp      Kind = "app"      // an application outside says what to do
-	KindGoto     Kind = "goto"     // another flow
-	KindHangup   Kind = "hangup"   // end of the call
+	KindAnswer    Kind = "answer"    // take the call now
+	KindRing      Kind = "ring"      // let the caller hear ringing for a while
+	KindPlay      Kind = "play"      // prompts by name
+	KindSay       Kind = "say"       // prompts, numbers, digits, a place in the queue
+	KindMenu      Kind = "menu"      // prompts, then one key
+	KindCollect   Kind = "collect"   // prompts, then several keys
+	KindSchedule  Kind = "schedule"  // open or closed
+	KindBranch    Kind = "branch"    // on variables
+	KindSet       Kind = "set"       // variables
+	KindLanguage  Kind = "language"  // of the prompts from here on
+	KindQueue     Kind = "queue"     // wait for an agent
+	KindDial      Kind = "dial"      // ring devices or outside numbers
+	KindTone      Kind = "tone"      // a tone for a while
+	KindPause     Kind = "pause"     // silence for a moment
+	KindEcho      Kind = "echo"      // the caller's own audio back
+	KindStream    Kind = "stream"    // the call's sound to a machine and back
+	KindApp       Kind = "app"       // an application outside says what to do
+	KindVoicemail Kind = "voicemail" // a message in a box
+	KindGoto      Kind = "goto"      // another flow
+	KindHangup    Kind = "hangup"    // end of the call
 )
 
 // kind is all that a document has to say of one kind of step. What it does when a
@@ -70,6 +71,7 @@ var kinds = []kind{
 	{KindEcho, ways{next: true}, (*parser).echo},
 	{KindStream, ways{next: true, free: []string{"failed", "timeout"}}, (*parser).stream},
 	{KindApp, ways{next: true, free: []string{"failed"}}, (*parser).app},
+	{KindVoicemail, ways{next: true, free: []string{"left", "empty", "full", "failed"}}, (*parser).voicemail},
 	{KindGoto, ways{}, (*parser).goTo},
 	{KindHangup, ways{}, (*parser).hangup},
 }

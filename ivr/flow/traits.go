@@ -33,6 +33,7 @@ const (
 	refSchedule
 	refApp
 	refSecret
+	refVoicemail
 )
 
 // reference is the name of a resource in a step.

@@ -51,6 +51,7 @@ func (c *Checker) CheckFlow(tenant, name string, spec *resource.FlowSpec, s *res
 		Devices:   known(s.Devices, tenant),
 		Schedules: known(s.Schedules, tenant),
 		Apps:      known(s.Apps, tenant),
+		Voicemail: known(s.Voicemail, tenant),
 		Flows:     known(s.Flows, tenant),
 		Secrets:   known(s.Secrets, tenant),
 		Languages: c.languages(tenant, name),

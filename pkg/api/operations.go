@@ -13,7 +13,7 @@ import (
 // operations is the whole API, part by part.
 func (h *HTTP) operations() []operation {
 	var all []operation
-	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.queueOperations, h.callbackOperations, h.recordingOperations, h.reportOperations,
+	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.queueOperations, h.callbackOperations, h.recordingOperations, h.voicemailOperations, h.reportOperations,
 		h.resourceOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations} {
 		all = append(all, part()...)
 	}

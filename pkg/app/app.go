@@ -32,6 +32,7 @@ import (
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/mail"
 	"github.com/centrala/centrala/pkg/outward"
 	"github.com/centrala/centrala/pkg/report/follow"
 	"github.com/centrala/centrala/pkg/resource"
@@ -40,6 +41,7 @@ import (
 	"github.com/centrala/centrala/pkg/sip/transaction"
 	"github.com/centrala/centrala/pkg/spend"
 	"github.com/centrala/centrala/pkg/store"
+	"github.com/centrala/centrala/pkg/voicemail"
 )
 
 // promptCache bounds decoded prompts in memory; the built-in ones take some 30 MB.
@@ -65,22 +67,24 @@ type App struct {
 	started time.Time
 	before  endOfBefore // of the process before this one
 
-	store    *store.Store
-	media    *session.Engine
-	recorder *record.Writer
-	streams  *stream.Client
-	outward  *outward.Client
-	secrets  *resource.Box
-	library  *play.Library
-	speech   *speech.Speaker
-	music    map[string]*play.Clip // sources of the node file, by name
-	routes   *routes               // nil when the advertised address is configured
-	sip      *sip.Stack
-	calls    *call.Manager
-	outside  *outside
-	reports  *follow.Follower
-	api      *api.HTTP
-	web      web
+	store     *store.Store
+	media     *session.Engine
+	recorder  *record.Writer
+	streams   *stream.Client
+	outward   *outward.Client
+	secrets   *resource.Box
+	library   *play.Library
+	speech    *speech.Speaker
+	music     map[string]*play.Clip // sources of the node file, by name
+	routes    *routes               // nil when the advertised address is configured
+	sip       *sip.Stack
+	calls     *call.Manager
+	outside   *outside
+	reports   *follow.Follower
+	api       *api.HTTP
+	web       web
+	mail      *mail.Queue // nil: no e-mail
+	voicemail *voicemail.Desk
 
 	dir atomic.Pointer[directory]
 
@@ -154,8 +158,11 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
 		{"speech", a.startSpeech},
+		{"mail", a.startMail},
+		{"boxes", a.makeVoicemail},
 		{"calls", a.startCalls},
 		{"sip", a.startSIP},
+		{"voicemail", a.startVoicemail},
 		{"api", a.startAPI},
 		{"web", a.startWeb},
 	} {
@@ -266,7 +273,7 @@ func (a *App) startCalls(context.Context) error {
 			webAddrs = append(webAddrs, ip)
 		}
 	}
-	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxJobs: a.cfg.Flows.Jobs, MaxTenantJobs: a.cfg.Flows.JobsPerTenant, MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
+	a.calls = call.NewManager(call.Config{SpeechWait: a.cfg.Speech.Wait.D(), MaxJobs: a.cfg.Flows.Jobs, MaxTenantJobs: a.cfg.Flows.JobsPerTenant, MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, Mailboxes: mailboxes{a}, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
 		House: a.house, Speech: a.speech, Jobs: a.newJobs(), Messages: recordingFiles{a.cfg.RecordingsDir()}, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	a.startCallbackHours()
@@ -447,6 +454,9 @@ func (a *App) Registered(tenant, device string, up bool) {
 		return
 	}
 	h.acd.Post(acd.Reach{Device: device, Reachable: up || a.StaticContact(tenant, device) != ""})
+	if up {
+		a.lampAgain(h, device)
+	}
 }
 
 // tellReach tells every tenant's ACD which phones can be reached now.
@@ -482,6 +492,10 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		h.line = a.line
 		h.music = a.music
 		h.secrets = a.openSecrets(tenant, s)
+		h.setVoicemail(s, func(box string, most int) bool {
+			fresh, saved := a.voicemail.Count(tenant, box)
+			return fresh+saved >= most
+		})
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {
@@ -581,5 +595,6 @@ func (a *App) install(d *directory) {
 	if a.sip != nil {
 		a.tellReach(d)
 		a.setTrunks(d)
+		a.voicemail.Refresh()
 	}
 }

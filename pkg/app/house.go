@@ -42,6 +42,7 @@ type house struct {
 	trunks    map[string]*call.Trunk
 	agents    map[string]string // device -> user
 	queueKeys map[string]map[byte]string
+	voicemail *call.Voicemails // nil: no boxes
 	prompts   *prompt.Set
 	library   *play.Library
 	acd       *dispatch.Dispatcher

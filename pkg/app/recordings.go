@@ -80,6 +80,9 @@ func (a *App) closeRecordings(ctx context.Context) error {
 		}
 		at := r.Started.Add(time.Duration(b.DurationMs) * time.Millisecond)
 		a.store.Append(event.Event{At: at, Tenant: r.Tenant, CallID: r.CallID, Body: b})
+		if r.Type == store.TypeMessage && r.Box != "" {
+			a.leaveInterrupted(ctx, r, b)
+		}
 	}
 	a.log.Warn("recordings of a process that was killed were closed in the journal", zap.Int("recordings", len(open)))
 	return a.store.Sync()

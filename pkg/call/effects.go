@@ -129,6 +129,20 @@ type (
 		On bool
 		By string
 	}
+	// ListMailbox asks what is in a box; MailboxListed follows.
+	ListMailbox struct{ Box string }
+	// PlayRecording plays a message; Played or PlayFailed follows.
+	PlayRecording struct {
+		Leg  int
+		ID   uint64
+		Path string
+	}
+	// RouteNumber asks where a number leads from a leg's phone, with its rights;
+	// NumberRouted follows.
+	RouteNumber struct {
+		Leg int
+		To  string
+	}
 	// StartStream opens a stream to a machine for the kept leg and its partner;
 	// StreamOver follows in any case. StopStream ends it, StreamKey tells it of a key.
 	StartStream struct{ Options stream.Options }
@@ -233,6 +247,9 @@ func (TapLeg) effect()         {}
 func (PauseRecording) effect() {}
 func (StopRecording) effect()  {}
 func (StartStream) effect()    {}
+func (ListMailbox) effect()    {}
+func (PlayRecording) effect()  {}
+func (RouteNumber) effect()    {}
 func (StopStream) effect()     {}
 func (StreamKey) effect()      {}
 func (TellApp) effect()        {}
@@ -262,13 +279,14 @@ func (FreeSlot) effect()       {}
 type TimerID uint64
 
 const (
-	TimerEnding  TimerID = iota // bound on closing legs, queue and recording
-	TimerRing                   // bound on one dial attempt
-	TimerMax                    // cap on the call's length
-	TimerJoin                   // bound on a leg coming over from another call
-	TimerPark                   // the parked caller goes back to who parked
-	TimerWatch                  // bound on a supervisor's phone that rings
-	TimerAsk                    // a caller asked about a callback; the call of one without an agent
-	TimerMessage                // has the caller fallen silent
-	TimerFlow    TimerID = 1 << 32
+	TimerEnding    TimerID = iota // bound on closing legs, queue and recording
+	TimerRing                     // bound on one dial attempt
+	TimerMax                      // cap on the call's length
+	TimerJoin                     // bound on a leg coming over from another call
+	TimerPark                     // the parked caller goes back to who parked
+	TimerWatch                    // bound on a supervisor's phone that rings
+	TimerAsk                      // a caller asked about a callback; the call of one without an agent
+	TimerMessage                  // has the caller fallen silent
+	TimerVoicemail                // a message's length, or the wait for a key of who listens to one
+	TimerFlow      TimerID = 1 << 32
 )

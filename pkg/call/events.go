@@ -134,6 +134,16 @@ type (
 		AtMs      int64
 		By        string
 	}
+	// MailboxListed answers ListMailbox, new messages first.
+	MailboxListed struct {
+		List   []MailboxMessage
+		Failed bool
+	}
+	// NumberRouted answers RouteNumber: Refuse is a SIP status, 0 when it may go there.
+	NumberRouted struct {
+		Target route.Target
+		Refuse int
+	}
 	// StreamOver: the stream of that id has ended.
 	StreamOver struct {
 		ID     string
@@ -307,6 +317,8 @@ func (StreamOver) callEvent()      {}
 func (MessageQuiet) callEvent()    {}
 func (MessageDone) callEvent()     {}
 func (JobDone) callEvent()         {}
+func (MailboxListed) callEvent()   {}
+func (NumberRouted) callEvent()    {}
 func (StreamAsked) callEvent()     {}
 func (VerbsAsked) callEvent()      {}
 func (TimerFired) callEvent()      {}

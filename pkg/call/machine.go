@@ -52,6 +52,8 @@ type Rules interface {
 	// MaySupervise tells whether a user may listen to calls of a queue ("" = of
 	// none) in a mode: ModeMonitor, ModeWhisper or ModeBarge.
 	MaySupervise(user, mode, queue string) bool
+	// Voicemail is the tenant's boxes, nil when it has none.
+	Voicemail() *Voicemails
 }
 
 // Bounds of one call.
@@ -154,6 +156,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.recordAsked(ev)
 	case RecordingMarked:
 		m.recordingMarked(ev)
+	case MailboxListed:
+		m.mailboxListed(ev)
+	case NumberRouted:
+		m.numberRouted(ev)
 	case StreamOver:
 		m.streamOver(ev)
 	case VerbsAsked:
@@ -241,17 +247,25 @@ func (m *Machine) invited(ev Invited) {
 	}
 	m.journal(started)
 	m.do(SetTimer{TimerMax, s.MaxDuration})
-	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == route.FeatureConference || t.Feature == featureReplaces || superviseModes[t.Feature] != "" {
+	if t.Kind != route.Feature || t.Feature == route.FeaturePickUp || t.Feature == route.FeaturePark || t.Feature == route.FeatureConference || t.Feature == route.FeatureVoicemail || t.Feature == featureReplaces || superviseModes[t.Feature] != "" {
 		// An agent who dials is not idle: no offer may ring this phone meanwhile.
 		m.occupy(0)
 	}
+	m.lead(t)
+}
+
+// lead sends a caller who is here and nowhere yet to a target.
+func (m *Machine) lead(t route.Target) {
+	s := &m.S
 	switch t.Kind {
 	case route.Flow:
 		m.startFlow(t.Name)
 	case route.Queue:
 		m.enterQueue(t.Name, s.Priority, wish{})
 	case route.Device:
-		m.dial(dialForRoute, []string{"device:" + t.Name}, false, defaultRing, "")
+		m.dialDirect(t.Name)
+	case route.Voicemail:
+		m.leaveMessage(t.Name, 0)
 	case route.Devices:
 		targets := make([]string, len(t.Names))
 		for i, d := range t.Names {
@@ -281,6 +295,9 @@ func (m *Machine) feature(t route.Target) {
 		return
 	case route.FeatureConference:
 		m.conference()
+		return
+	case route.FeatureVoicemail:
+		m.openMailbox(t.Arg)
 		return
 	case route.FeatureMonitor, route.FeatureWhisper, route.FeatureBarge:
 		m.do(AskJoin{Kind: joinSupervise, Arg: t.Arg, Mode: superviseModes[t.Feature]})
@@ -350,6 +367,14 @@ func (m *Machine) key(ev Key) {
 		m.askKey(ev.Digit)
 		return
 	}
+	if m.S.Phase == Messaging && ev.Leg == m.S.Kept {
+		if m.S.Leaving != nil {
+			m.leavingKey(ev.Digit)
+		} else if m.S.Mailbox != nil {
+			m.mailboxKey(ev.Digit)
+		}
+		return
+	}
 	m.inCallKey(ev)
 	m.streamKey(ev)
 	switch {
@@ -400,6 +425,8 @@ func (m *Machine) played(ev Played) {
 		if ev.ID == ownPlay|m.S.PlayID || m.S.Brief != nil && ev.ID&ownPlay != 0 {
 			m.playMusic()
 		}
+	case Messaging:
+		m.messagingPlayed(ev.ID)
 	case Feature:
 		if ev.ID == ownPlay|m.S.PlayID && !m.alone(0) {
 			m.end(event.ResultSuccess, event.ReasonNormal)
@@ -432,6 +459,10 @@ func (m *Machine) playFailed(ev PlayFailed) {
 	}
 	if m.S.Phase == Menu && ev.ID&ownPlay == 0 && m.S.IVR != nil {
 		m.flowEvent(ivr.Failed{ID: ev.ID, Err: ev.Err.Error()})
+		return
+	}
+	if m.S.Phase == Messaging {
+		m.messagingPlayed(ev.ID) // a greeting that cannot be read keeps nobody from speaking
 		return
 	}
 	if m.S.Phase == Feature && !m.alone(0) {
@@ -496,6 +527,10 @@ func (m *Machine) timerFired(t TimerID) {
 		m.watchTimeout()
 	case t == TimerPark:
 		m.parkTimeout()
+	case t == TimerVoicemail:
+		if m.S.Phase == Messaging {
+			m.messageTimeout()
+		}
 	case t == TimerMax:
 		m.end(event.ResultOurs, event.ReasonMaxDuration)
 	case t == TimerEnding:

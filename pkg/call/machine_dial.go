@@ -401,6 +401,9 @@ func (m *Machine) dialOver() {
 	case dialForFlow:
 		m.backToFlow(ivr.DialDone{Outcome: dialOutcome(why)}, "sorry", event.ResultUpstream, why)
 	default:
+		if m.toVoicemail() {
+			return
+		}
 		m.S.Verdict.Code, m.S.Verdict.Word = codeTowardsCaller(m.S.FailCode), m.S.FailWord
 		m.lastWords("not_available", event.ResultUpstream, why)
 	}

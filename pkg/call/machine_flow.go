@@ -92,6 +92,8 @@ func (m *Machine) toDefault() bool {
 		m.startFlow(name)
 	case "device":
 		m.dial(dialForRoute, []string{t}, false, defaultRing, "")
+	case "voicemail":
+		m.leaveMessage(name, 0)
 	default:
 		m.end(event.ResultOurs, event.ReasonFlowError)
 	}
@@ -172,6 +174,9 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.stopJob(a.Outcome)
 		case ivr.Tell:
 			m.do(TellApp{App: a.App, Body: a.Body})
+		case ivr.Voicemail:
+			m.S.Language = a.Language
+			m.leaveMessage(a.Box, a.ID)
 		case ivr.CallFlow:
 			m.startFlow(a.Name)
 		case ivr.Fail:

@@ -2,6 +2,7 @@ package call
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/centrala/centrala/ivr"
@@ -30,18 +31,32 @@ func (m *Machine) startMessage(a ivr.Record) {
 		m.flowEvent(ivr.RecordDone{ID: a.ID, Outcome: flow.OutcomeFailed})
 		return
 	}
+	m.openMessage(Message{ID: a.ID, Flow: m.S.IVR.Flow, Step: m.S.IVR.Step, For: a.For, Min: a.Min}, a.Silence)
+	m.heard()
+}
+
+// openMessage begins a file for what the caller says.
+func (m *Machine) openMessage(g Message, silence time.Duration) {
 	m.S.Messages++
 	m.S.AwaitMessages++
 	id := m.S.ID + "-m" + strconv.Itoa(m.S.Messages)
-	path := m.S.Tenant + "/" + m.now.UTC().Format("2006-01-02") + "/" + id + ".wav"
-	m.S.Message = &Message{ID: a.ID, Recording: id, Path: path, Flow: m.S.IVR.Flow, Step: m.S.IVR.Step, For: a.For, Min: a.Min}
-	m.heard()
-	m.journal(event.RecordingStarted{Recording: id, Path: path, Message: true})
-	m.do(StartMessage{Recording: id, Path: path, Leg: m.S.Kept, Silence: a.Silence})
+	path := m.recordingPath(id)
+	g.Recording, g.Path = id, path
+	m.S.Message = &g
+	started := event.RecordingStarted{Recording: id, Path: path, Message: true}
+	if box, ok := strings.CutPrefix(g.For, toBox); ok {
+		started.Box = box
+	}
+	m.journal(started)
+	m.do(StartMessage{Recording: id, Path: path, Leg: m.S.Kept, Silence: silence})
 }
 
 // messageQuiet: nothing was said for a while.
 func (m *Machine) messageQuiet(ev MessageQuiet) {
+	if l := m.S.Leaving; l != nil && l.Part == leavingSpeaks && !m.ending() {
+		m.messageSpoken()
+		return
+	}
 	if g := m.S.Message; g != nil && g.Recording == ev.Recording && !g.Over && g.Closed == nil && m.S.Phase == Menu && m.S.IVR != nil {
 		m.flowEvent(ivr.RecordQuiet{ID: g.ID})
 	}
@@ -60,6 +75,19 @@ func (m *Machine) messageDone(ev MessageDone) {
 	if m.ending() || g.Over {
 		m.settleMessage(!g.Drop && ev.Voice >= g.Min)
 		m.maybeFinish()
+		return
+	}
+	if m.S.Leaving != nil {
+		keep := ev.Body.SizeBytes > 0 && ev.Voice >= g.Min
+		m.settleMessage(keep)
+		switch {
+		case keep:
+			m.messageClosed("left")
+		case ev.Body.SizeBytes == 0:
+			m.messageClosed("failed")
+		default:
+			m.messageClosed("empty")
+		}
 		return
 	}
 	done := ivr.RecordDone{ID: g.ID, Outcome: flow.OutcomeDone, Recording: g.Recording, Path: ev.Body.Path,
@@ -97,6 +125,7 @@ func (m *Machine) settleMessage(keep bool) {
 		m.journal(body)
 		m.journal(event.MessageKept{Recording: g.Recording, Path: body.Path, Flow: g.Flow, Step: g.Step, For: g.For,
 			DurationMs: body.DurationMs, VoiceMs: g.Closed.Voice.Milliseconds()})
+		m.putIntoBox(g, body)
 		return
 	}
 	if body.SizeBytes > 0 {

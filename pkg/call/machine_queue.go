@@ -71,6 +71,9 @@ func (m *Machine) overflow(to string) {
 	case "device":
 		m.S.IVR = nil
 		m.dial(dialForRoute, []string{to}, false, defaultRing, "")
+	case "voicemail":
+		m.S.IVR = nil
+		m.leaveMessage(name, 0)
 	default: // a number: the trunk knows how long it rings
 		m.S.IVR = nil
 		m.dial(dialForRoute, []string{to}, false, 0, "")

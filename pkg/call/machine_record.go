@@ -64,9 +64,14 @@ func (m *Machine) record(other int) {
 	m.S.Recordings++
 	id := m.recordingID()
 	m.S.Recording, m.S.AwaitRecording = id, true
-	path := m.S.Tenant + "/" + m.now.UTC().Format("2006-01-02") + "/" + id + ".wav"
+	path := m.recordingPath(id)
 	m.journal(event.RecordingStarted{Recording: id, Path: path})
 	m.do(StartRecording{ID: id, Path: path, Kept: m.S.Kept, Peer: other})
+}
+
+// recordingPath names a recording's file from our own ids only: tenant, day, id.
+func (m *Machine) recordingPath(id string) string {
+	return m.S.Tenant + "/" + m.now.UTC().Format("2006-01-02") + "/" + id + ".wav"
 }
 
 // recordingID is the id of the newest recording: the call's own, with a number

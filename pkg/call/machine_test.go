@@ -28,6 +28,7 @@ type rules struct {
 	brief         string
 	keys          map[byte]string
 	callback      Callback
+	voicemail     *Voicemails
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -46,6 +47,7 @@ func (r rules) QueueCallback(string) Callback    { return r.callback }
 func (r rules) MayCallBack(_, number string) (string, bool) {
 	return number, len(number) >= 4 && !strings.HasPrefix(number, "0900")
 }
+func (r rules) Voicemail() *Voicemails { return r.voicemail }
 func (r rules) MaySupervise(user, mode, queue string) bool {
 	return user == "eve" || user == "quinn" && mode == ModeMonitor && queue == "sales"
 }

@@ -63,7 +63,9 @@ type Deps struct {
 	// House returns the tenant's current configuration, nil for an unknown tenant.
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.
-	DND        DND
+	DND DND
+	// Mailboxes is what *97 listens to; nil = there are none.
+	Mailboxes  Mailboxes
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }

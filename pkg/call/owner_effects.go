@@ -122,6 +122,12 @@ func (o *owner) carryOut(e Effect) {
 		o.pauseRecording(e)
 	case StopRecording:
 		o.stopRecording()
+	case ListMailbox:
+		o.listMailbox(e)
+	case PlayRecording:
+		o.playRecording(e)
+	case RouteNumber:
+		o.routeNumber(e)
 	case StartStream:
 		o.startStream(e)
 	case StopStream:

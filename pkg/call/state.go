@@ -15,18 +15,19 @@ import (
 type Phase uint8
 
 const (
-	Routed   Phase = iota // invited, target known, nothing done yet
-	Menu                  // a flow speaks or listens
-	Waiting               // in a queue (the caller hears music while agents ring)
-	Dialling              // a device or trunk is being called for the caller
-	Parked                // in a slot of the house, music, until somebody fetches the caller
-	Talking               // two legs bridged, or more in conference (on hold included)
-	Feature               // a feature code's answer is being spoken
-	Ending                // no new commands; legs, queue and recording are being closed
-	Ended                 // all closed, the verdict is journalled
+	Routed    Phase = iota // invited, target known, nothing done yet
+	Menu                   // a flow speaks or listens
+	Waiting                // in a queue (the caller hears music while agents ring)
+	Dialling               // a device or trunk is being called for the caller
+	Parked                 // in a slot of the house, music, until somebody fetches the caller
+	Talking                // two legs bridged, or more in conference (on hold included)
+	Feature                // a feature code's answer is being spoken
+	Messaging              // a message is being left, or listened to
+	Ending                 // no new commands; legs, queue and recording are being closed
+	Ended                  // all closed, the verdict is journalled
 )
 
-var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "parked", "talking", "feature", "ending", "ended"}
+var phaseNames = [...]string{"routed", "menu", "waiting", "dialling", "parked", "talking", "feature", "messaging", "ending", "ended"}
 
 func (p Phase) String() string { return phaseNames[p] }
 
@@ -170,6 +171,9 @@ type State struct {
 	Asking        *Asking      // the dialogue about being called back
 	Callback      *CallingBack // the call is made for a callback
 	KeyTo         string       // where a key of the queue leads, on the way out of it
+	Leaving       *Leaving     // the caller leaves a message
+	Mailbox       *Mailbox     // the caller listens to messages
+	Fallback      string       // box for a direct call that is not answered
 	Slot          string       // parked in it
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string

@@ -70,6 +70,7 @@ func (c *Config) check() Faults {
 	c.checkMusic(fault)
 	c.checkWebRTC(fault, warn)
 	c.checkStream(fault)
+	c.checkMail(fault)
 	for i, r := range c.Resources {
 		if r == "" {
 			fault(fmt.Sprintf("resources[%d]", i), "empty; want a folder or file")

@@ -24,6 +24,7 @@ type Config struct {
 	Prompts    Prompts    `yaml:"prompts" doc:"Spoken prompts and music."`
 	Flows      Flows      `yaml:"flows" doc:"What flows may do outside: requests to services."`
 	Speech     Speech     `yaml:"speech" doc:"Texts that flows have spoken."`
+	Mail       Mail       `yaml:"mail" doc:"E-mail that the house sends: messages of voicemail boxes, mails of flows."`
 	Log        Log        `yaml:"log" doc:"Log lines on standard error."`
 	HTTP       HTTP       `yaml:"http" doc:"Metrics and health for machines."`
 	API        API        `yaml:"api" doc:"The REST API, used by the command line too."`

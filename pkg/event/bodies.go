@@ -366,6 +366,7 @@ type RecordingStarted struct {
 	Recording string `json:"recording"`
 	Path      string `json:"path"`
 	Message   bool   `json:"message,omitempty"` // what the caller says to a flow, and no conversation
+	Box       string `json:"box,omitempty"`     // of voicemail, where the message goes
 }
 
 // FaultDiscarded is the Fault of a message that was not kept: its file is gone.

@@ -45,6 +45,7 @@ func Check(s *Set, flows FlowChecker) []Fault {
 	each(c, KindFlow, s.Flows, c.flow)
 	each(c, KindApp, s.Apps, c.app)
 	each(c, KindNumber, s.Numbers, c.number)
+	each(c, KindVoicemail, s.Voicemail, c.voicemail)
 	c.duplicates()
 	c.reach()
 	slices.SortStableFunc(c.faults, func(a, b Fault) int {
@@ -159,8 +160,10 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			exists(c, r, "default_target", KindDevice, c.s.Devices, target)
 		case ok && kind == "flow":
 			exists(c, r, "default_target", KindFlow, c.s.Flows, target)
+		case ok && kind == "voicemail":
+			exists(c, r, "default_target", KindVoicemail, c.s.Voicemail, target)
 		default:
-			c.fault(r, "default_target", `%s; want "queue:NAME", "device:NAME" or "flow:NAME"`, strict.Quote(t.DefaultTarget))
+			c.fault(r, "default_target", `%s; want "queue:NAME", "device:NAME", "flow:NAME" or "voicemail:NAME"`, strict.Quote(t.DefaultTarget))
 		}
 	}
 	if t.ParkTime != 0 {
@@ -215,7 +218,7 @@ func inCallCode(s string) bool {
 }
 
 // Features lists the actions that a feature code may stand for.
-var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park", "pickup", "conference", "dnd_on", "dnd_off", "monitor", "whisper", "barge"}
+var Features = []string{"log_in", "log_out", "ready", "not_ready", "echo", "park", "pickup", "conference", "dnd_on", "dnd_off", "monitor", "whisper", "barge", "voicemail"}
 
 // Roles lists what a user may be.
 var Roles = []string{"agent", "supervisor", "quality", "admin", "ops"}
@@ -354,6 +357,7 @@ func (c *checker) device(k Key, d *DeviceSpec) {
 	if t := c.s.Tenants[k.Tenant]; t != nil && d.Extension != "" && e164.Emergency(d.Extension, t.Region, t.EmergencyNumbers) {
 		c.warn(r, "extension", "%s is an emergency number; phones that dial it call for help over a trunk", d.Extension)
 	}
+	c.deviceVoicemail(r, d)
 	c.words(r, "codecs", d.Codecs, Codecs)
 	c.outside(r, d.Outside)
 	c.outsideCalls(r, d.OutsideCalls)
@@ -547,17 +551,17 @@ func (c *checker) number(k Key, n *NumberSpec) {
 		c.fault(r, "digits", `%s; want what is dialled, such as "+40212345678" or "1000"`, strict.Quote(n.Digits))
 	}
 	given := 0
-	for _, has := range []bool{n.Flow != "", n.App != "", n.Queue != "", n.Device != "", len(n.Devices) > 0} {
+	for _, has := range []bool{n.Flow != "", n.App != "", n.Queue != "", n.Device != "", len(n.Devices) > 0, n.Voicemail != ""} {
 		if has {
 			given++
 		}
 	}
 	switch given {
 	case 0:
-		c.fault(r, "", "leads nowhere; want one of flow, app, queue, device, devices")
+		c.fault(r, "", "leads nowhere; want one of flow, app, queue, device, devices, voicemail")
 	case 1:
 	default:
-		c.fault(r, "", "leads to %d places; want one of flow, app, queue, device, devices", given)
+		c.fault(r, "", "leads to %d places; want one of flow, app, queue, device, devices, voicemail", given)
 	}
 	if n.Flow != "" {
 		exists(c, r, "flow", KindFlow, c.s.Flows, n.Flow)
@@ -570,6 +574,9 @@ func (c *checker) number(k Key, n *NumberSpec) {
 	}
 	if n.Device != "" {
 		exists(c, r, "device", KindDevice, c.s.Devices, n.Device)
+	}
+	if n.Voicemail != "" {
+		exists(c, r, "voicemail", KindVoicemail, c.s.Voicemail, n.Voicemail)
 	}
 	seen := map[string]bool{}
 	for i, d := range n.Devices {
@@ -620,6 +627,8 @@ func (c *checker) duplicates() {
 			take(r, t, "dialled", NormalDigits(cmp.Or(spec.Extension, spec.User(d.Name))), "extension")
 		case *NumberSpec:
 			take(r, t, "dialled", NormalDigits(spec.Digits), "digits")
+		case *VoicemailSpec:
+			c.boxNumbers(take, r, spec)
 		case *UserSpec:
 			take(r, t, "device", spec.Device, "device")
 		case *TrunkSpec:

@@ -12,7 +12,7 @@ import (
 // queue that holds counts. It is looked at when a caller joins whom nobody can take
 // at once, and every two seconds while no phone rings for the caller.
 type OverflowSpec struct {
-	// To: "queue:NAME", "flow:NAME", "device:NAME" or "number:DIGITS"; "" = back to the
+	// To: "queue:NAME", "flow:NAME", "device:NAME", "voicemail:NAME" or "number:DIGITS"; "" = back to the
 	// flow, with the outcome overflow.
 	To string `yaml:"to,omitempty"`
 	// After this time in the queue at the earliest; default 0s, on joining too.
@@ -133,11 +133,13 @@ func (c *checker) overflowTo(r ref, field, to string) {
 		exists(c, r, field, KindFlow, c.s.Flows, name)
 	case "device":
 		exists(c, r, field, KindDevice, c.s.Devices, name)
+	case "voicemail":
+		exists(c, r, field, KindVoicemail, c.s.Voicemail, name)
 	case "number":
 		if digits := strings.TrimPrefix(name, "+"); digits == "" || len(digits) > 32 || strings.Trim(digits, "0123456789") != "" {
 			c.fault(r, field, "%s; want digits after number:", strict.Quote(to))
 		}
 	default:
-		c.fault(r, field, `%s; want "queue:NAME", "flow:NAME", "device:NAME" or "number:DIGITS"`, strict.Quote(to))
+		c.fault(r, field, `%s; want "queue:NAME", "flow:NAME", "device:NAME", "voicemail:NAME" or "number:DIGITS"`, strict.Quote(to))
 	}
 }

@@ -55,7 +55,7 @@ func (s *Set) clone() *Set {
 		Revision: s.Revision, Tenants: maps.Clone(s.Tenants), Users: maps.Clone(s.Users), Devices: maps.Clone(s.Devices),
 		Trunks: maps.Clone(s.Trunks), Schedules: maps.Clone(s.Schedules), Skills: maps.Clone(s.Skills),
 		Prompts: maps.Clone(s.Prompts), Queues: maps.Clone(s.Queues), Flows: maps.Clone(s.Flows), Apps: maps.Clone(s.Apps),
-		Numbers: maps.Clone(s.Numbers), Secrets: maps.Clone(s.Secrets), sources: map[ref]*Source{},
+		Numbers: maps.Clone(s.Numbers), Secrets: maps.Clone(s.Secrets), Voicemail: maps.Clone(s.Voicemail), sources: map[ref]*Source{},
 	}
 }
 
@@ -84,6 +84,12 @@ func keepSecrets(d Document, live *Set) any {
 	case *SecretSpec:
 		if old := live.Secrets[d.key()]; old != nil && (spec.Value == Mask || spec.Sealed == Mask) {
 			return old
+		}
+	case *VoicemailSpec:
+		if old := live.Voicemail[d.key()]; old != nil && spec.PIN == Mask {
+			c := *spec
+			c.PIN = old.PIN
+			return &c
 		}
 	case *TrunkSpec:
 		if old := live.Trunks[d.key()]; old != nil && (spec.AuthPassword == Mask || spec.Password == Mask) {

@@ -35,6 +35,7 @@ type Set struct {
 	Apps      map[Key]*AppSpec
 	Numbers   map[Key]*NumberSpec
 	Secrets   map[Key]*SecretSpec
+	Voicemail map[Key]*VoicemailSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
 	// that does not come from the store.
@@ -65,6 +66,7 @@ func EmptySet() *Set {
 		Apps:      map[Key]*AppSpec{},
 		Numbers:   map[Key]*NumberSpec{},
 		Secrets:   map[Key]*SecretSpec{},
+		Voicemail: map[Key]*VoicemailSpec{},
 		sources:   map[ref]*Source{},
 	}
 }
@@ -114,6 +116,8 @@ func (s *Set) put(d Document) {
 		s.Numbers[k] = spec
 	case *SecretSpec:
 		s.Secrets[k] = spec
+	case *VoicemailSpec:
+		s.Voicemail[k] = spec
 	default:
 		// ParseYAML makes nothing else, and a caller who does has a bug to be found at once.
 		panic(fmt.Sprintf("resource: %s %q has a spec of type %T", d.Kind, d.Name, d.Spec))
@@ -155,6 +159,8 @@ func (s *Set) remove(r ref) {
 		delete(s.Numbers, r.key)
 	case KindSecret:
 		delete(s.Secrets, r.key)
+	case KindVoicemail:
+		delete(s.Voicemail, r.key)
 	}
 	delete(s.sources, r)
 }
@@ -177,6 +183,7 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindFlow, s.Flows)
 	docs = appendDocs(docs, s, KindApp, s.Apps)
 	docs = appendDocs(docs, s, KindNumber, s.Numbers)
+	docs = appendDocs(docs, s, KindVoicemail, s.Voicemail)
 	slices.SortFunc(docs, func(a, b Document) int {
 		ka, kb := a.key(), b.key()
 		return cmp.Or(compareTenants(ka.Tenant, kb.Tenant), cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)), compareNatural(ka.Name, kb.Name))
@@ -192,7 +199,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

@@ -22,6 +22,8 @@ const (
 	KindApp      Kind = "app"
 	KindNumber   Kind = "number"
 	KindSecret   Kind = "secret"
+	// KindVoicemail comes behind users and queues, which it names.
+	KindVoicemail Kind = "voicemail"
 )
 
 // Document is one resource as it is written in YAML: kind, tenant, name, spec.
@@ -55,12 +57,13 @@ type TenantSpec struct {
 	TimeZone    string `yaml:"time_zone,omitempty"`
 	Record      Record `yaml:"record,omitempty" enum:",always,never,ring,on_demand"`
 	// DefaultTarget is where a call goes when its flow fails; "" = hang up after the sorry prompt.
-	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME" or "flow:NAME"
+	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME", "flow:NAME" or "voicemail:NAME"
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
 	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
 	// "*9" echo, "*70" park (as a transfer's target, or dialled while a call is on hold; *7001 fetches who is parked in slot 01),
 	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off,
 	// "*90" monitor (*90201 listens to the conversation at extension 201), "*91" whisper, "*92" barge, for who may (see roles),
+	// "*97" voicemail (the phone's own box; *97300 opens the box with the number 300),
 	// "*71" conference (set it as the phone's conference address: the phone joins its calls there by REFER).
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`
 	// Region is the country whose numbers are dialled without a country code, ISO
@@ -193,6 +196,14 @@ type DeviceSpec struct {
 	// header that it understands: "call_info" (answer-after=0: Snom, Yealink, Grandstream,
 	// Fanvil) or "alert_info" (info=alert-autoanswer: Polycom, Cisco); default not at all.
 	AutoAnswer string `yaml:"auto_answer,omitempty" enum:",call_info,alert_info"`
+	// Voicemail is the box for direct calls that the device does not answer within
+	// VoicemailAfter (default 25s), refuses, or cannot be reached for.
+	Voicemail      string   `yaml:"voicemail,omitempty"`
+	VoicemailAfter Duration `yaml:"voicemail_after,omitempty"`
+	// MessageLamp: how the phone hears that messages wait (RFC 3842): "subscribe"
+	// (default), when it asks for it; "unsolicited", by NOTIFY without subscription
+	// too, for phones that expect that; "off".
+	MessageLamp string `yaml:"message_lamp,omitempty" enum:",subscribe,unsolicited,off"`
 }
 
 // HA1Spec is a password as digest authentication needs it: the hash of
@@ -295,11 +306,13 @@ type RegisterSpec struct {
 // NumberSpec: what callers dial. The document's name is free; Digits is dialled.
 type NumberSpec struct {
 	Digits string `yaml:"digits"` // exact; "+40..." or "1000"; compared after stripping + and 00
-	// Exactly one of Flow, App, Queue, Device, Devices.
+	// Exactly one of Flow, App, Queue, Device, Devices, Voicemail.
 	Flow   string `yaml:"flow,omitempty"`
 	App    string `yaml:"app,omitempty"` // an application leads the call
 	Queue  string `yaml:"queue,omitempty"`
 	Device string `yaml:"device,omitempty"`
+	// Voicemail: callers leave a message at once.
+	Voicemail string `yaml:"voicemail,omitempty"`
 	// Devices: hunt: list of devices taken in turn, the longest unused first. "agent{1..500}" in
 	// a file stands for agent1 to agent500; a glob such as "agent*" is not taken.
 	Devices  []string `yaml:"devices,omitempty"`

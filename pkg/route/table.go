@@ -27,10 +27,11 @@ var DefaultFeatureCodes = map[string]string{
 	"*90": FeatureMonitor,
 	"*91": FeatureWhisper,
 	"*92": FeatureBarge,
+	"*97": FeatureVoicemail,
 }
 
 var features = []string{FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
-	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff, FeatureMonitor, FeatureWhisper, FeatureBarge}
+	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff, FeatureMonitor, FeatureWhisper, FeatureBarge, FeatureVoicemail}
 
 // defaultTrunkRing bounds a call out whose trunk says nothing.
 const defaultTrunkRing = 60 * time.Second
@@ -254,7 +255,7 @@ func (b *builder) number(k resource.Key, spec *resource.NumberSpec) {
 	for _, way := range []struct {
 		kind Kind
 		name string
-	}{{Flow, spec.Flow}, {Flow, appFlow(spec.App)}, {Queue, spec.Queue}, {Device, spec.Device}} {
+	}{{Flow, spec.Flow}, {Flow, appFlow(spec.App)}, {Queue, spec.Queue}, {Device, spec.Device}, {Voicemail, spec.Voicemail}} {
 		if way.name != "" {
 			tg.Kind, tg.Name = way.kind, way.name
 			n++
@@ -265,7 +266,7 @@ func (b *builder) number(k resource.Key, spec *resource.NumberSpec) {
 		n++
 	}
 	if n != 1 {
-		b.fault(k, "number", "want exactly one of flow, app, queue, device, devices")
+		b.fault(k, "number", "want exactly one of flow, app, queue, device, devices, voicemail")
 		return
 	}
 	t.numbers[d.Number] = &number{k.Name, spec, tg}
@@ -443,11 +444,11 @@ func (tn *tenant) extension(name string, from *device) Target {
 }
 
 // takesDigits: features whose code is followed by digits.
-var takesDigits = map[string]bool{FeaturePark: true, FeaturePickUp: true, FeatureMonitor: true, FeatureWhisper: true, FeatureBarge: true}
+var takesDigits = map[string]bool{FeaturePark: true, FeaturePickUp: true, FeatureMonitor: true, FeatureWhisper: true, FeatureBarge: true, FeatureVoicemail: true}
 
 // feature matches a code, the not_ready code with a reason (*44*1), and the
 // codes that take digits right behind them: *7001 a slot, *8201
-// and *90201 an extension.
+// and *90201 an extension, *97300 a box.
 func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	if d.International {
 		return Target{}, false

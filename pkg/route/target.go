@@ -28,12 +28,13 @@ type Kind int
 
 // The kinds of targets.
 const (
-	Flow    Kind = iota + 1 // Name is a flow
-	Queue                   // Name is a queue
-	Device                  // Name is a device
-	Devices                 // Names are devices: a hunt list, the longest unused first
-	Trunk                   // Names are trunks, best first; Name is Names[0]; Number goes to it
-	Feature                 // Feature is an action of the house, Arg what followed the code
+	Flow      Kind = iota + 1 // Name is a flow
+	Queue                     // Name is a queue
+	Device                    // Name is a device
+	Devices                   // Names are devices: a hunt list, the longest unused first
+	Trunk                     // Names are trunks, best first; Name is Names[0]; Number goes to it
+	Feature                   // Feature is an action of the house, Arg what followed the code
+	Voicemail                 // Name is a box: the caller leaves a message
 )
 
 // String is the kind in the words of the configuration.
@@ -51,6 +52,8 @@ func (k Kind) String() string {
 		return "trunk"
 	case Feature:
 		return "feature"
+	case Voicemail:
+		return "voicemail"
 	}
 	return "none"
 }
@@ -73,6 +76,8 @@ const (
 	FeatureMonitor = "monitor"
 	FeatureWhisper = "whisper"
 	FeatureBarge   = "barge"
+	// FeatureVoicemail opens a box; Arg: its number, "" = the phone's own.
+	FeatureVoicemail = "voicemail"
 )
 
 // Target is where a call goes.

@@ -257,7 +257,10 @@ func (w *where) equal(column, value string) {
 	}
 }
 
-func (w *where) after(cur string) error {
+func (w *where) after(cur string) error { return w.beyond("(started, id)", cur) }
+
+// beyond goes on behind a cursor over a pair of columns, a time and an id, newest first.
+func (w *where) beyond(columns, cur string) error {
 	if cur == "" {
 		return nil
 	}
@@ -266,7 +269,7 @@ func (w *where) after(cur string) error {
 	if !ok || err != nil {
 		return ErrCursor
 	}
-	w.and("(started, id) < (?, ?)", ms, id)
+	w.and(columns+" < (?, ?)", ms, id)
 	return nil
 }
 

@@ -22,6 +22,8 @@ type Recording struct {
 	SHA256     string    `json:"sha256,omitempty"`    // of the file, "" until it is made
 	PausedMs   int64     `json:"paused_ms,omitempty"` // of the duration nothing was recorded on purpose
 	Closed     bool      `json:"closed"`              // false: being written, or left behind by a crash
+	Type       string    `json:"type,omitempty"`      // "" a conversation, else TypeMessage
+	Box        string    `json:"box,omitempty"`       // of voicemail, where the message goes
 }
 
 type recording struct {
@@ -30,17 +32,22 @@ type recording struct {
 	todo bool
 }
 
+// TypeMessage is the Type of a recording of what a caller said to a flow or into a box.
+const TypeMessage = "message"
+
+// Messages stay WAV, for they are played back by phone: nothing is to be done with them.
 // The start is the first one told: the end only guesses it.
-const upsertRecording = `INSERT INTO recordings (tenant, id, call_id, path, started, duration_ms, size_bytes, fault, sha256, paused_ms, closed, todo) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+const upsertRecording = `INSERT INTO recordings (tenant, id, call_id, path, started, duration_ms, size_bytes, fault, sha256, paused_ms, closed, todo, kind, box) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (tenant, id) DO UPDATE SET path = excluded.path, duration_ms = excluded.duration_ms, size_bytes = excluded.size_bytes, fault = excluded.fault,
-sha256 = excluded.sha256, paused_ms = excluded.paused_ms, closed = excluded.closed, todo = excluded.todo`
+sha256 = excluded.sha256, paused_ms = excluded.paused_ms, closed = excluded.closed,
+todo = CASE recordings.kind WHEN '' THEN excluded.todo ELSE 0 END`
 
 // moveRecording is for the file that was checked or converted; todo stays until
 // its predecessor is gone (RecordingDone).
 const moveRecording = `UPDATE recordings SET path = ?, size_bytes = ?, sha256 = ?, fault = CASE WHEN ? = '' THEN fault ELSE ? END WHERE tenant = ? AND id = ?`
 
 func (s *Store) writeRecording(ctx context.Context, r recording) error {
-	return s.exec(ctx, upsertRecording, r.tenant, r.ID, r.CallID, r.Path, r.Started.UnixMilli(), r.DurationMs, r.SizeBytes, r.Fault, r.SHA256, r.PausedMs, r.Closed, r.todo)
+	return s.exec(ctx, upsertRecording, r.tenant, r.ID, r.CallID, r.Path, r.Started.UnixMilli(), r.DurationMs, r.SizeBytes, r.Fault, r.SHA256, r.PausedMs, r.Closed, r.todo, r.Type, r.Box)
 }
 
 // recordingOf is what an event says of a recording; ok is false when nothing, or
@@ -49,7 +56,10 @@ func (s *Store) recordingOf(e event.Event) (recording, bool) {
 	r := recording{tenant: e.Tenant, Recording: Recording{CallID: e.CallID}}
 	switch b := e.Body.(type) {
 	case event.RecordingStarted:
-		r.ID, r.Path, r.Started = b.Recording, b.Path, e.At
+		r.ID, r.Path, r.Started, r.Box = b.Recording, b.Path, e.At, b.Box
+		if b.Message {
+			r.Type = TypeMessage
+		}
 	case event.RecordingEnded:
 		r.ID, r.Path, r.Started = b.Recording, b.Path, e.At.Add(-time.Duration(b.DurationMs)*time.Millisecond)
 		r.DurationMs, r.SizeBytes, r.Fault, r.SHA256, r.PausedMs, r.Closed = b.DurationMs, b.SizeBytes, b.Fault, b.SHA256, b.PausedMs, true
@@ -124,12 +134,12 @@ func (s *Store) Recording(ctx context.Context, tenant, id string) (Recording, er
 	return scanRecording(rows)
 }
 
-const recordingColumns = `id, call_id, path, started, duration_ms, size_bytes, fault, sha256, paused_ms, closed`
+const recordingColumns = `id, call_id, path, started, duration_ms, size_bytes, fault, sha256, paused_ms, closed, kind, box`
 
 // scanRecording reads recordingColumns behind first.
 func scanRecording(rows *sql.Rows, first ...any) (r Recording, err error) {
 	var started int64
-	if err := rows.Scan(append(first, &r.ID, &r.CallID, &r.Path, &started, &r.DurationMs, &r.SizeBytes, &r.Fault, &r.SHA256, &r.PausedMs, &r.Closed)...); err != nil {
+	if err := rows.Scan(append(first, &r.ID, &r.CallID, &r.Path, &started, &r.DurationMs, &r.SizeBytes, &r.Fault, &r.SHA256, &r.PausedMs, &r.Closed, &r.Type, &r.Box)...); err != nil {
 		return r, fmt.Errorf("store: read recordings: %w", err)
 	}
 	r.Started = time.UnixMilli(started).UTC()

@@ -228,10 +228,27 @@ CREATE TABLE prompt_versions (
 	in_use      INTEGER NOT NULL,
 	PRIMARY KEY (tenant, name, language, version)
 ) WITHOUT ROWID;`,
+	`-- kind '' is a conversation, message what a caller said to a flow or into box
+ALTER TABLE recordings ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE recordings ADD COLUMN box TEXT NOT NULL DEFAULT '';
+CREATE TABLE voicemail (
+	tenant      TEXT NOT NULL,
+	id          TEXT NOT NULL, -- of its recording
+	box         TEXT NOT NULL,
+	call_id     TEXT NOT NULL,
+	caller      TEXT NOT NULL,
+	display     TEXT NOT NULL,
+	at          INTEGER NOT NULL,
+	duration_ms INTEGER NOT NULL,
+	state       TEXT NOT NULL, -- new, saved
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX voicemail_at ON voicemail (tenant, at, id);
+CREATE INDEX voicemail_box ON voicemail (tenant, box, state);`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

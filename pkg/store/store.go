@@ -99,6 +99,8 @@ type Store struct {
 	mu        sync.Mutex
 	projector *cdr.Projector
 
+	onVoicemail atomic.Pointer[func(VoicemailChange)]
+
 	failing atomic.Pointer[string] // last write error, nil when the last write worked
 
 	// Out.

@@ -138,6 +138,7 @@ func (s *Store) commit(batch []op) bool {
 			s.note(err)
 			s.metrics.events.Add(float64(len(w.rows)))
 			s.seq += uint64(len(w.rows))
+			s.tellVoicemail(w.mail)
 			for i, o := range batch {
 				if o.done == nil {
 					continue
@@ -203,6 +204,7 @@ type work struct {
 	calls []cdr.Call // records of calls that began or ended
 	files []recording
 	moved []moved
+	mail  []voicemailOp
 }
 
 // moved is a recording's file that was checked or converted.
@@ -268,6 +270,8 @@ func (s *Store) project(w *work) {
 			w.files = append(w.files, f)
 		} else if b, ok := r.event.Body.(event.RecordingStored); ok {
 			w.moved = append(w.moved, moved{r.event.Tenant, b})
+		} else if o, ok := voicemailOf(r.event); ok {
+			w.mail = append(w.mail, o)
 		}
 	}
 }
@@ -327,6 +331,11 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 			if err := s.writeAudit(ctx, &w.rows[i].record, b); err != nil {
 				return nil, false, fmt.Errorf("store: write audit: %w", err)
 			}
+		}
+	}
+	for i := range w.mail {
+		if err := s.writeVoicemail(ctx, &w.mail[i]); err != nil {
+			return nil, false, fmt.Errorf("store: write voicemail: %w", err)
 		}
 	}
 	for i, o := range batch {

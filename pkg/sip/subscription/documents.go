@@ -174,8 +174,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// messageSummary writes the document of RFC 3842 5.
-func messageSummary(account string, m Messages) []byte {
+// MessageSummaryBody writes the document of RFC 3842 5 about an account's messages.
+func MessageSummaryBody(account string, m Messages) []byte {
 	waiting := "no"
 	if m.New > 0 {
 		waiting = "yes"

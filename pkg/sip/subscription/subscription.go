@@ -513,7 +513,7 @@ func (k *Desk) flush(now time.Time, s *sub) {
 		s.gone, s.news = nil, false
 		s.Version++
 	default:
-		n.ContentType, n.Body = messageSummaryType, messageSummary(s.Entity, k.mail[s.Resource])
+		n.ContentType, n.Body = messageSummaryType, MessageSummaryBody(s.Entity, k.mail[s.Resource])
 	}
 	s.full = false
 	s.busy, s.last = true, s.over != ""

@@ -404,7 +404,7 @@ func TestDocuments(t *testing.T) {
 	if c := r.Registrations[0].Contacts[0]; r.Version != 3 || r.Registrations[0].AOR != `sip:b"<&@h` || c.URI != "sip:a&b@h;x=<1>" || c.Expires != 90 || c.Q != "0.505" || c.CallID != `c"1` {
 		t.Errorf("%+v\n%s", r, b)
 	}
-	if got, want := string(messageSummary("sip:a@h", Messages{2, 8})), "Messages-Waiting: yes\r\nMessage-Account: sip:a@h\r\nVoice-Message: 2/8 (0/0)\r\n"; got != want {
+	if got, want := string(MessageSummaryBody("sip:a@h", Messages{2, 8})), "Messages-Waiting: yes\r\nMessage-Account: sip:a@h\r\nVoice-Message: 2/8 (0/0)\r\n"; got != want {
 		t.Errorf("%q", got)
 	}
 }
