@@ -27,6 +27,8 @@ type Call struct {
 	Device    string          `json:"device,omitempty"` // of the caller
 	Flow      string          `json:"flow,omitempty"`   // entered last
 	SIPCallID string          `json:"sip_call_id"`
+	// Callback is the call whose caller was called back by this one, "" = it is none.
+	Callback string `json:"callback,omitempty"`
 
 	Started  time.Time `json:"started"`
 	Answered time.Time `json:"answered,omitzero"` // caller's 200; zero = never
@@ -130,7 +132,7 @@ func ms(from, to time.Time) int64 { return max(0, to.Sub(from).Milliseconds()) }
 // begin opens a record of a CallStarted.
 func begin(e event.Event, b event.CallStarted) *Call {
 	return &Call{ID: e.CallID, Tenant: e.Tenant, Direction: b.Direction, From: b.From, Display: b.Display, To: b.To,
-		Trunk: b.Trunk, Device: b.Device, Flow: b.Flow, SIPCallID: b.SIPCallID, Started: at(e),
+		Trunk: b.Trunk, Device: b.Device, Flow: b.Flow, SIPCallID: b.SIPCallID, Callback: b.Callback, Started: at(e),
 		LastSeq: e.Seq, LastAt: at(e),
 		Legs: []Leg{{Device: b.Device, Trunk: b.Trunk, Number: b.From, SIPCallID: b.SIPCallID}}}
 }
@@ -167,6 +169,9 @@ func (c *Call) apply(e event.Event) {
 		c.closeSegment(now)
 		c.Segments = append(c.Segments, Segment{Kind: b.Segment, AtMs: ms(c.Started, now), Flow: b.Flow, Queue: b.Queue,
 			Agent: b.Agent, Device: b.Device, Number: b.Number, By: b.By})
+		if c.Callback != "" && b.Queue != "" {
+			c.Queue = b.Queue
+		}
 		if b.Segment == event.SegmentTalking {
 			if b.Agent != "" {
 				c.Agent = b.Agent

@@ -17,6 +17,7 @@ var EventKinds = []string{
 	event.CallStarted{}.Kind(), event.CallEnded{}.Kind(), event.SegmentStarted{}.Kind(),
 	event.QueueEntered{}.Kind(), event.QueueLeft{}.Kind(), event.OfferEnded{}.Kind(),
 	event.AgentStateChanged{}.Kind(), event.TransferAsked{}.Kind(), event.TransferEnded{}.Kind(),
+	event.CallbackAsked{}.Kind(), event.CallbackTried{}.Kind(), event.CallbackEnded{}.Kind(),
 	event.EngineStarted{}.Kind(), event.EngineStopped{}.Kind(),
 }
 
@@ -44,6 +45,7 @@ type call struct {
 	Started   int64         `json:"started"`
 	Connected bool          `json:"connected,omitempty"`
 	InMenu    bool          `json:"in_menu,omitempty"`  // the running segment is a menu
+	Back      bool          `json:"back,omitempty"`     // made for a callback
 	Transfer  bool          `json:"transfer,omitempty"` // asked and taken on, not ended
 	AskedBy   string        `json:"asked_by,omitempty"` // the agent who asked for it; "" = the caller
 	Stays     int           `json:"stays,omitempty"`    // ended without an answer since the last answer
@@ -112,9 +114,11 @@ func (p *Projector) Feed(e event.Event) {
 		p.engineGone(e.Tenant, now)
 	case event.OfferEnded:
 		p.offerEnded(e.Tenant, b, now)
+	case event.CallbackAsked, event.CallbackTried, event.CallbackEnded:
+		p.callback(e.Tenant, b, now)
 	case event.CallStarted:
 		if k := (ref{e.Tenant, e.CallID}); p.calls[k] == nil {
-			c := &call{Started: now}
+			c := &call{Started: now, Back: b.Callback != ""}
 			if b.Direction == event.Inbound {
 				c.Number = b.To
 			}
@@ -277,6 +281,14 @@ func (p *Projector) segment(tenant string, c *call, b event.SegmentStarted, now 
 	c.Segment = segment{}
 	if !talk && b.Segment != event.SegmentHold {
 		return // while somebody else is rung for a transfer, the conversation may come back
+	}
+	if c.Back && talk && c.Talk == nil && b.Queue != "" && b.Agent != "" {
+		c.Back = false // the conversation is handled as one of the queue's, though nobody was answered
+		c.Talk = &conversation{origin: origin{Queue: b.Queue, Entered: now, Answered: now}, Agent: b.Agent}
+		if a := p.agents[ref{tenant, b.Agent}]; a != nil {
+			o := c.Talk.origin
+			a.WrapUp = &o
+		}
 	}
 	if c.Talk != nil && b.By != "park" {
 		if c.Talk.TalkMs+c.Talk.HoldMs == 0 {

@@ -126,8 +126,15 @@ const (
 	CallsConnected                   // of these: somebody talked
 	CallsLeftMenu                    // of these: the caller hung up in a menu
 	CallMs                           // sum of the lengths of Calls
+	CallbacksAsked                   // callbacks promised, in a queue or by a flow
+	CallbackTries                    // numbers dialled for them that count: reached, busy, not answered, failed
+	CallbackRetries                  // of these: not the first of their callback
+	CallbacksReached                 // callbacks ended by the customer's answer
+	CallbacksGivenUp                 // ended because nobody was reached in time or in so many tries
+	CallbacksOther                   // ended otherwise: the customer called again, cancelled
+	CallbackWaitMs                   // of CallbacksReached: from the caller's coming to the answer
 
-	NumCounters = int(CallMs) + 1
+	NumCounters = int(CallbackWaitMs) + 1
 )
 
 var counterNames = [NumCounters]string{"entered", "entered_again", "entered_by_transfer", "refused",
@@ -137,7 +144,8 @@ var counterNames = [NumCounters]string{"entered", "entered_again", "entered_by_t
 	"handled", "talk_ms", "hold_ms", "wrap_up_ms", "transferred",
 	"offers", "ring_no_answer", "offers_declined", "offers_unreachable", "offer_ring_ms",
 	"ready_ms", "ringing_ms", "on_call_ms", "after_call_ms", "not_ready_ms",
-	"calls", "calls_connected", "calls_left_menu", "call_ms"}
+	"calls", "calls_connected", "calls_left_menu", "call_ms",
+	"callbacks_asked", "callback_tries", "callback_retries", "callbacks_reached", "callbacks_given_up", "callbacks_other", "callback_wait_ms"}
 
 // String is the counter's name in the API, in CSV and in formulas.
 func (c Counter) String() string {
