@@ -96,12 +96,15 @@ docs: generate ## Generated documentation
 docker: ## Container image centrala:VERSION
 	docker build -f deploy/docker/Dockerfile -t centrala:$(or $(VERSION),dev) --build-arg VERSION=$(VERSION) .
 
-deps: ## Install sipp, baresip, python3 and, where Debian has them, linphone and nftables, where they are missing
+deps: ## Install sipp, baresip, python3 and, where Debian has them, linphone, Chromium and nftables, where they are missing
 	@command -v sipp >/dev/null && command -v baresip >/dev/null && test -x /usr/bin/python3 || \
 		{ $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(TEST_PACKAGES); }
 	@command -v linphonec >/dev/null || \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends linphone-cli || \
 		echo "linphone-cli is not to be had here: its tests are skipped"
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium || \
+		echo "chromium is not to be had here: the test with a real browser is skipped"
 	@command -v nft >/dev/null && command -v ip >/dev/null || \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nftables iproute2 || \
 		echo "nftables is not to be had here: the test behind NAT is skipped"
