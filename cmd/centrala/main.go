@@ -46,6 +46,8 @@ type cli struct {
 	Trunk     trunkCmd     `cmd:"" help:"Lines to carriers."`
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
+	Prompt    promptCmd    `cmd:"" help:"What callers hear: upload, synthesise, versions."`
+	Schedule  scheduleCmd  `cmd:"" help:"Opening hours; close and open by hand."`
 	Voicemail voicemailCmd `cmd:"" help:"Messages that callers have left."`
 	Report    reportCmd    `cmd:"" help:"Figures: service level, waits, handling, occupancy."`
 	Simulate  simulateCmd  `cmd:"" help:"Play traffic against queues and agents on virtual time; compare two configurations."`

@@ -512,3 +512,6 @@ func offset(t time.Time) int {
 	_, off := t.Zone()
 	return off
 }
+
+// Zone is the schedule's time zone.
+func (s *Schedule) Zone() *time.Location { return s.loc }

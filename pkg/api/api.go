@@ -38,6 +38,8 @@ type Server interface {
 	Agents(ctx context.Context, tenant string) ([]Agent, error)
 	SetAgentState(ctx context.Context, tenant, name, state, reason string) error
 	Routing
+	Prompts
+	Schedules
 	Flows
 	CallbackDesk
 	Mailboxes

@@ -86,7 +86,9 @@ type App struct {
 	mail      *mail.Queue // nil: no e-mail
 	voicemail *voicemail.Desk
 
-	dir atomic.Pointer[directory]
+	dir      atomic.Pointer[directory]
+	closures closures
+	kept     *kept // prompts of our own
 
 	// mu is held by one apply or reload at a time.
 	mu          sync.Mutex
@@ -154,6 +156,8 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"streams", a.startStreams},
 		{"music", a.startMusic},
 		{"services outside", a.startOutward},
+		{"closures", a.loadClosures},
+		{"prompts", a.startPrompts},
 		{"resources", a.startResources},
 		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
@@ -489,6 +493,7 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 			continue
 		}
 		h.outside = a.outside
+		a.closures.fit(h)
 		h.line = a.line
 		h.music = a.music
 		h.secrets = a.openSecrets(tenant, s)

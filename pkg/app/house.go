@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/centrala/centrala/ivr"
@@ -51,6 +52,8 @@ type house struct {
 
 	music map[string]*play.Clip // sources of the node file
 	clips sync.Map              // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
+
+	clipsGen atomic.Int64 // rises when a prompt changes
 }
 
 type clipKey struct{ name, language string }
@@ -344,7 +347,7 @@ func (h *house) Clip(name, language string) (*play.Clip, error) {
 	if c := h.music[name]; c != nil {
 		return c, nil
 	}
-	k := clipKey{name, language}
+	k, gen := clipKey{name, language}, h.clipsGen.Load()
 	if c, ok := h.clips.Load(k); ok {
 		return c.(*play.Clip), nil
 	}
@@ -360,7 +363,9 @@ func (h *house) Clip(name, language string) (*play.Clip, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.clips.Store(k, c)
+	if h.clips.Store(k, c); h.clipsGen.Load() != gen {
+		h.clips.Delete(k) // changed while it was read: who asks next reads anew
+	}
 	return c, nil
 }
 

@@ -438,10 +438,27 @@ func (c *checker) trunk(k Key, t *TrunkSpec) {
 	}
 }
 
+// maxPromptText of a prompt: what package speech takes, in bytes of any script.
+const maxPromptText = 6000
+
 func (c *checker) prompt(k Key, p *PromptSpec) {
 	r := ref{KindPrompt, k}
-	if len(p.Files) == 0 {
-		c.fault(r, "files", "missing; want a file per language, such as en: welcome.wav")
+	if len(p.Files)+len(p.Text) == 0 && p.Number == "" {
+		c.fault(r, "files", "missing; want a file per language, such as en: welcome.wav, or a text or number")
+	}
+	if p.Number != "" && !switchPattern.MatchString(p.Number) {
+		c.fault(r, "number", "%s; want up to 6 digits", strict.Quote(p.Number))
+	}
+	for o, other := range c.s.Prompts {
+		if p.Number != "" && o.Tenant == k.Tenant && o.Name < k.Name && other.Number == p.Number {
+			c.fault(r, "number", "%s is that of prompt %q too", p.Number, o.Name)
+		}
+	}
+	for lang, text := range p.Text {
+		c.must(r, "text."+lang, badLanguage(lang))
+		if len(text) > maxPromptText {
+			c.fault(r, "text."+lang, "%d bytes; want at most %d", len(text), maxPromptText)
+		}
 	}
 	for lang, file := range p.Files {
 		c.must(r, "files."+lang, badLanguage(lang))

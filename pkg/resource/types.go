@@ -366,10 +366,15 @@ type SkillSpec struct {
 	DisplayName string `yaml:"display_name,omitempty"`
 }
 
-// PromptSpec: a site's own audio for a prompt name, per language.
+// PromptSpec: a site's own audio for a prompt name, per language. What is uploaded,
+// recorded by phone or synthesised (centrala prompt) comes before the files.
 type PromptSpec struct {
-	Files map[string]string `yaml:"files"` // language -> path, absolute or relative to the prompts folder
-	Text  map[string]string `yaml:"text,omitempty"`
+	Files map[string]string `yaml:"files,omitempty"` // language -> path, absolute or relative to the prompts folder
+	// Text is what it says, per language: for people, and to be synthesised.
+	Text map[string]string `yaml:"text,omitempty"`
+	// Number is keyed in on a phone to record the prompt (feature code record_prompt,
+	// *77). Digits, at most 6.
+	Number string `yaml:"number,omitempty"`
 }
 
 // QueueSpec: callers wait here for agents.
