@@ -117,7 +117,7 @@ func (h *HTTP) accountOperations() []operation {
 	return []operation{
 		{method: "GET", path: "/accounts", right: read, summary: "Accounts of the tenant.", out: items[Account]{},
 			do: func(r *http.Request) (any, error) { return wrap(h.accounts(r)) }},
-		{method: "POST", path: "/accounts", right: change, summary: "Makes an account for a user; a one-time link sets its password.", in: accountBody{}, out: Link{}, do: h.addAccount},
+		{method: "POST", path: "/accounts", secret: true, right: change, summary: "Makes an account for a user; a one-time link sets its password.", in: accountBody{}, out: Link{}, do: h.addAccount},
 		{method: "DELETE", path: "/accounts/{name}", right: change, summary: "Forgets an account; the user stays.",
 			do: func(r *http.Request) (any, error) {
 				return h.onAccount(r, func(ref account.Ref) error { return h.auth.Remove(r.Context(), ref) })
@@ -129,7 +129,7 @@ func (h *HTTP) accountOperations() []operation {
 			}
 			return h.onAccount(r, func(ref account.Ref) error { return h.auth.SetDisabled(r.Context(), ref, in.Disabled) })
 		}},
-		{method: "POST", path: "/accounts/{name}/link", right: change, summary: "Makes a one-time link that sets a new password.", out: Link{}, do: h.accountLink},
+		{method: "POST", path: "/accounts/{name}/link", secret: true, right: change, summary: "Makes a one-time link that sets a new password.", out: Link{}, do: h.accountLink},
 		{method: "POST", path: "/accounts/{name}/password", right: change, summary: "Sets a password; over the socket alone.", in: setPassword{}, do: func(r *http.Request) (any, error) {
 			var in setPassword
 			if err := decode(r, &in); err != nil {
@@ -158,7 +158,7 @@ func (h *HTTP) accountOperations() []operation {
 			}
 			return wrap(out, nil)
 		}},
-		{method: "POST", path: "/keys", right: "keys.change", made: http.StatusCreated, summary: "Makes an API key; its secret is shown in the answer alone.", in: keyBody{}, out: NewKey{}, do: h.newKey},
+		{method: "POST", path: "/keys", secret: true, right: "keys.change", made: http.StatusCreated, summary: "Makes an API key; its secret is shown in the answer alone.", in: keyBody{}, out: NewKey{}, do: h.newKey},
 		{method: "DELETE", path: "/keys/{id}", right: "keys.change", summary: "Revokes an API key, by id or name.",
 			do: func(r *http.Request) (any, error) {
 				return done(h.auth.RevokeKey(r.Context(), tenant(r), r.PathValue("id")))

@@ -89,7 +89,7 @@ func (h *HTTP) liveOperations() []operation {
 			query: []param{{"after", "integer", "Only events behind this number; Last-Event-ID does the same. Left out: from now on."},
 				{"kind", "string", "Kinds, separated by commas; call.* is all that begin so."}, {"queue", "string", "Events of this queue and its calls."},
 				{"agent", "string", "Events of this agent and its calls."}, {"call", "string", "Events of this call."}}},
-		{method: "POST", path: "/phone/session", right: "phone.use", own: ownBound, journalled: true, summary: "Credentials for the page's phone, on the device of the user.", out: PhoneSession{}, do: h.phoneSession},
+		{method: "POST", path: "/phone/session", secret: true, right: "phone.use", own: ownBound, journalled: true, summary: "Credentials for the page's phone, on the device of the user.", out: PhoneSession{}, do: h.phoneSession},
 	}
 }
 

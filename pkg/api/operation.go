@@ -34,6 +34,7 @@ type operation struct {
 	// always are, unless journalled: the journal itself says who did it.
 	seen       string
 	journalled bool
+	secret     bool // the answer holds a secret: it is not kept for an Idempotency-Key
 
 	do    func(r *http.Request) (any, error)           // answers JSON
 	serve func(w http.ResponseWriter, r *http.Request) // writes by itself
@@ -74,7 +75,7 @@ func (h *HTTP) route(op operation) http.Handler {
 	if op.serve == nil {
 		inner = h.handle(op.made, most, op.do)
 	}
-	inner = known(inner, names)
+	inner = h.once(op, known(inner, names))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := h.allow(op, r)
 		if err != nil {
@@ -92,7 +93,7 @@ func (h *HTTP) route(op operation) http.Handler {
 			return
 		}
 		inner.ServeHTTP(note, r)
-		if note.status < 400 {
+		if note.status < 400 && note.Header().Get("Idempotency-Replayed") == "" {
 			h.audit(r, op.method+" "+op.path, pathObject(r), "")
 		}
 	})
@@ -145,7 +146,7 @@ func cutText(s string, n int) string {
 	return s
 }
 
-// Flush, Unwrap: streams go through.
+// noteStatus remembers the status of an answer.
 type noteStatus struct {
 	http.ResponseWriter
 	status int

@@ -45,6 +45,7 @@ type HTTP struct {
 	feed *feed.Feed    // nil: no events
 
 	streams streams
+	flying  inFlight
 	ending  context.Context // done when Stop begins: streams end, requests go on to their end
 	end     context.CancelFunc
 	http    *http.Server
@@ -423,6 +424,8 @@ func (h *HTTP) fail(w http.ResponseWriter, r *http.Request, err error, detail an
 		status = http.StatusNotFound
 	case errors.Is(err, ErrConflict):
 		status = http.StatusConflict
+	case errors.Is(err, ErrChanged):
+		status = http.StatusPreconditionFailed
 	case errors.Is(err, ErrInvalid), errors.Is(err, auth.ErrInvalid):
 		status = http.StatusUnprocessableEntity
 	case errors.Is(err, context.DeadlineExceeded):
@@ -482,6 +485,15 @@ func tenantOf(d resource.Document) string {
 		return d.Name
 	}
 	return orDefault(d.Tenant)
+}
+
+// ownDocumentsRead: a tenant's settings are seen by itself and the node.
+func ownDocumentsRead(r *http.Request, name string) error {
+	p := auth.From(r.Context())
+	if p.Node || p.Local || name == p.Tenant {
+		return nil
+	}
+	return fmt.Errorf("tenant %q: %w", name, ErrNotFound)
 }
 
 // ownDocuments: who is not of the node changes the own tenant's resources, and not

@@ -143,7 +143,7 @@ func (h *HTTP) sessionOperations() []operation {
 			p := auth.From(r.Context())
 			return done(h.auth.ChangePassword(r.Context(), me(r), in.Old, in.New, p.Session, clientOf(r).Source))
 		}},
-		{method: "POST", path: "/me/totp", right: auth.Self, summary: "Begins a second factor; it counts once it is confirmed.", in: proofBody{}, out: totpBegun{}, do: func(r *http.Request) (any, error) {
+		{method: "POST", path: "/me/totp", secret: true, right: auth.Self, summary: "Begins a second factor; it counts once it is confirmed.", in: proofBody{}, out: totpBegun{}, do: func(r *http.Request) (any, error) {
 			var in proofBody
 			if err := decode(r, &in); err != nil {
 				return nil, err
@@ -154,7 +154,7 @@ func (h *HTTP) sessionOperations() []operation {
 			secret, url, err := h.auth.BeginTOTP(r.Context(), me(r))
 			return totpBegun{secret, url}, err
 		}},
-		{method: "POST", path: "/me/totp/confirm", right: auth.Self, summary: "Confirms it by a code, and gives the recovery codes.", in: codeBody{}, out: totpDone{}, do: func(r *http.Request) (any, error) {
+		{method: "POST", path: "/me/totp/confirm", secret: true, right: auth.Self, summary: "Confirms it by a code, and gives the recovery codes.", in: codeBody{}, out: totpDone{}, do: func(r *http.Request) (any, error) {
 			var in codeBody
 			if err := decode(r, &in); err != nil {
 				return nil, err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,7 +69,7 @@ func promptSet(s *resource.Set, tenant, promptsDir string) *prompt.Set {
 	if t := s.Tenants[tenant]; t != nil {
 		set = set.WithDefault(t.Language)
 	}
-	return set.WithKept(keptDir(promptsDir, tenant))
+	return set
 }
 
 // startResources loads the resources. An empty store takes those that the node
@@ -161,38 +160,7 @@ func (a *App) Export(context.Context, bool) ([]resource.Document, error) {
 // Apply implements api.Server: the documents are checked against the live
 // state and take effect at once or not at all.
 func (a *App) Apply(ctx context.Context, docs []resource.Document, o api.ApplyOptions) (api.ApplyResult, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	live := a.dir.Load().set
-	next := resource.Merge(live, docs, o.Prune)
-	res := api.ApplyResult{Revision: live.Revision, Changes: []string{}, Faults: resource.Check(next, NewFlowChecker(next, a.cfg.PromptsDir(), a.cfg.Speech.Engine == "none", a.cfg.MusicNames()...))}
-	next = a.seal(next, live)
-	for _, c := range resource.Diff(live, next) {
-		res.Changes = append(res.Changes, c.String())
-	}
-	if err := resource.Errors(res.Faults); err != nil {
-		return res, fmt.Errorf("%w: the documents have faults", api.ErrInvalid)
-	}
-	res.Faults = append(res.Faults, a.stranded(ctx, next)...)
-	if o.Dry || len(res.Changes) == 0 {
-		return res, nil
-	}
-	// Build before the store takes it: what cannot be run must not be kept.
-	if _, err := a.newDirectory(next); err != nil {
-		return res, fmt.Errorf("%w: %w", api.ErrInvalid, err)
-	}
-	stored, err := a.keep(ctx, next, o.By)
-	if err != nil {
-		return res, err
-	}
-	d, err := a.newDirectory(stored)
-	if err != nil {
-		return res, err
-	}
-	a.install(d)
-	res.Revision, res.Applied = stored.Revision, true
-	a.log.Info("resources applied", zap.Uint64("revision", stored.Revision), zap.String("by", o.By), zap.Int("changes", len(res.Changes)))
-	return res, nil
+	return a.change(ctx, o, func(live *resource.Set) (*resource.Set, error) { return resource.Merge(live, docs, o.Prune), nil })
 }
 
 // seal returns a set as the store may have it: with passwords as digests and secrets

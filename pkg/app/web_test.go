@@ -317,3 +317,95 @@ func TestEventsGoOnFromTheSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// One resource is edited with the checks of an apply, guarded against another's
+// change, shown in its history and undone.
+func TestResourcesOneByOne(t *testing.T) {
+	n := console(t, nil)
+	adam, sofia := n.signIn("default", "adam"), n.signIn("default", "sofia")
+	const sales = "/api/v1/resources/queue/sales"
+	var q api.Resource
+	r := adam.want(200, "GET", sales, "", &q)
+	tag := r.header.Get("ETag")
+	if q.Revision == 0 || tag != fmt.Sprintf("%q", fmt.Sprint(q.Revision)) || !bytes.Contains(q.Spec, []byte(`"bob"`)) {
+		t.Fatalf("%s %+v", tag, q)
+	}
+	sofia.want(200, "GET", sales, "", nil)
+	sofia.want(403, "PUT", sales, `{"spec":{}}`, nil)
+	put := func(status int, spec string, header ...string) api.ApplyResult {
+		t.Helper()
+		var res api.ApplyResult
+		got := adam.ask("PUT", sales, `{"spec":`+spec+`}`, header...)
+		if got.status != status {
+			t.Fatalf("PUT %s: %d %s, want %d", spec, got.status, got.body, status)
+		}
+		json.Unmarshal(got.body, &res)
+		return res
+	}
+	put(422, `{"members":[{"agent":"nobody"}]}`)
+	put(422, `{"memberz":[]}`)
+	put(412, `{}`, "If-None-Match", "*")
+	spec := `{"members":[{"agent":"bob"}],"ring_timeout":"7s","leave_when_empty":false,"announce_first":"-1s"}`
+	if res := put(200, spec, "If-Match", tag); !res.Applied {
+		t.Errorf("%+v", res)
+	}
+	put(412, spec, "If-Match", tag) // somebody was faster
+	var h struct{ Items []api.ResourceChange }
+	adam.want(200, "GET", sales+"/history", "", &h)
+	if len(h.Items) != 2 || h.Items[0].By != "adam" || h.Items[0].Op != "change" || !bytes.Contains(h.Items[0].Spec, []byte("7s")) {
+		t.Fatalf("history %+v", h.Items)
+	}
+	adam.want(404, "POST", "/api/v1/revisions/999/undo", "", nil)
+	adam.want(409, "POST", fmt.Sprintf("/api/v1/revisions/%d/undo", h.Items[1].Revision), "", nil) // changed since
+	adam.want(200, "POST", fmt.Sprintf("/api/v1/revisions/%d/undo", h.Items[0].Revision), "", nil)
+	var back api.Resource
+	adam.want(200, "GET", sales, "", &back)
+	if !bytes.Equal(back.Spec, q.Spec) {
+		t.Errorf("undone to %s, was %s", back.Spec, q.Spec)
+	}
+	// What is named by others stays; what is not goes, and its secrets are never shown.
+	adam.want(422, "DELETE", sales, "", nil)
+	adam.want(200, "PUT", "/api/v1/resources/device/desk", `{"spec":{"password":"very-secret"}}`, nil)
+	if r := adam.want(200, "GET", "/api/v1/resources/device/desk", "", nil); bytes.Contains(r.body, []byte("very-secret")) || !bytes.Contains(r.body, []byte("********")) {
+		t.Errorf("the secret: %s", r.body)
+	}
+	adam.want(200, "DELETE", "/api/v1/resources/device/desk", "", nil)
+	adam.want(404, "GET", "/api/v1/resources/device/desk", "", nil)
+	var page api.RevisionPage
+	adam.want(200, "GET", "/api/v1/revisions?limit=2", "", &page)
+	if len(page.Items) != 2 || page.Items[0].Op != "remove" || page.Items[0].Name != "desk" || page.Next == "" {
+		t.Errorf("revisions %+v", page)
+	}
+}
+
+// A request that is sent again under its Idempotency-Key is done once.
+func TestSentAgainIsDoneOnce(t *testing.T) {
+	n := console(t, nil)
+	adam := n.signIn("default", "adam")
+	ask := func(body, key string) reply {
+		return adam.ask("POST", "/api/v1/agents/bob/state", body, "Idempotency-Key", key)
+	}
+	if r := ask(`{"state":"ready"}`, "k1"); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	if r := ask(`{"state":"offline"}`, "k2"); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	if r := ask(`{"state":"ready"}`, "k1"); r.status != 200 || r.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("again: %d %v", r.status, r.header)
+	}
+	var agents struct{ Items []api.Agent }
+	adam.want(200, "GET", "/api/v1/agents", "", &agents)
+	for _, a := range agents.Items {
+		if a.Name == "bob" && a.State != "offline" {
+			t.Errorf("it was done again: bob is %s", a.State)
+		}
+	}
+	if r := ask(`{"state":"not_ready"}`, "k1"); r.status != 422 {
+		t.Errorf("another request of the same key: %d %s", r.status, r.body)
+	}
+	sofia := n.signIn("default", "sofia")
+	if r := sofia.ask("POST", "/api/v1/agents/bob/state", `{"state":"ready"}`, "Idempotency-Key", "k1"); r.status != 200 || r.header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("another's key: %d %v", r.status, r.header)
+	}
+}
