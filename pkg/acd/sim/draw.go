@@ -28,6 +28,7 @@ type caller struct {
 	talk     time.Duration
 	patience time.Duration // since entering; Forever
 	wrapUp   time.Duration // -1 = as the queue gives
+	asks     time.Duration // to be called back, since entering; neverAsks
 }
 
 // What chances are drawn for.
@@ -100,7 +101,7 @@ func (t *Traffic) stream(i int) error {
 			if len(t.calls) >= MaxCalls {
 				return bad("more than %d calls", MaxCalls)
 			}
-			c := caller{at: at.Truncate(time.Millisecond), wish: &s.Wish, talk: talk.draw(&habits), patience: patience.draw(&habits), wrapUp: -1}
+			c := caller{at: at.Truncate(time.Millisecond), wish: &s.Wish, talk: talk.draw(&habits), patience: patience.draw(&habits), wrapUp: -1, asks: neverAsks}
 			if wrap.Said() {
 				c.wrapUp = wrap.draw(&habits)
 			}
@@ -147,6 +148,10 @@ func (t *Traffic) known() error {
 			out.patience = patience.of(c.Queue).beyond(c.PatienceOver.D(), &r)
 		case s.Defaults.Patience.Said():
 			out.patience = s.Defaults.Patience.draw(&r)
+		}
+		out.asks = neverAsks
+		if c.Callback != nil {
+			out.asks = c.Callback.D()
 		}
 		switch {
 		case c.WrapUp != nil:

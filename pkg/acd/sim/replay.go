@@ -155,6 +155,9 @@ func (r *Replay) left(e event.Event, b event.QueueLeft) {
 	c.entered, c.stay = false, -1
 	if i >= 0 {
 		wait := Time(time.Duration(max(0, b.WaitMs)) * time.Millisecond)
+		if b.Outcome == acd.LeftCallback {
+			r.calls[i].Callback = &wait
+		}
 		if b.Outcome == acd.LeftAbandoned {
 			r.calls[i].Patience = &wait
 		} else {

@@ -38,7 +38,7 @@ type Options struct {
 // It ends early with ctx's error.
 func Run(ctx context.Context, t *Traffic, cfg acd.Configure, o Options) (*Result, error) {
 	w := &world{t: t, o: o, eng: acd.New(acd.Config{Considered: max(o.Considered, 1), Seed: t.Seed}), book: NewRecorder(o.Watch),
-		byName: map[string]int{}, byCall: make(map[string]int, len(t.calls)), state: make([]live, len(t.calls)), unknown: map[string]int{}}
+		byName: map[string]int{}, byCall: make(map[string]int, len(t.calls)), promised: map[string]int{}, state: make([]live, len(t.calls)), unknown: map[string]int{}}
 	if err := w.people(cfg); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,9 @@ func Run(ctx context.Context, t *Traffic, cfg acd.Configure, o Options) (*Result
 type kind uint8
 
 const (
-	evHangUp kind = iota // the caller's patience is over
+	evHangUp  kind = iota // the caller's patience is over
+	evAsks                // the caller asks to be called back
+	evReached             // who is called back has answered
 	evPickUp
 	evRefuse
 	evUnreachable
@@ -83,8 +85,9 @@ func (h *happening) before(g *happening) bool { return h.at < g.at || h.at == g.
 type live struct {
 	waiting bool
 	talking bool
-	agent   int32 // who talks with the caller
-	offers  int32 // made so far
+	agent   int32  // who talks with the caller
+	offers  int32  // made so far
+	call    string // as which a callback stands in line; "" = the caller's own
 	left    bool
 	sentOn  int // by rules of overflow
 }
@@ -114,28 +117,29 @@ type span struct {
 }
 
 type world struct {
-	t       *Traffic
-	o       Options
-	eng     *acd.Engine
-	book    *Recorder
-	now     time.Duration
-	seq     uint32
-	heap    []happening
-	next    int // of the arrivals
-	state   []live
-	byCall  map[string]int
-	agents  []worker
-	byName  map[string]int
-	queues  map[string]*acd.Queue
-	again   []acd.Event
-	waiting int
-	staying []int32 // agents who leave once nobody waits
-	talking int
-	steps   int
-	unknown map[string]int // queues that are not there
-	faults  int
-	notes   []string
-	cut     int // who still waited or talked at the very end
+	t        *Traffic
+	o        Options
+	eng      *acd.Engine
+	book     *Recorder
+	promised map[string]int // callback -> caller
+	now      time.Duration
+	seq      uint32
+	heap     []happening
+	next     int // of the arrivals
+	state    []live
+	byCall   map[string]int
+	agents   []worker
+	byName   map[string]int
+	queues   map[string]*acd.Queue
+	again    []acd.Event
+	waiting  int
+	staying  []int32 // agents who leave once nobody waits
+	talking  int
+	steps    int
+	unknown  map[string]int // queues that are not there
+	faults   int
+	notes    []string
+	cut      int // who still waited or talked at the very end
 }
 
 func (w *world) at(d time.Duration) time.Time { return w.t.Start.Add(d) }
@@ -321,7 +325,7 @@ func (w *world) end() {
 	for i := range w.state {
 		switch s := &w.state[i]; {
 		case s.waiting:
-			w.step(acd.Leave{CallID: w.t.calls[i].id, Outcome: acd.LeftShutdown})
+			w.step(acd.Leave{CallID: w.callOf(i), Outcome: acd.LeftShutdown})
 		case s.talking:
 			w.talkOver(i)
 		}
@@ -342,6 +346,9 @@ func (w *world) arrives() {
 	if c.patience != Forever {
 		w.plan(c.at+c.patience, evHangUp, int32(i), 0)
 	}
+	if c.asks != neverAsks {
+		w.plan(c.at+c.asks, evAsks, int32(i), 0)
+	}
 	w.step(acd.Enter{CallID: c.id, Queue: c.wish.Queue, Priority: c.wish.Priority, Skills: c.wish.Skills, Need: c.wish.Need,
 		From: c.wish.From, Agent: c.wish.Agent})
 }
@@ -349,9 +356,15 @@ func (w *world) arrives() {
 func (w *world) happens(h happening) {
 	switch h.kind {
 	case evHangUp:
-		if w.state[h.who].waiting {
+		if w.state[h.who].waiting && w.state[h.who].call == "" {
 			w.step(acd.Leave{CallID: w.t.calls[h.who].id})
 		}
+		return
+	case evAsks:
+		w.asks(int(h.who))
+		return
+	case evReached:
+		w.reached(int(h.who))
 		return
 	case evTalkOver:
 		if w.state[h.who].talking {
@@ -435,10 +448,10 @@ func (w *world) talkOver(i int) {
 	w.talking--
 	a := &w.agents[s.agent]
 	a.talking--
-	c := &w.t.calls[i]
-	w.write(c.id, event.CallEnded{Result: event.ResultSuccess})
-	delete(w.byCall, c.id)
-	w.step(acd.CallEnded{Agent: a.name, CallID: c.id})
+	id := w.callOf(i)
+	w.write(id, event.CallEnded{Result: event.ResultSuccess})
+	w.step(acd.CallEnded{Agent: a.name, CallID: id})
+	delete(w.byCall, id)
 	w.calls(s.agent)
 }
 
@@ -462,6 +475,9 @@ func (w *world) write(callID string, b event.Body) {
 }
 
 func (w *world) effect(f acd.Effect) {
+	if w.callbackEffect(f) {
+		return
+	}
 	switch f := f.(type) {
 	case acd.Offer:
 		w.ring(f)
@@ -601,12 +617,17 @@ func (w *world) passes(agent string) bool { return w.eng.Paused(agent) }
 // wrapUp begins the work after a call.
 func (w *world) wrapUp(who int32, callID string) {
 	a := &w.agents[who]
-	i, err := strconv.Atoi(callID[min(len(callID), len("call-")):])
+	at, ok := w.byCall[callID]
+	if !ok {
+		n, err := strconv.Atoi(callID[min(len(callID), len("call-")):])
+		at, ok = n-1, err == nil
+	}
+	i := at + 1
 	q := w.queues[a.queue]
-	if err != nil || q == nil {
+	if !ok || q == nil {
 		return
 	}
-	c := &w.t.calls[i-1]
+	c := &w.t.calls[at]
 	due := q.WrapUp
 	if a.cfg.WrapUp != nil {
 		due = *a.cfg.WrapUp

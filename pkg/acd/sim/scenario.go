@@ -91,7 +91,9 @@ type Call struct {
 	// Patience in package sim. Neither: of Defaults.
 	Patience     *Time `json:"patience,omitempty" yaml:"patience,omitempty"`
 	PatienceOver *Time `json:"patience_over,omitempty" yaml:"patience_over,omitempty"`
-	WrapUp       *Time `json:"wrap_up,omitempty" yaml:"wrap_up,omitempty"` // nil = of Defaults
+	// Callback is the wait at which the caller asks to be called back, if the queue does.
+	Callback *Time `json:"callback,omitempty" yaml:"callback,omitempty"`
+	WrapUp   *Time `json:"wrap_up,omitempty" yaml:"wrap_up,omitempty"` // nil = of Defaults
 }
 
 // Shift is when agents are logged in.
@@ -176,7 +178,7 @@ func ParseCSV(r io.Reader) (*Scenario, error) {
 		return nil, bad("CSV: %v", err)
 	}
 	in.ReuseRecord = true
-	known := []string{"at", "queue", "talk", "patience", "patience_over", "wrap_up", "priority", "need", "from", "number", "agent"}
+	known := []string{"at", "queue", "talk", "patience", "patience_over", "callback", "wrap_up", "priority", "need", "from", "number", "agent"}
 	col := map[string]int{}
 	for i, h := range head {
 		h = strings.TrimSpace(strings.TrimPrefix(h, "\ufeff"))
@@ -223,7 +225,7 @@ func ParseCSV(r io.Reader) (*Scenario, error) {
 			err = errors.New("at is empty")
 		}
 		c.Wish = Wish{Queue: cell("queue"), Need: cell("need"), From: cell("from"), Number: cell("number"), Agent: cell("agent")}
-		c.Talk, c.Patience, c.PatienceOver, c.WrapUp = duration("talk"), duration("patience"), duration("patience_over"), duration("wrap_up")
+		c.Talk, c.Patience, c.PatienceOver, c.WrapUp, c.Callback = duration("talk"), duration("patience"), duration("patience_over"), duration("wrap_up"), duration("callback")
 		if p := cell("priority"); p != "" && err == nil {
 			c.Priority, err = strconv.Atoi(p)
 		}
