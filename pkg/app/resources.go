@@ -69,7 +69,7 @@ func promptSet(s *resource.Set, tenant, promptsDir string) *prompt.Set {
 	if t := s.Tenants[tenant]; t != nil {
 		set = set.WithDefault(t.Language)
 	}
-	return set
+	return set.WithKept(keptDir(promptsDir, tenant))
 }
 
 // startResources loads the resources. An empty store takes those that the node
