@@ -56,6 +56,7 @@ type callCmd struct {
 	Conference callConferenceCmd `cmd:"" help:"Ring a further party into the conversation."`
 	Hold       callHoldCmd       `cmd:"" help:"Put the agent's partner on hold with music, or take it back (--off)."`
 	Stream     callStreamCmd     `cmd:"" help:"The call's sound to a machine: centrala call stream ID wss://HOST/PATH, or --stop."`
+	Verbs      callVerbsCmd      `cmd:"" help:"Have a call in a menu or a queue do something else: centrala call verbs ID '[{\"play\": [\"closed_now\"]}]'."`
 	Park       callParkCmd       `cmd:"" help:"Park the agent's partner in a slot; *70SLOT fetches it."`
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/ivr/prompt"
 	"github.com/centrala/centrala/ivr/schedule"
 	"github.com/centrala/centrala/pkg/resource"
@@ -74,6 +75,34 @@ func TestConfigurationsHaveNoFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The five flows to begin with: each file is a company of its own, without fault, and has
+// tests, which the check plays.
+func TestCompleteFlows(t *testing.T) {
+	files, err := filepath.Glob("../../configs/flows/*.yaml")
+	if err != nil || len(files) != 5 {
+		t.Fatal(files, err)
+	}
+	has := prompt.NewSet(prompt.Embedded(), "", nil).Has
+	for _, name := range files {
+		s := load(t, name)
+		for _, f := range resource.Check(s, New(func(string) func(string, string) bool { return has }, false)) {
+			t.Error(f)
+		}
+		if _, errs := route.Build(s); len(errs) > 0 {
+			t.Error(name, errs)
+		}
+		for k, spec := range s.Flows {
+			f, err := flow.Parse(k.Name, spec.Raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(f.Tests); n < 3 && len(f.Steps) > 5 {
+				t.Errorf("%s: flow %s has %d tests", name, k.Name, n)
+			}
+		}
 	}
 }
 

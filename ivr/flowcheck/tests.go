@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/centrala/centrala/ivr"
 	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/ivr/rehearsal"
 	"github.com/centrala/centrala/ivr/schedule"
@@ -48,6 +49,13 @@ func House(s *resource.Set, tenant string, flows func(string) *flow.Flow) rehear
 	}
 	if loc, err := time.LoadLocation(zone); err == nil {
 		h.Zone = loc
+	}
+	h.App = func(name string) (ivr.AppInfo, bool) {
+		a := s.Apps[resource.Key{Tenant: tenant, Name: name}]
+		if a == nil {
+			return ivr.AppInfo{}, false
+		}
+		return ivr.AppInfo{Timeout: a.Timeout.D(), Fallback: a.Fallback, May: a.MayDial}, true
 	}
 	for k, spec := range s.Schedules {
 		if k.Tenant != tenant {

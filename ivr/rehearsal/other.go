@@ -1,6 +1,8 @@
 package rehearsal
 
 import (
+	"time"
+
 	"github.com/centrala/centrala/ivr"
 	"github.com/centrala/centrala/ivr/flow"
 )
@@ -10,17 +12,20 @@ func (c *Call) other(a ivr.Action) {
 	switch a := a.(type) {
 	case ivr.Do:
 		c.note("job", "%s", a.Job.Name())
-	case ivr.Voicemail:
-		c.asked = a.ID
-		c.note("voicemail", "%s", a.Box)
+	case ivr.Record:
+		c.note("record", "the caller speaks")
+	case ivr.Callback:
+		c.note("callback", "%s", a.Queue)
 	}
 }
 
 // told ends what the flow has asked a machine or a service.
 func (c *Call) told(id uint64, a flow.Answered) {
 	switch {
-	case c.state.Phase == ivr.PhaseMessaging:
-		c.step(ivr.VoicemailDone{ID: id, Outcome: a.Outcome})
+	case c.state.Phase == ivr.PhaseRecording:
+		c.message(id, a.Outcome)
+	case c.state.Kind == flow.KindCallback:
+		c.step(ivr.CallbackDone{ID: id, Outcome: a.Outcome})
 	case c.state.Phase != ivr.PhaseAsking:
 		c.step(ivr.StreamDone{ID: id, Outcome: a.Outcome, Result: a.Values["result"]})
 	case a.Outcome == flow.OutcomeTimeout:
@@ -31,3 +36,20 @@ func (c *Call) told(id uint64, a flow.Answered) {
 		c.step(ivr.Done{ID: id, Outcome: a.Outcome, Values: a.Values})
 	}
 }
+
+// message is what the caller speaks into a record step: outcome "done" a sentence,
+// "empty" nothing, "failed" a disk that takes it not.
+func (c *Call) message(id uint64, outcome string) {
+	c.step(ivr.RecordQuiet{ID: id})
+	done := ivr.RecordDone{ID: id, Outcome: flow.OutcomeDone, Recording: "message", Path: "message", Duration: spoken, Voice: spoken}
+	switch outcome {
+	case "empty":
+		done.Voice = 0
+	case flow.OutcomeFailed:
+		done.Outcome = flow.OutcomeFailed
+	}
+	c.step(done)
+}
+
+// spoken is how long a sentence takes that a test records.
+const spoken = 5 * time.Second

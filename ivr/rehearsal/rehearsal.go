@@ -24,6 +24,8 @@ type House struct {
 	Flow      func(name string) *flow.Flow
 	Schedules map[string]*schedule.Schedule
 	Zone      *time.Location // of times without one; nil = UTC
+	// App tells of an application; nil = there are none.
+	App func(name string) (ivr.AppInfo, bool)
 }
 
 // Wait is what a played call waits for.
@@ -75,7 +77,7 @@ type Call struct {
 
 // Start begins a call in flow f at a moment.
 func Start(h House, f *flow.Flow, in ivr.Input, now time.Time) *Call {
-	in.Schedules = h.Schedules
+	in.Schedules, in.Zone, in.App = h.Schedules, h.Zone, h.App
 	c := &Call{house: h, in: in, now: now, timers: map[uint64]time.Time{}}
 	c.begin(f)
 	return c

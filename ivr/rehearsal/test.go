@@ -81,6 +81,9 @@ func (c *Call) follow(t *flow.Test) string {
 			c.Expire()
 		case Agent, Party, Talk, Elsewhere:
 			a, ok := t.AnswerFor(c.state.Flow, c.state.Step)
+			if !ok && c.state.Phase == ivr.PhaseRecording { // callers speak, unless a test says otherwise
+				a, ok = flow.Answered{Outcome: flow.OutcomeDone}, true
+			}
 			switch {
 			case ok && w == Agent && len(a.Outcome) == 5 && strings.HasPrefix(a.Outcome, "key "):
 				c.Press(a.Outcome[4])

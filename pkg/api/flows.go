@@ -33,6 +33,8 @@ type Flows interface {
 	TestFlow(ctx context.Context, tenant, name string, draft bool) ([]rehearsal.Result, error)
 	// FlowFigures are how callers went through a flow between two moments (as in a report).
 	FlowFigures(ctx context.Context, tenant, name, from, to string) (report.FlowFigures, error)
+	// SteerCall has a live call in a menu or a queue do verbs (docs/apps.md) instead.
+	SteerCall(ctx context.Context, tenant, id string, verbs []byte, by string) error
 }
 
 // Flow is a flow in a list.
@@ -126,6 +128,19 @@ func (h *HTTP) testFlow(r *http.Request) (any, error) {
 func (h *HTTP) flowFigures(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	return h.app.FlowFigures(r.Context(), tenant(r), r.PathValue("name"), q.Get("from"), q.Get("to"))
+}
+
+// VerbsBody is the body of POST /calls/{id}/verbs: steps of a flow without next and on.
+type VerbsBody struct {
+	Verbs []map[string]any `json:"verbs"`
+}
+
+func (h *HTTP) verbs(r *http.Request) (any, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	return done(h.app.SteerCall(r.Context(), tenant(r), r.PathValue("id"), body, whoAsks(r)))
 }
 
 // FlowSpec reads the spec of a flow from YAML. The error may be a resource.Faults.

@@ -29,6 +29,7 @@ import (
 	"github.com/centrala/centrala/pkg/acd/dispatch"
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/api/feed"
+	"github.com/centrala/centrala/pkg/apps"
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
@@ -72,6 +73,7 @@ type App struct {
 	recorder  *record.Writer
 	streams   *stream.Client
 	outward   *outward.Client
+	apps      *apps.Client
 	secrets   *resource.Box
 	library   *play.Library
 	speech    *speech.Speaker
@@ -156,6 +158,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"streams", a.startStreams},
 		{"music", a.startMusic},
 		{"services outside", a.startOutward},
+		{"applications", a.startApps},
 		{"closures", a.loadClosures},
 		{"prompts", a.startPrompts},
 		{"resources", a.startResources},

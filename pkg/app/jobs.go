@@ -26,5 +26,6 @@ func (t jobs) Run(ctx context.Context, tenant, callID string, j flow.Job) (strin
 func (a *App) newJobs() jobs {
 	return jobs{
 		"http": a.httpJob,
+		"app":  a.appJob,
 	}
 }

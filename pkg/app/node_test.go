@@ -164,6 +164,7 @@ sip:
     - {transport: udp, address: %q}
     - {transport: tcp, address: %q}
 media: {bind: 127.0.0.1, port_min: %d, port_max: %d, stream: {allow: [127.0.0.1]}}
+flows: {allow: [127.0.0.1]}
 store: {flush_every: 1ms}
 http: {listen: ""}
 resources: [resources.yaml]

@@ -165,7 +165,6 @@ func (c *Client) post(ctx context.Context, tenant, call string, a App, body []by
 // head sets the headers of every request. The signature is over the moment and text:
 // the body, or for a WebSocket call and URL.
 func (c *Client) head(h http.Header, tenant, call string, a App, text string) {
-	h.Set("User-Agent", "Centrala")
 	h.Set("X-Centrala-Tenant", tenant)
 	h.Set("X-Centrala-Call", call)
 	h.Set("X-Centrala-App", a.Name)

@@ -11,7 +11,7 @@ import (
 type AppSpec struct {
 	// URL where it is asked: https:// or http:// for a request each time, wss:// or ws://
 	// for a session of one call. Without TLS, and inside of the network, only where the
-	// node file's outward.allow says so.
+	// node file's flows.allow names it.
 	URL string `yaml:"url"`
 	// Secret signs what we send: HMAC-SHA256, at least 16 characters; without one
 	// nothing is signed.

@@ -86,3 +86,8 @@ func (c *Client) FlowFigures(ctx context.Context, name, from, to string) (f repo
 	}
 	return f, c.get(ctx, flowPath(name)+"/figures", q, &f)
 }
+
+// SteerCall has a live call do verbs: a JSON list, or an object with it under "verbs".
+func (c *Client) SteerCall(ctx context.Context, id, verbs, by string) error {
+	return c.do(ctx, http.MethodPost, "/calls/"+url.PathEscape(id)+"/verbs", url.Values{"by": {by}}, strings.NewReader(verbs), nil)
+}
