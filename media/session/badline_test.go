@@ -90,14 +90,16 @@ func hole(pcm []int16) time.Duration {
 }
 
 // TestBadLineAcrossABridge is the promise: 5 % random loss, 60 ms of jitter and 2 % of
-// reordering on one leg; the other side's tone has no hole over 40 ms when it is
-// decoded as we decode, relayed as it is, in the other law, and mixed.
+// reordering on one leg, or on both; the other side's tone has no hole over 40 ms when
+// it is decoded as we decode, relayed as it is, in the other law, and mixed.
 func TestBadLineAcrossABridge(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		law  codec.Law
 		mix  bool
-	}{{"relayed", codec.PCMA, false}, {"transcoded", codec.PCMU, false}, {"mixed", codec.PCMA, true}} {
+		both bool // lines are bad, and both talk
+	}{{"relayed", codec.PCMA, false, false}, {"transcoded", codec.PCMU, false, false}, {"mixed", codec.PCMA, true, false},
+		{"relayed, two legs", codec.PCMA, false, true}, {"transcoded, two legs", codec.PCMU, false, true}, {"mixed, two legs", codec.PCMA, true, true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			for seed := range uint64(2) {
 				s := newScore(t)
@@ -111,8 +113,22 @@ func TestBadLineAcrossABridge(t *testing.T) {
 				}
 				x := s.caller(a, seed, tone400)
 				x.line.Loss, x.line.Swaps, x.line.Delay, x.line.Jitter = .05, .02, 20*time.Millisecond, 60*time.Millisecond
-				y := s.caller(b, seed, func(int64) int16 { return 0 })
+				y := s.caller(b, seed, func(pos int64) int16 {
+					if !tt.both {
+						return 0
+					}
+					return int16(8000 * math.Sin(2*math.Pi*600*float64(pos)/media.ClockRate))
+				})
+				if tt.both {
+					y.line.Loss, y.line.Swaps, y.line.Delay, y.line.Jitter = .05, .02, 20*time.Millisecond, 60*time.Millisecond
+				}
 				s.converse(30*time.Second, s.pass, x, y)
+				if h := hole(x.heard[3*media.ClockRate:]); tt.both && h > 40*time.Millisecond {
+					t.Errorf("seed %d: a hole of %v the other way", seed, h)
+				}
+				if l := level(x.heard[3*media.ClockRate:], 600); tt.both && l < .8 {
+					t.Errorf("seed %d: %.2f of what is heard the other way is the tone", seed, l)
+				}
 				if h := hole(y.heard[3*media.ClockRate:]); h > 40*time.Millisecond {
 					t.Errorf("seed %d: a hole of %v", seed, h)
 				}

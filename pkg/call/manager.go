@@ -30,6 +30,8 @@ type Config struct {
 	MaxCalls int
 	// MaxDuration ends a call that lasts longer; 0 = 12 h, longer than a shift.
 	MaxDuration time.Duration
+	// XR has our offers ask for extended reports of RTCP, and Comfort allow comfort noise.
+	XR, Comfort bool
 	// SpeechWait is how long a caller waits for texts to be made; 0 = 3 s.
 	SpeechWait time.Duration
 	// MaxJobs is how many jobs of flows are under way at once; 0 = 2000.

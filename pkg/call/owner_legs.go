@@ -31,7 +31,8 @@ func (o *owner) openMedia(i int) bool {
 		addr = netip.AddrPortFrom(f(peer), addr.Port())
 	}
 	now := uint64(time.Now().UnixMilli())
-	l.local = sdp.Local{Addr: addr, Direction: sdp.SendRecv, PtimeMs: 20, SessionID: now, Version: 1}
+	l.local = sdp.Local{Addr: addr, Direction: sdp.SendRecv, PtimeMs: 20, SessionID: now, Version: 1,
+		XR: sdp.XR{VoIP: o.mgr.cfg.XR, RTT: o.mgr.cfg.XR}, Comfort: o.mgr.cfg.Comfort}
 	o.protect(l)
 	return true
 }

@@ -153,17 +153,19 @@ type SIPLimits struct {
 
 // Media configures RTP.
 type Media struct {
-	Bind        string   `yaml:"bind" default:"0.0.0.0" doc:"IP address that RTP sockets bind."`
-	Advertised  string   `yaml:"advertised" default:"" doc:"IP address written in SDP. Empty: the bound address, or the address of the route out when that is 0.0.0.0."`
-	PortMin     int      `yaml:"port_min" default:"20000" min:"1024" max:"65534" doc:"First RTP port; must be even. Each leg takes an even port and the next odd one for RTCP."`
-	PortMax     int      `yaml:"port_max" default:"29999" min:"1025" max:"65535" doc:"Last RTCP port."`
-	IO          string   `yaml:"io" default:"auto" enum:"auto,epoll,bpf" doc:"How packets are moved. bpf: the kernel passes on the packets of calls in conversation by itself, at a fraction of the cost; needs Linux 6.6 with the rights CAP_BPF and CAP_NET_ADMIN. epoll: through the process. auto: bpf where it is possible. centrala_media_io tells which it is."`
-	Codecs      []string `yaml:"codecs" doc:"Codecs of calls: pcma, pcmu, g722, opus. A caller gets the first of its own list that is here, unless its device or trunk has a list of codecs; the other side is offered the caller's codecs first, so that sound passes through untouched wherever both can speak one. What differs is transcoded. Order: that of our own offers to callers who made none. Empty: pcma, pcmu, g722, opus."`
-	Workers     int      `yaml:"workers" default:"0" min:"0" max:"256" doc:"Threads that move RTP. 0: one for every two CPUs; one carries hundreds of calls."`
-	RTPTimeout  Duration `yaml:"rtp_timeout" default:"30s" min:"0s" max:"24h" doc:"A leg that should send and sends nothing for so long has vanished. 0: never."`
-	HoldTimeout Duration `yaml:"hold_timeout" default:"1h" min:"0s" max:"24h" doc:"The same for a leg on hold. 0: never."`
-	WebRTC      WebRTC   `yaml:"webrtc" doc:"Sound of browsers: ICE (the lite side) and DTLS-SRTP on one port."`
-	Stream      Stream   `yaml:"stream" doc:"Sound of calls to machines and back: voice robots, transcription (docs/streams.md)."`
+	Bind         string   `yaml:"bind" default:"0.0.0.0" doc:"IP address that RTP sockets bind."`
+	Advertised   string   `yaml:"advertised" default:"" doc:"IP address written in SDP. Empty: the bound address, or the address of the route out when that is 0.0.0.0."`
+	PortMin      int      `yaml:"port_min" default:"20000" min:"1024" max:"65534" doc:"First RTP port; must be even. Each leg takes an even port and the next odd one for RTCP."`
+	PortMax      int      `yaml:"port_max" default:"29999" min:"1025" max:"65535" doc:"Last RTCP port."`
+	IO           string   `yaml:"io" default:"auto" enum:"auto,epoll,bpf" doc:"How packets are moved. bpf: the kernel passes on the packets of calls in conversation by itself, at a fraction of the cost; needs Linux 6.6 with the rights CAP_BPF and CAP_NET_ADMIN. epoll: through the process. auto: bpf where it is possible. centrala_media_io tells which it is."`
+	Codecs       []string `yaml:"codecs" doc:"Codecs of calls: pcma, pcmu, g722, opus. A caller gets the first of its own list that is here, unless its device or trunk has a list of codecs; the other side is offered the caller's codecs first, so that sound passes through untouched wherever both can speak one. What differs is transcoded. Order: that of our own offers to callers who made none. Empty: pcma, pcmu, g722, opus."`
+	Workers      int      `yaml:"workers" default:"0" min:"0" max:"256" doc:"Threads that move RTP. 0: one for every two CPUs; one carries hundreds of calls."`
+	RTPTimeout   Duration `yaml:"rtp_timeout" default:"30s" min:"0s" max:"24h" doc:"A leg that should send and sends nothing for so long has vanished. 0: never."`
+	HoldTimeout  Duration `yaml:"hold_timeout" default:"1h" min:"0s" max:"24h" doc:"The same for a leg on hold. 0: never."`
+	RTCPXR       bool     `yaml:"rtcp_xr" default:"true" doc:"Ask phones and carriers in our offers for extended reports (RFC 3611): how they hear us, and round trips also without sender reports. Who does not know them passes over it. Who asks us is answered in any case."`
+	ComfortNoise bool     `yaml:"comfort_noise" default:"false" doc:"Tell phones that they may describe their silence in place of sending it (RFC 3389, payload type 13). It saves their uplink; some gateways cut words short by it. Who sends it unasked is understood in any case."`
+	WebRTC       WebRTC   `yaml:"webrtc" doc:"Sound of browsers: ICE (the lite side) and DTLS-SRTP on one port."`
+	Stream       Stream   `yaml:"stream" doc:"Sound of calls to machines and back: voice robots, transcription (docs/streams.md)."`
 }
 
 // Stream configures streams to machines.

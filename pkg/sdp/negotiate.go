@@ -17,13 +17,15 @@ type Local struct {
 	SessionID, Version uint64         // of o=; Version rises with each change (Revise)
 	Protection         Protection     // SRTP by SDES
 	Web                *Web           // a browser's stream, nil = none
+	XR                 XR             // extended reports that our offers ask for
+	Comfort            bool           // comfort noise may be sent to us (RFC 3389), beside G.711
 }
 
 // Negotiated is what a finished offer and answer allow.
 type Negotiated struct {
 	Remote, RemoteRTCP       netip.AddrPort // where to send; zero while the peer holds with 0.0.0.0
 	RTCPMux                  bool
-	XR                       XR    // extended reports that the offerer asked for
+	XR                       XR    // extended reports that the offerer asked for and the answer granted
 	Codec                    Codec // with the payload type to send with
 	RecvPT                   uint8 // payload type the peer sends with
 	EventSendPT, EventRecvPT uint8 // telephone-event, 0 = none
@@ -45,7 +47,11 @@ func Offer(l Local) []byte {
 		proto = "RTP/SAVP"
 	}
 	b := head(l, "0 0", mid)
-	b = stream(b, l, proto, l.Codecs, l.Direction, l.Web != nil)
+	codecs := l.Codecs
+	if l.Comfort && slices.ContainsFunc(codecs, comforted) {
+		codecs = append(slices.Clone(codecs), static[13])
+	}
+	b = appendXR(stream(b, l, proto, codecs, l.Direction, l.Web != nil), l.XR)
 	switch {
 	case l.Web != nil:
 		b = appendWeb(b, &l, mid, "actpass")
@@ -91,6 +97,9 @@ func Answer(offer *Session, l Local) ([]byte, Negotiated, error) {
 	if ev, ok := events(l.Codecs, m.Codecs, chosen.ClockRate); ok {
 		n.EventSendPT, n.EventRecvPT, n.EventClock = ev.PayloadType, ev.PayloadType, ev.ClockRate
 		codecs = append(codecs, ev)
+	}
+	if l.Comfort && comforted(chosen) && slices.ContainsFunc(m.Codecs, static[13].same) {
+		codecs = append(codecs, static[13])
 	}
 	dir := n.settle(m, l)
 	n.RTCPMux, n.XR = m.RTCPMux, m.XR
@@ -150,6 +159,7 @@ func Accept(l Local, answer *Session) (Negotiated, error) {
 		return n, ErrFamily
 	}
 	n.ICE = m.ICE
+	n.XR = XR{VoIP: m.XR.VoIP && l.XR.VoIP, RTT: m.XR.RTT && l.XR.RTT}
 	found := false
 	for _, c := range m.Codecs { // the answerer's order: it knows what it will send
 		if c.IsEvent() {
@@ -187,6 +197,10 @@ func Accept(l Local, answer *Session) (Negotiated, error) {
 	}
 	return n, nil
 }
+
+// comforted tells whether the silence of a codec is described by comfort noise of
+// payload type 13: of 8 kHz and without a silence of its own (RFC 3389 4).
+func comforted(c Codec) bool { return c.ClockRate == 8000 && (c.Name == "PCMA" || c.Name == "PCMU") }
 
 // settle fills addresses, direction and packet time, and returns our direction.
 func (n *Negotiated) settle(m *Media, l Local) Direction {
