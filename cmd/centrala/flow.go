@@ -24,6 +24,7 @@ type flowCmd struct {
 	Rollback flowRollbackCmd `cmd:"" help:"Make an old version live again."`
 	Test     flowTestCmd     `cmd:"" help:"Play the tests that are kept with a flow."`
 	Stats    flowStatsCmd    `cmd:"" help:"How callers went through a flow: counts, drop-off and time for each step."`
+	Trace    flowTraceCmd    `cmd:"" help:"Follow one call through its flows, live."`
 	Run      flowRunCmd      `cmd:"" help:"Play a flow in the terminal, without a phone."`
 }
 
