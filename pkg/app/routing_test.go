@@ -64,12 +64,13 @@ func block(section, kind string) string {
 
 // book plays one example.
 type book struct {
-	t    *testing.T
-	e    *acd.Engine
-	now  time.Time
-	got  []string
-	live map[string]acd.Offer        // by call and agent
-	says func(items uint32) []string // what announcements say; nil = they are not told
+	t     *testing.T
+	e     *acd.Engine
+	now   time.Time
+	got   []string
+	live  map[string]acd.Offer        // by call and agent
+	tries map[string]string           // callback -> the call of its last offer
+	says  func(items uint32) []string // what announcements say; nil = they are not told
 }
 
 func playExample(t *testing.T, yaml, score string) {
@@ -100,7 +101,7 @@ func playExample(t *testing.T, yaml, score string) {
 	}
 	c := h.acdConfig()
 	slices.SortFunc(c.Agents, func(a, b acd.Agent) int { return strings.Compare(a.Name, b.Name) })
-	b := &book{t: t, e: acd.New(acd.Config{}), now: time.Date(2026, 3, 29, 0, 59, 0, 0, time.UTC), live: map[string]acd.Offer{}}
+	b := &book{t: t, e: acd.New(acd.Config{}), now: time.Date(2026, 3, 29, 0, 59, 0, 0, time.UTC), live: map[string]acd.Offer{}, tries: map[string]string{}}
 	start := b.now
 	if strings.Contains(yaml, "announce:") {
 		b.says = func(items uint32) []string { return h.QueueAnnounce("sales", items) }
@@ -160,11 +161,23 @@ func (b *book) tell(effects []acd.Effect, start time.Time) {
 	for _, f := range effects {
 		switch f := f.(type) {
 		case acd.Offer:
+			if f.Callback != "" {
+				b.live[f.Callback+" "+f.Agent], b.tries[f.Callback] = f, f.CallID
+				say("%s rings for the callback of %s", f.Agent, f.Callback)
+				continue
+			}
 			b.live[f.CallID+" "+f.Agent] = f
 			say("%s rings for %s", f.Agent, f.CallID)
 		case acd.WithdrawOffer:
 			say("%s stops ringing for %s: %s", f.Agent, f.CallID, f.Why)
+		case acd.CallbackTried:
+			say("%s is dialled for %s: %s", f.CallID, f.Agent, f.Outcome)
+		case acd.CallbackOver:
+			say("the callback of %s ends: %s", f.CallID, f.CallbackEnded.Outcome)
 		case acd.LeftQueue:
+			if f.Callback != "" {
+				continue
+			}
 			if f.To == "" {
 				say("%s leaves: %s", f.CallID, f.Outcome)
 				continue
@@ -194,6 +207,8 @@ func (b *book) tell(effects []acd.Effect, start time.Time) {
 func (b *book) act(what string, args []string, start time.Time) {
 	offer := func() string { return b.live[args[0]+" "+args[1]].OfferID }
 	one := map[string]func() acd.Event{
+		"ask":         func() acd.Event { return acd.AskCallback{CallID: args[0], Number: args[1], Caller: args[1], By: "key"} },
+		"tried":       func() acd.Event { return acd.CallbackResult{CallID: b.tries[args[0]], Outcome: args[1]} },
 		"accept":      func() acd.Event { return acd.OfferAccepted{OfferID: offer()} },
 		"ringing":     func() acd.Event { return acd.OfferRinging{OfferID: offer()} },
 		"busy":        func() acd.Event { return acd.OfferFailed{OfferID: offer(), Cause: acd.CauseBusy} },
@@ -208,6 +223,9 @@ func (b *book) act(what string, args []string, start time.Time) {
 		"hang_up": func() acd.Event {
 			if len(args) == 1 {
 				return acd.Leave{CallID: args[0]}
+			}
+			if try := b.tries[args[0]]; try != "" {
+				return acd.CallEnded{Agent: args[1], CallID: try}
 			}
 			return acd.CallEnded{Agent: args[1], CallID: args[0]}
 		},
