@@ -57,6 +57,7 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindEcho:      {enter: (*machine).echo, press: (*machine).echoKey},
 		flow.KindStream:    {enter: (*machine).stream, elapsed: (*machine).streamElapsed, press: (*machine).streamKey, over: (*machine).streamOver},
 		flow.KindApp:       {enter: (*machine).app, done: (*machine).appDone},
+		flow.KindLogIn:     {enter: (*machine).logIn},
 		flow.KindResult:    {enter: (*machine).result},
 		flow.KindVoicemail: {enter: (*machine).voicemail, over: (*machine).voicemailOver},
 		flow.KindGoto:      {enter: (*machine).goTo},

@@ -12,7 +12,7 @@ type Job interface {
 }
 
 // JobNames lists every job's word. A job of your own has its row here.
-var JobNames = []string{"http", "mail", "app"}
+var JobNames = []string{"http", "mail", "app", "log_in"}
 
 // Outcomes that every job may have besides its own.
 const (

@@ -72,6 +72,7 @@ var kinds = []kind{
 	{KindStream, ways{next: true, free: []string{"failed", "timeout"}}, (*parser).stream},
 	{KindApp, ways{next: true, free: []string{"failed"}}, (*parser).app},
 	{KindVoicemail, ways{next: true, free: []string{"left", "empty", "full", "failed"}}, (*parser).voicemail},
+	{KindLogIn, ways{next: true, free: []string{"refused", "failed"}}, (*parser).logIn},
 	{KindGoto, ways{}, (*parser).goTo},
 	{KindHangup, ways{}, (*parser).hangup},
 }

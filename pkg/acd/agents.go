@@ -76,6 +76,16 @@ func (e *Engine) settle(a *agentRec) {
 	e.serve(a)
 }
 
+// DeviceTaken wraps ErrRefused: another agent is logged in at the device.
+type DeviceTaken struct{ Device, Agent string }
+
+func (t *DeviceTaken) Error() string {
+	return fmt.Sprintf("%v: device %q: agent %q is logged in on it", ErrRefused, t.Device, t.Agent)
+}
+
+// Unwrap gives ErrRefused.
+func (t *DeviceTaken) Unwrap() error { return ErrRefused }
+
 // logIn makes an agent ready, on the device that the agent names.
 func (e *Engine) logIn(ev LogIn) {
 	a := e.agentNamed(ev.Agent, false)
@@ -88,13 +98,13 @@ func (e *Engine) logIn(ev LogIn) {
 			e.verdict = fmt.Errorf("%w: agent %q: on a call; log in from another device after it", ErrRefused, a.Name)
 			return
 		case a.m.State != agent.Offline:
-			e.verdict = fmt.Errorf("%w: agent %q: logged in at %q; log out there first", ErrRefused, a.Name, a.device)
+			e.verdict = fmt.Errorf("%w: agent %q: logged in at %q; log out there first", ErrElsewhere, a.Name, a.device)
 			return
 		case a.leaving:
 		default:
 			for _, other := range e.onDevice[ev.Device] {
 				if other.m.State != agent.Offline {
-					e.verdict = fmt.Errorf("%w: device %q: agent %q is logged in on it", ErrRefused, ev.Device, other.Name)
+					e.verdict = &DeviceTaken{ev.Device, other.Name}
 					return
 				}
 			}

@@ -17,6 +17,8 @@ var (
 	ErrRefused      = errors.New("acd: refused")
 	// ErrNotLoggedIn wraps ErrRefused: the agent must log in first.
 	ErrNotLoggedIn = fmt.Errorf("%w: not logged in", ErrRefused)
+	// ErrElsewhere wraps ErrRefused: the agent is logged in at another device.
+	ErrElsewhere = fmt.Errorf("%w: logged in elsewhere", ErrRefused)
 )
 
 // Engine holds all queues and agents of one tenant. It is not safe for

@@ -67,6 +67,7 @@ type App struct {
 	log     *zap.Logger
 	started time.Time
 	before  endOfBefore // of the process before this one
+	desks   desks
 
 	store     *store.Store
 	media     *session.Engine

@@ -159,6 +159,10 @@ func newTrunk(spec *resource.TrunkSpec, tenant *resource.TenantSpec) (*call.Trun
 
 // Flow returns a checked flow, nil when there is none of that name.
 func (h *house) Flow(name string) *flow.Flow {
+	if name == flow.HotDesk {
+		return hotDeskFlow()
+	}
+
 	if f := h.flows[name]; f != nil {
 		return f
 	}

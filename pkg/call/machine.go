@@ -286,6 +286,10 @@ func (m *Machine) lead(t route.Target) {
 }
 
 func (m *Machine) feature(t route.Target) {
+	if t.Feature == route.FeatureHotDesk {
+		m.startFlow(flow.HotDesk)
+		return
+	}
 	m.S.Phase = Feature
 	m.answer()
 	m.segment(event.SegmentStarted{Segment: event.SegmentMenu, Flow: "feature:" + t.Feature})

@@ -316,6 +316,7 @@ func (c *checker) user(k Key, u *UserSpec) {
 			c.fault(r, "capacity."+ch, "%d; want 0 or 1 for voice, 0 to 20 for chat", n)
 		}
 	}
+	c.hotDesk(r, u)
 	c.outside(r, u.Outside)
 	c.outsideCalls(r, u.OutsideCalls)
 	if u.WrapUp != nil {

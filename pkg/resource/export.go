@@ -80,15 +80,26 @@ func Masked(spec any) any {
 		return &c
 	case *SecretSpec:
 		return &SecretSpec{Value: Mask}
-	case *TrunkSpec:
-		c := *s
-		if c.AuthPassword != "" {
-			c.AuthPassword = Mask
+	}
+	// All others by what the fields' tags say: whoever adds a secret cannot forget it.
+	v := reflect.ValueOf(spec)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return spec
+	}
+	var masked reflect.Value
+	for i := range v.Elem().NumField() {
+		f := v.Elem().Type().Field(i)
+		if f.Tag.Get("secret") != "true" || f.Type.Kind() != reflect.String || v.Elem().Field(i).Len() == 0 {
+			continue
 		}
-		if c.Password != "" {
-			c.Password = Mask
+		if !masked.IsValid() {
+			masked = reflect.New(v.Elem().Type())
+			masked.Elem().Set(v.Elem())
 		}
-		return &c
+		masked.Elem().Field(i).SetString(Mask)
+	}
+	if masked.IsValid() {
+		return masked.Interface()
 	}
 	return spec
 }

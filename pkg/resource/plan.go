@@ -75,6 +75,12 @@ func keepSecrets(d Document, live *Set) any {
 			c.Password, c.HA1 = old.Password, old.HA1
 			return &c
 		}
+	case *UserSpec:
+		if old := live.Users[d.key()]; old != nil && spec.AgentPIN == Mask {
+			c := *spec
+			c.AgentPIN = old.AgentPIN
+			return &c
+		}
 	case *AppSpec:
 		if old := live.Apps[d.key()]; old != nil && spec.Secret == Mask {
 			c := *spec

@@ -59,7 +59,7 @@ type TenantSpec struct {
 	// DefaultTarget is where a call goes when its flow fails; "" = hang up after the sorry prompt.
 	DefaultTarget string `yaml:"default_target,omitempty"` // "queue:NAME", "device:NAME", "flow:NAME" or "voicemail:NAME"
 	// FeatureCodes maps what is dialled on an agent's phone to an action:
-	// "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
+	// "*40" hot_desk (log in at this phone, by agent_number and agent_pin), "*41" log_in, "*42" log_out, "*43" ready, "*44" not_ready (a reason code may follow: *44*1),
 	// "*9" echo, "*70" park (as a transfer's target, or dialled while a call is on hold; *7001 fetches who is parked in slot 01),
 	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off,
 	// "*90" monitor (*90201 listens to the conversation at extension 201), "*91" whisper, "*92" barge, for who may (see roles),
@@ -161,6 +161,10 @@ type UserSpec struct {
 	// OnDemand: each log-in or ready is good for one call; then the agent is not
 	// ready ("one_call") until asking for the next.
 	OnDemand bool `yaml:"on_demand,omitempty"`
+	// AgentNumber and AgentPIN let the agent log in at any phone of the house: dial *40
+	// (feature hot_desk), then the number and the PIN, four to ten digits.
+	AgentNumber string `yaml:"agent_number,omitempty"`
+	AgentPIN    string `yaml:"agent_pin,omitempty" secret:"true"`
 	// Capacity by channel; default {voice: 1}. An agent without capacity for a
 	// queue's channel is not offered its callers.
 	Capacity map[string]int `yaml:"capacity,omitempty"`

@@ -14,6 +14,7 @@ import (
 
 // DefaultFeatureCodes are the codes of a tenant that sets none for an action.
 var DefaultFeatureCodes = map[string]string{
+	"*40": FeatureHotDesk,
 	"*41": FeatureLogIn,
 	"*42": FeatureLogOut,
 	"*43": FeatureReady,
@@ -30,7 +31,7 @@ var DefaultFeatureCodes = map[string]string{
 	"*97": FeatureVoicemail,
 }
 
-var features = []string{FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
+var features = []string{FeatureHotDesk, FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
 	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff, FeatureMonitor, FeatureWhisper, FeatureBarge, FeatureVoicemail}
 
 // defaultTrunkRing bounds a call out whose trunk says nothing.

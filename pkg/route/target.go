@@ -61,6 +61,7 @@ func (k Kind) String() string {
 // Features that a code may stand for (resource.TenantSpec.FeatureCodes).
 const (
 	FeatureLogIn    = "log_in"
+	FeatureHotDesk  = "hot_desk" // log in at this phone, by number and PIN
 	FeatureLogOut   = "log_out"
 	FeatureReady    = "ready"
 	FeatureNotReady = "not_ready" // Arg: the digits after the code, Reason: the word they stand for
