@@ -91,7 +91,7 @@ func (c *Clip) Frames(id codec.ID) []byte {
 		if id != codec.G722 {
 			codec.Encode(id, e.octets, c.pcm)
 		} else if enc, err := codec.NewEncoder(id, wide, codec.Options{}); err == nil {
-			_, _ = enc.Encode(e.octets, c.atWide())
+			_, _ = enc.Encode(e.octets, soft(c.atWide(), 2*c.samples))
 		}
 	})
 	return e.octets
@@ -105,6 +105,7 @@ func (c *Clip) Packets(id codec.ID) [][]byte {
 		if c.high != nil {
 			pcm, rate = c.high, wide
 		}
+		pcm = soft(pcm, c.samples*(rate/narrow))
 		// No FEC: nobody can ask for a prompt's packet again, but its listeners
 		// differ in what they lose.
 		enc, err := codec.NewEncoder(id, id.Rate(rate), codec.Options{})
@@ -122,6 +123,35 @@ func (c *Clip) Packets(id codec.ID) [][]byte {
 		}
 	})
 	return c.opus.list
+}
+
+// softStep is a first or last sample that would be heard as a click: -35 dB of full
+// scale, as media/session's seams have it.
+const softStep = 600
+
+// soft is pcm, of which n samples are sound, as it is coded for packets that cannot be
+// joined to others afterwards (media/session does that with G.711): what begins or
+// ends abruptly rises from silence, and falls to it, in 5 ms.
+func soft(pcm []int16, n int) []int16 {
+	const ramp = wide / 200
+	if n < 4*ramp {
+		return pcm
+	}
+	abrupt := func(v int16) bool { return v > softStep || v < -softStep }
+	begin, end := abrupt(pcm[0]), abrupt(pcm[n-1])
+	if !begin && !end {
+		return pcm
+	}
+	pcm = slices.Clone(pcm)
+	for i := range ramp {
+		if begin {
+			pcm[i] = int16(int(pcm[i]) * i / ramp)
+		}
+		if end {
+			pcm[n-1-i] = int16(int(pcm[n-1-i]) * i / ramp)
+		}
+	}
+	return pcm
 }
 
 func (c *Clip) atWide() []int16 {

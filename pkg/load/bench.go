@@ -349,6 +349,13 @@ func (b *bench) setUp(ctx context.Context, s Scenario) error {
 
 // memory holds calls with sound and compares the server's RSS with the idle one.
 func (b *bench) memory(ctx context.Context, idle int64) error {
+	if err := b.memoryOf(ctx, Queue, idle, "memory per concurrent call", 150); err != nil {
+		return err
+	}
+	return b.memoryOf(ctx, Recorded, idle, "memory per concurrent recorded call", 80)
+}
+
+func (b *bench) memoryOf(ctx context.Context, s Scenario, idle int64, what string, limit float64) error {
 	const calls = 300
 	peak := make(chan int64, 1)
 	stop := make(chan struct{})
@@ -368,15 +375,15 @@ func (b *bench) memory(ctx context.Context, idle int64) error {
 			}
 		}
 	}()
-	r, err := b.one(ctx, fmt.Sprintf("memory: %d calls at once with sound", calls),
-		Options{Scenario: Queue, Rate: 50, Calls: calls, Talk: 9 * time.Second, RTP: true})
+	r, err := b.one(ctx, fmt.Sprintf("memory: %d calls at once with sound, %s", calls, s),
+		Options{Scenario: s, Rate: 50, Calls: calls, Talk: 9 * time.Second, RTP: true})
 	close(stop)
 	top := <-peak
 	if err != nil {
 		return err
 	}
 	if r.Good > 0 {
-		b.add("memory per concurrent call", float64(top-idle)/1000/calls, "kB", 150, false)
+		b.add(what, float64(top-idle)/1000/calls, "kB", limit, false)
 	}
 	return nil
 }
