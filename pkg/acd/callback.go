@@ -46,12 +46,11 @@ const (
 	// callbackRest follows a try that was not the customer's doing: the agent hung up,
 	// or the call broke off. Without it, what fails at once would be tried at once again.
 	callbackRest = 10 * time.Second
-	// callbackNoLine follows a try for which no trunk had a line.
+	// callbackNoLine follows a try for which no trunk had a line. Both double with each
+	// such try, up to the interval between tries: max_age alone ends them.
 	callbackNoLine = time.Minute
 	// callbackAgain is when an age that ran out while a phone rang is looked at again.
 	callbackAgain = 30 * time.Second
-	// callbackStrays bounds the tries that did not count, so that those, too, end.
-	callbackStrays = 100
 )
 
 func (r CallbackRules) withDefaults() CallbackRules {
@@ -417,19 +416,16 @@ func (e *Engine) callbackLeft(cb *callback, outcome, agentName string) {
 	case outcome == LeftTimeout: // no agent is offered any more: it waits on without a call
 		e.stand(cb)
 	default:
+		rest := callbackRest
 		if outcome != LeftShutdown {
-			cb.Strays++
+			rest = cb.strays(rest)
 		}
-		e.callbackRests(cb, callbackRest)
+		e.callbackRests(cb, rest)
 	}
 }
 
 // callbackRests sets a callback aside for a time.
 func (e *Engine) callbackRests(cb *callback, d time.Duration) {
-	if cb.Strays > callbackStrays {
-		e.callbackOver(cb, CallbackFailed, BySystem)
-		return
-	}
 	at := e.now + int64(d)
 	cb.State, cb.Call, cb.Next = CallbackResting, "", wall(e.abs(at))
 	e.arm(&cb.timer, min(at, max(cb.expires, e.now+1)))
@@ -446,22 +442,21 @@ func (e *Engine) callbackResult(ev CallbackResult) {
 func (e *Engine) tried(cb *callback, outcome string) {
 	delete(e.callbacks.byTry, cb.Call)
 	counts := outcome != TryNoLine && outcome != TryAgentLeft
-	if !counts {
-		cb.Tries--
-		cb.Strays++
-	}
 	cb.Last = outcome
 	agent := ""
 	if on := e.onCall[cb.Call]; len(on) > 0 {
 		agent = on[0].Name
 	}
+	if !counts {
+		cb.Tries--
+	}
 	said := event.CallbackTried{Queue: cb.Queue, Call: cb.Call, Agent: agent, Try: cb.Tries, Outcome: outcome}
-	rest := time.Duration(cb.rules.Interval)
+	rest := cb.rules.Interval
 	switch outcome {
 	case TryNoLine:
-		rest = callbackNoLine
+		rest = cb.strays(callbackNoLine)
 	case TryAgentLeft:
-		rest = callbackRest
+		rest = cb.strays(callbackRest)
 	}
 	over := ""
 	switch {
@@ -483,6 +478,13 @@ func (e *Engine) tried(cb *callback, outcome string) {
 		return
 	}
 	e.callbackRests(cb, rest)
+}
+
+// strays counts a try that did not count, and tells how long to rest after it.
+func (cb *callback) strays(rest time.Duration) time.Duration {
+	rest = min(rest<<min(cb.Strays, 16), max(cb.rules.Interval, rest))
+	cb.Strays++
+	return rest
 }
 
 // callbackOver ends a callback, which is in no line any more. Those that reached

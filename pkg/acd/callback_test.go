@@ -195,17 +195,21 @@ func TestCallbackEnds(t *testing.T) {
 	t.Run("the agent hangs up each time", func(t *testing.T) {
 		s := newScore(t, callsBack(), people("ana"))
 		s.at("0s", login("ana"), Occupy{"ana", "own"}, enter("a", "sales"), ask("a", "1"), Release{"ana", "own"})
-		at := 1
-		for ; at < 5000; at += 12 {
+		// It rests 10 s, 20 s, 40 s ... up to the interval, until it is too old.
+		tries, at := 0, 1
+		for rest := 10; ; rest = min(2*rest, 300) {
 			s.at(fmt.Sprint(at, "s"), accept("*a"))
 			s.at(fmt.Sprint(at+1, "s"), result("a", TryAgentLeft), tryOver("a", "ana"))
+			tries++
 			if cb, _ := s.e.Callback("a"); cb.State == CallbackGivenUp {
+				s.want("tried a ana 0 agent_left", "over a expired 0")
 				break
 			}
 			s.want("tried a ana 0 agent_left")
+			at += 2 + rest
 		}
-		if at >= 5000 {
-			t.Fatal("tried for ever")
+		if tries < 20 || tries > 30 {
+			t.Fatalf("%d tries in two hours", tries)
 		}
 	})
 	t.Run("the queue is gone", func(t *testing.T) {

@@ -598,7 +598,7 @@ func (a *App) install(d *directory) {
 	}
 	for _, tenant := range slices.Sorted(maps.Keys(d.houses)) {
 		h := d.houses[tenant]
-		h.callbackHours(time.Now()) // before those of the last process stand in line
+		h.callbackHours(time.Now(), true) // before those of the last process stand in line
 		h.acd.Post(h.acdConfig())
 	}
 	if a.sip != nil {

@@ -121,7 +121,7 @@ func (a *App) startCallbackHours() {
 			}
 			if d := a.dir.Load(); d != nil {
 				for _, h := range d.houses {
-					h.callbackHours(time.Now())
+					h.callbackHours(time.Now(), a.calls == nil || !a.calls.Draining())
 				}
 			}
 		}
@@ -133,14 +133,15 @@ func (a *App) startCallbackHours() {
 	})
 }
 
-// callbackHours tells the ACD which queues may call back now. It knows what it was told.
-func (h *house) callbackHours(now time.Time) {
+// callbackHours tells the ACD which queues may call back now; none while the node
+// drains. It knows what it was told.
+func (h *house) callbackHours(now time.Time, calls bool) {
 	for name, q := range h.queues {
 		if q.Callback == nil {
 			continue
 		}
-		open := true
-		if s := h.schedules[q.Callback.Hours]; s != nil {
+		open := calls
+		if s := h.schedules[q.Callback.Hours]; s != nil && open {
 			open = s.Open(now)
 		}
 		h.acd.Post(acd.CallbackHours{Queue: name, Open: open})

@@ -133,10 +133,13 @@ func TestCallbackHours(t *testing.T) {
 			at   time.Time
 			want string
 		}{{monday, acd.CallbackWaiting}, {monday.Add(8 * time.Hour), acd.CallbackClosed}, {monday.Add(8 * time.Hour), acd.CallbackClosed}, {monday.Add(24 * time.Hour), acd.CallbackWaiting}} {
-			h.callbackHours(row.at)
+			h.callbackHours(row.at, true)
 			if got := state(); got != row.want {
 				t.Errorf("%s: %s, want %s", row.at, got, row.want)
 			}
+		}
+		if h.callbackHours(monday, false); state() != acd.CallbackClosed {
+			t.Error("a node that drains begins calls")
 		}
 	})
 }

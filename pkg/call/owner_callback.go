@@ -40,6 +40,13 @@ func (m *Manager) CallBack(tenant string, offer acd.Offer, cb acd.Callback) (sin
 	return func(e acd.Effect) { o.post(e) }
 }
 
+// Draining tells whether no new calls are taken.
+func (m *Manager) Draining() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.draining
+}
+
 // callbackHeaders tell the agent's phone that nobody is on the line yet.
 func (o *owner) callbackHeaders() []sip.Header {
 	cb := o.m.S.Callback

@@ -42,7 +42,7 @@ func (d *Dispatcher) callBack(o acd.Offer) {
 		}
 	}
 	d.log.Warn("no call can be made for a callback now", zap.String("callback", o.Callback), zap.String("queue", o.Queue))
-	d.again = append(d.again, acd.Gone{CallID: o.CallID})
+	d.again = append(d.again, acd.Leave{CallID: o.CallID, Outcome: acd.LeftShutdown}) // it rests, and nothing counts
 }
 
 // CallbackList lists the tenant's callbacks in the order of asking.
