@@ -16,6 +16,7 @@ import (
 type parser struct {
 	flow   string
 	faults []error
+	schema *recorder // what is asked for is written down; nil when a document is read
 }
 
 func (p *parser) fault(path, format string, args ...any) {
@@ -97,6 +98,7 @@ func clip(s string) string {
 func (o *object) take(key string) (any, bool) {
 	o.want = append(o.want, key)
 	o.used[key] = true
+	o.p.schema.note(o.path, key, property{})
 	v, ok := o.m[key]
 	return v, ok
 }
@@ -113,6 +115,7 @@ func (o *object) end() {
 
 func (o *object) str(key, fallback string) string {
 	v, ok := o.take(key)
+	o.p.schema.note(o.path, key, property{what: "text"})
 	if !ok {
 		return fallback
 	}
@@ -144,6 +147,7 @@ func (p *parser) text(path string, v any) (string, bool) {
 
 func (o *object) boolean(key string, fallback bool) bool {
 	v, ok := o.take(key)
+	o.p.schema.note(o.path, key, property{what: "boolean"})
 	if !ok {
 		return fallback
 	}
@@ -157,6 +161,7 @@ func (o *object) boolean(key string, fallback bool) bool {
 
 func (o *object) integer(key string, fallback, low, high int) int {
 	v, ok := o.take(key)
+	o.p.schema.note(o.path, key, property{"integer", low, high})
 	if !ok {
 		return fallback
 	}
@@ -187,6 +192,7 @@ func (p *parser) integer(path string, v any, fallback, low, high int) int {
 
 func (o *object) duration(key string, fallback, low, high time.Duration) time.Duration {
 	v, ok := o.take(key)
+	o.p.schema.note(o.path, key, property{what: "duration"})
 	if !ok {
 		return fallback
 	}
@@ -220,6 +226,7 @@ func (p *parser) list(path string, v any) []any {
 
 func (o *object) strings(key string) []string {
 	v, ok := o.take(key)
+	o.p.schema.note(o.path, key, property{what: "texts"})
 	if !ok {
 		return nil
 	}
@@ -261,6 +268,7 @@ func (p *parser) key(path, s string) (byte, bool) {
 
 func (o *object) key(name string, fallback byte) byte {
 	v, ok := o.take(name)
+	o.p.schema.note(o.path, name, property{what: "key"})
 	if !ok {
 		return fallback
 	}

@@ -29,6 +29,7 @@ func (p *parser) promptName(path, s string) {
 func (p *parser) pieces(o *object, key string, needed bool) []Piece {
 	path := join(o.path, key)
 	v, _ := o.take(key)
+	p.schema.note(o.path, key, property{what: "pieces"})
 	var out []Piece
 	entries := p.list(path, v)
 	if len(entries) == 0 && needed {

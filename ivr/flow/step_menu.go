@@ -55,6 +55,7 @@ func (p *parser) menu(path string, v any) Body {
 // keys reads a mapping of keys to steps.
 func (p *parser) keys(o *object, name string) map[byte]string {
 	v, _ := o.take(name)
+	p.schema.note(o.path, name, property{what: "keys"})
 	m, ok := p.object(join(o.path, name), v)
 	if !ok {
 		return nil

@@ -7,17 +7,22 @@ import (
 )
 
 // Schema is configs/schema/resource.json: the JSON Schema of one resource
-// document. describe gives fields their descriptions; nil gives none.
-func Schema(describe func(t reflect.Type, f reflect.StructField) string) map[string]any {
+// document. describe gives fields their descriptions; nil gives none. specs are the
+// schemas of specs that other rooms read (flows).
+func Schema(describe func(t reflect.Type, f reflect.StructField) string, specs map[Kind]map[string]any) map[string]any {
 	if describe == nil {
 		describe = func(reflect.Type, reflect.StructField) string { return "" }
 	}
 	var kinds, rules []any
 	for _, k := range Kinds {
 		kinds = append(kinds, string(k))
+		spec := specs[k]
+		if spec == nil {
+			spec = strict.Schema(specTypes[k], describe)
+		}
 		rules = append(rules, map[string]any{
 			"if":   map[string]any{"properties": map[string]any{"kind": map[string]any{"const": string(k)}}},
-			"then": map[string]any{"properties": map[string]any{"spec": strict.Schema(specTypes[k], describe)}},
+			"then": map[string]any{"properties": map[string]any{"spec": spec}},
 		})
 	}
 	repeat := strict.Schema(reflect.TypeFor[Repeat](), describe)
