@@ -50,7 +50,7 @@ func TestRestartKeepsPlaces(t *testing.T) {
 		})
 		return said
 	}
-	if s := story(again.SIPCallID()); !strings.Contains(s, "has the place of call "+was.ID) {
+	if s := story(again.SIPCallID()); !strings.Contains(s, "has the old place of call "+was.ID) {
 		t.Errorf("after the restart: %s", s)
 	}
 	// Given once: another one of the same number stands behind.
