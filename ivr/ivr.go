@@ -113,6 +113,9 @@ type State struct {
 	Verbs    string  `json:"verbs,omitempty"`     // that wait until the queue is left
 	VerbsApp string  `json:"verbs_app,omitempty"` // whose they are
 
+	// LastMessage is the file of the message that was kept last.
+	LastMessage string `json:"last_message,omitempty"`
+
 	// schedules, queue and apps are not state: see Bind.
 	schedules map[string]*schedule.Schedule
 	queue     func(name string) (QueueState, bool)

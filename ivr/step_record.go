@@ -150,7 +150,7 @@ func (m *machine) keepTake(step *flow.Step, b *flow.Record) string {
 			return m.fail(err.Error())
 		}
 	}
-	m.s.Take, m.s.TakePath = "", ""
+	m.s.LastMessage, m.s.Take, m.s.TakePath = m.s.TakePath, "", ""
 	return step.Next
 }
 

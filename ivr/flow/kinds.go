@@ -58,6 +58,7 @@ var kinds = []kind{
 	{KindMenu, ways{next: true}, (*parser).menu},
 	{KindCollect, ways{next: true, on: []string{"failed"}}, (*parser).collect},
 	{KindRecord, ways{next: true, free: []string{"failed", "empty"}}, (*parser).record},
+	{KindPrompt, ways{next: true, on: []string{OutcomeFailed}, free: []string{OutcomeNotFound, OutcomeTimeout}}, (*parser).prompt},
 	{KindHTTP, ways{next: true, on: []string{OutcomeFailed}, free: []string{OutcomeTimeout, OutcomeNotFound, OutcomeRefused}}, (*parser).http},
 	{KindSchedule, ways{}, (*parser).schedule},
 	{KindBranch, ways{next: true}, (*parser).branch},

@@ -166,7 +166,10 @@ func (h *house) Flow(name string) *flow.Flow {
 	if f := h.flows[name]; f != nil {
 		return f
 	}
-	return h.appFlows[name] // of an application's number
+	if f := h.appFlows[name]; f != nil { // of an application's number
+		return f
+	}
+	return builtInFlows()[name]
 }
 
 // appInfo is what flows know of an application.

@@ -25,6 +25,8 @@ func (t jobs) Run(ctx context.Context, tenant, callID string, j flow.Job) (strin
 // newJobs is the table.
 func (a *App) newJobs() jobs {
 	return jobs{
+		"prompt": a.promptJob,
+
 		"http":   a.httpJob,
 		"log_in": a.logInJob,
 		"app":    a.appJob,

@@ -66,6 +66,8 @@ type Deps struct {
 	House func(tenant string) House
 	// DND keeps which devices take no calls; nil = nobody can set it.
 	DND DND
+	// Schedules are what *60 closes; nil = nobody can.
+	Schedules Schedules
 	// Mailboxes is what *97 listens to; nil = there are none.
 	Mailboxes  Mailboxes
 	Log        *zap.Logger

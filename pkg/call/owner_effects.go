@@ -361,6 +361,10 @@ func (o *owner) doFeature(e DoFeature) {
 		o.setDND(e)
 		return
 	}
+	if e.Action == route.FeatureClosure {
+		o.toggleSchedule(e)
+		return
+	}
 	if e.Agent == "" {
 		o.then(FeatureDone{"not_allowed"})
 		return

@@ -63,6 +63,8 @@ type TenantSpec struct {
 	// "*9" echo, "*70" park (as a transfer's target, or dialled while a call is on hold; *7001 fetches who is parked in slot 01),
 	// "*8" pickup (*8201 takes the call that rings at extension 201), "*78" dnd_on, "*79" dnd_off,
 	// "*90" monitor (*90201 listens to the conversation at extension 201), "*91" whisper, "*92" barge, for who may (see roles),
+	// "*60" closure (*601 closes the schedule whose switch is 1, or opens it again) and
+	// "*77" record_prompt, both for supervisors and admins,
 	// "*97" voicemail (the phone's own box; *97300 opens the box with the number 300),
 	// "*71" conference (set it as the phone's conference address: the phone joins its calls there by REFER).
 	FeatureCodes map[string]string `yaml:"feature_codes,omitempty"`

@@ -29,10 +29,12 @@ var DefaultFeatureCodes = map[string]string{
 	"*91": FeatureWhisper,
 	"*92": FeatureBarge,
 	"*97": FeatureVoicemail,
+	"*60": FeatureClosure,
+	"*77": FeatureRecordPrompt,
 }
 
 var features = []string{FeatureHotDesk, FeatureLogIn, FeatureLogOut, FeatureReady, FeatureNotReady, FeatureEcho,
-	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff, FeatureMonitor, FeatureWhisper, FeatureBarge, FeatureVoicemail}
+	FeaturePark, FeaturePickUp, FeatureConference, FeatureDNDOn, FeatureDNDOff, FeatureMonitor, FeatureWhisper, FeatureBarge, FeatureVoicemail, FeatureClosure, FeatureRecordPrompt}
 
 // defaultTrunkRing bounds a call out whose trunk says nothing.
 const defaultTrunkRing = 60 * time.Second
@@ -64,6 +66,8 @@ type number struct {
 type device struct {
 	spec  *resource.DeviceSpec
 	agent string // the user it belongs to, first by name
+	// manages: that user is a supervisor or an admin.
+	manages bool
 	// rights are the prefixes that may be dialled outside, of the device and of
 	// its users; all = "*".
 	rights []Digits
@@ -193,6 +197,7 @@ func (b *builder) user(k resource.Key, spec *resource.UserSpec) {
 	}
 	if d.agent == "" {
 		d.agent = k.Name
+		d.manages = slices.Contains(spec.Roles, "supervisor") || slices.Contains(spec.Roles, "admin")
 	}
 	b.rights(k, "user", d, spec.Outside)
 }
@@ -445,11 +450,11 @@ func (tn *tenant) extension(name string, from *device) Target {
 }
 
 // takesDigits: features whose code is followed by digits.
-var takesDigits = map[string]bool{FeaturePark: true, FeaturePickUp: true, FeatureMonitor: true, FeatureWhisper: true, FeatureBarge: true, FeatureVoicemail: true}
+var takesDigits = map[string]bool{FeaturePark: true, FeaturePickUp: true, FeatureMonitor: true, FeatureWhisper: true, FeatureBarge: true, FeatureVoicemail: true, FeatureClosure: true}
 
 // feature matches a code, the not_ready code with a reason (*44*1), and the
 // codes that take digits right behind them: *7001 a slot, *8201
-// and *90201 an extension, *97300 a box.
+// and *90201 an extension, *97300 a box, *601 a schedule's switch.
 func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	if d.International {
 		return Target{}, false
@@ -457,13 +462,13 @@ func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	tg := Target{Kind: Feature, Tenant: tn.name, Agent: dev.agent, Language: tn.spec.Language, Record: resource.RecordNever, RecordBase: resource.RecordNever}
 	if feature, ok := tn.codes[d.Number]; ok {
 		tg.Feature = feature
-		return tg, true
+		return dev.managed(tg), true
 	}
 	for n := len(d.Number) - 1; n > 0; n-- { // the longest code first
 		arg := strings.TrimPrefix(d.Number[n:], "*")
 		if f := tn.codes[d.Number[:n]]; takesDigits[f] && plain(arg) {
 			tg.Feature, tg.Arg = f, arg
-			return tg, true
+			return dev.managed(tg), true
 		}
 	}
 	i := strings.LastIndexByte(d.Number, '*')
@@ -473,6 +478,20 @@ func (tn *tenant) feature(d Digits, dev *device) (Target, bool) {
 	tg.Feature, tg.Arg = FeatureNotReady, d.Number[i+1:]
 	tg.Reason = tn.spec.NotReadyReasons[tg.Arg]
 	return tg, true
+}
+
+// managed bounds what changes the house for all to supervisors and admins: another's
+// target has no agent, to whom nothing is allowed. Who may records prompts in a flow.
+func (d *device) managed(tg Target) Target {
+	if tg.Feature != FeatureClosure && tg.Feature != FeatureRecordPrompt {
+		return tg
+	}
+	if !d.manages {
+		tg.Agent = ""
+	} else if tg.Feature == FeatureRecordPrompt {
+		tg.Kind, tg.Name, tg.Feature = Flow, RecordPromptFlow, ""
+	}
+	return tg
 }
 
 // may tells whether one of the forms of a number is within the device's rights:

@@ -77,9 +77,16 @@ const (
 	FeatureMonitor = "monitor"
 	FeatureWhisper = "whisper"
 	FeatureBarge   = "barge"
+	// FeatureClosure closes a schedule, or opens it again; Arg: its switch.
+	FeatureClosure = "closure"
+	// FeatureRecordPrompt leads to the flow RecordPromptFlow.
+	FeatureRecordPrompt = "record_prompt"
 	// FeatureVoicemail opens a box; Arg: its number, "" = the phone's own.
 	FeatureVoicemail = "voicemail"
 )
+
+// RecordPromptFlow is the flow in which prompts are recorded by phone.
+const RecordPromptFlow = "record_prompt"
 
 // Target is where a call goes.
 type Target struct {

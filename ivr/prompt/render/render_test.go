@@ -60,8 +60,8 @@ func TestCommittedAudio(t *testing.T) {
 	for path := range want {
 		t.Errorf("%s: missing; run make prompts", path)
 	}
-	if total > 10<<20 {
-		t.Errorf("%d bytes of audio, want at most 10 MiB", total)
+	if total > 14<<20 {
+		t.Errorf("%d bytes of audio, want at most 14 MiB", total)
 	}
 }
 
