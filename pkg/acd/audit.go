@@ -86,6 +86,9 @@ func (s *Sampler) Sample(e *Engine, n int, alive func(callID string) bool) []Bre
 			last = c
 		}
 	}
+	if s.queue == 0 { // once a round
+		au.callbacks()
+	}
 	au.check(e.due() == nil, "deadline_missed", "a deadline has passed and was not carried out")
 	return au.found
 }

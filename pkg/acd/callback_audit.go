@@ -3,6 +3,7 @@ package acd
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,4 +100,44 @@ func (q *queue) longestWaiting() *caller {
 		c = c.younger
 	}
 	return c
+}
+
+// repairCallbacks puts each in the place that its state says, and gives it an end.
+func (e *Engine) repairCallbacks() {
+	k := &e.callbacks
+	clear(k.byID)
+	clear(k.byTry)
+	for _, q := range e.queues {
+		q.callbacks = 0
+		for c := q.oldest; c != nil; c = c.younger {
+			if c.cb != nil {
+				q.callbacks++
+			}
+		}
+	}
+	for _, cb := range k.list {
+		k.byID[cb.ID] = cb
+		if cb.State == CallbackDialling {
+			k.byTry[cb.Call] = cb
+		}
+	}
+	maps.DeleteFunc(k.party, func(_ placeKey, cb *callback) bool { return k.byID[cb.ID] != cb || cb.State == CallbackGivenUp })
+	for _, cb := range slices.Clone(k.list) {
+		stands := cb.c.callID != "" && e.callers[cb.c.callID] == cb.c
+		if stands && cb.State != CallbackWaiting {
+			was := cb.ends
+			cb.ends = cb.State // it goes, and nothing else follows
+			e.stopRinging(cb.c, nil, CauseCallerLeft)
+			e.leave(cb.c, LeftCallback, "")
+			cb.ends = was
+		}
+		switch {
+		case cb.State == CallbackWaiting && !stands:
+			e.stand(cb)
+		case cb.State == CallbackWaiting && k.shut[cb.Queue] && len(cb.c.offers) == 0:
+			e.setAside(cb)
+		case cb.timer.pos < 0:
+			e.arm(&cb.timer, e.now+int64(callbackRest))
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 // Places in line, offers that are whole and calls stay as they are.
 func (e *Engine) repair() {
 	e.hold = true
+	e.repairTimers()
 	e.repairOffers()
 	e.repairAgents()
 	for _, q := range e.queues {
@@ -42,6 +43,7 @@ func (e *Engine) repair() {
 	for _, a := range e.agents {
 		e.armAgent(a)
 	}
+	e.repairCallbacks()
 	e.hold = false
 	for _, q := range e.queues {
 		for _, f := range q.families {
@@ -51,11 +53,27 @@ func (e *Engine) repair() {
 	e.matchAll()
 }
 
+// repairTimers puts the deadlines that run in order, each once.
+func (e *Engine) repairTimers() {
+	items := e.timers.items
+	e.timers.items = nil
+	for _, s := range items {
+		s.x.pos = -1
+	}
+	for _, s := range items {
+		if s.x.pos < 0 {
+			s.key = s.x.at
+			e.timers.push(s)
+		}
+	}
+}
+
 // repairOffers takes apart every offer of which one side knows nothing.
 func (e *Engine) repairOffers() {
 	for _, id := range slices.Sorted(maps.Keys(e.byOffer)) {
 		o := e.byOffer[id]
-		whole := o.id == id && o.a.offer == o && slices.Contains(o.c.offers, o) && e.callers[o.c.callID] == o.c && e.byAgent[o.a.Name] == o.a
+		reserved := o.a.m.State == agent.Reserved || o.a.m.State == agent.Ringing
+		whole := o.id == id && reserved && o.a.offer == o && slices.Contains(o.c.offers, o) && e.callers[o.c.callID] == o.c && e.byAgent[o.a.Name] == o.a
 		if whole {
 			continue
 		}
@@ -67,6 +85,9 @@ func (e *Engine) repairOffers() {
 		e.emit(WithdrawOffer{o.id, o.c.callID, o.a.Name, CauseWithdrawn})
 		e.emit(OfferEnded{o.id, o.c.callID, o.c.q.Name, o.a.Name, CauseWithdrawn, duration(e.now - o.made)})
 	}
+	maps.DeleteFunc(e.late, func(id string, o *offer) bool {
+		return o.id != id || e.callers[o.c.callID] != o.c || !slices.Contains(o.c.past, o)
+	})
 	for _, q := range e.queues {
 		for c := q.oldest; c != nil; c = c.younger {
 			c.offers = slices.DeleteFunc(c.offers, func(o *offer) bool { return e.byOffer[o.id] != o })

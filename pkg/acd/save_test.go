@@ -37,7 +37,7 @@ func TestLoadedGoesOnAlike(t *testing.T) {
 		w := &world{t: t, e: New(Config{OfferPrefix: "x-", Seed: 7}), now: noon, open: map[string]Offer{}, inQueue: map[string]bool{}, talks: map[string]string{}}
 		w.step(drawConfig(t))
 		var twin *Engine
-		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+		for range rapid.IntRange(1, 70).Draw(t, "steps") {
 			switch rapid.IntRange(0, 5).Draw(t, "clock") {
 			case 0:
 				if at, ok := w.e.NextDeadline(); ok {

@@ -47,7 +47,7 @@ func TestViewIsTrue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{t: t, e: New(Config{}), now: noon, open: map[string]Offer{}, inQueue: map[string]bool{}, talks: map[string]string{}}
 		w.step(drawConfig(t))
-		for range rapid.IntRange(1, 120).Draw(t, "steps") {
+		for range rapid.IntRange(1, 50).Draw(t, "steps") {
 			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 8000).Draw(t, "ms")) * time.Millisecond)
 			w.step(w.draw())
 			w.e.Publish()

@@ -32,6 +32,7 @@ type storm struct {
 	events  int
 	hash    interface{ Write([]byte) (int, error) } // of all effects; nil = not wanted
 	fault   string
+	carry   bool // now and then the engine is saved and goes on as another
 }
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -167,6 +168,9 @@ func (s *storm) config() acd.Configure {
 			WrapUpMode: pick(s, acd.WrapUpModes...), WrapUpExtend: s.secs(), LastAgent: s.secs(), Patience: s.secs(), Priority: s.upTo(-1, 1),
 			WrapUp: s.secs(), RingTimeout: s.secs(), MaxWait: s.secs(), MaxLength: s.upTo(0, 6), LeaveWhenEmpty: s.oneIn(2),
 			AnnounceFirst: s.secs(), AnnounceEvery: s.secs(), Need: pick(s, stormNeeds...), KeepPlace: s.secs()}
+		for range max(s.upTo(-4, 3), 0) {
+			q.Announce = append(q.Announce, acd.AnnounceTime{After: s.secs(), Every: s.secs()})
+		}
 		for range s.upTo(0, 2) {
 			q.Overflow = append(q.Overflow, acd.Overflow{After: max(s.secs(), 0), Ahead: s.upTo(0, 3), Estimate: max(s.secs(), 0), ServiceLevel: pick(s, 0, 0, 50),
 				Agents: pick(s, append([]string{""}, acd.OverflowAgents...)...)})
@@ -319,8 +323,28 @@ func (s *storm) play(n int) {
 			left = append(left, cb)
 		}
 		s.step(acd.RestoreCallbacks{List: left})
+		var places acd.KeepPlaces
+		for range s.upTo(0, 3) {
+			arrived := s.now.Add(-time.Duration(s.upTo(0, 100)) * time.Second)
+			places.Places = append(places.Places, acd.KeptPlace{Queue: fmt.Sprint("q", s.upTo(0, 5)), Returns: pick(s, "", "x", "y"), CallID: "before",
+				Priority: s.upTo(-1, 2), Arrived: arrived, Left: arrived.Add(s.secs())})
+		}
+		s.step(places)
 	}
 	for range n {
+		if s.oneIn(60) && s.carry {
+			saved := s.e.Save()
+			at := saved.Epoch.Add(time.Duration(saved.Now)) // the clock may have gone back
+			if s.now.After(at) {
+				at = s.now
+			}
+			e, err := acd.Load(saved, at)
+			if err != nil {
+				s.fail("%v", err)
+				return
+			}
+			s.e = e
+		}
 		switch s.upTo(0, 5) {
 		case 0: // exactly the next deadline
 			if at, ok := s.e.NextDeadline(); ok {
@@ -378,6 +402,7 @@ func TestStorm(t *testing.T) {
 	for ; events < want; worlds++ {
 		n := seed + uint64(worlds)
 		s := newStorm(n)
+		s.carry = true
 		length := s.upTo(50, 1000)
 		twice := s.oneIn(10)
 		h := fnv.New64a()
@@ -390,6 +415,7 @@ func TestStorm(t *testing.T) {
 			t.Fatalf("%s\nafter %d events of this world; to play it again: STORM_SEED=%d STORM_EVENTS=1 go test -run TestStorm ./pkg/acd/sim", s.fault, s.events, n)
 		}
 		if twice {
+			// The twin is never saved and loaded: that makes no difference.
 			twin, again := newStorm(n), fnv.New64a()
 			twin.upTo(50, 1000)
 			twin.oneIn(10)
