@@ -25,6 +25,7 @@ func (f *Flow) Check(env CheckEnv) []Fault {
 	c.unreachable(langs)
 	c.deadEnds(langs)
 	c.cycles(langs)
+	c.unset(langs)
 	c.references(langs)
 	return c.faults
 }
