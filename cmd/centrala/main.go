@@ -43,6 +43,7 @@ type cli struct {
 	Queue     queueCmd     `cmd:"" help:"Queues and who waits."`
 	Callback  callbackCmd  `cmd:"" help:"Callers who wait to be called back."`
 	User      userCmd      `cmd:"" help:"People and their phones."`
+	Token     tokenCmd     `cmd:"" help:"API keys for programs."`
 	Trunk     trunkCmd     `cmd:"" help:"Lines to carriers."`
 	Ban       banCmd       `cmd:"" help:"Addresses that are not listened to."`
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`

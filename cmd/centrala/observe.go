@@ -442,7 +442,13 @@ func (k queueListCmd) Run(c *cli) error {
 }
 
 type userCmd struct {
-	List userListCmd `cmd:"" help:"Devices, their accounts and where they are reached." default:"withargs"`
+	List     userListCmd     `cmd:"" help:"Devices, their accounts and where they are reached." default:"withargs"`
+	Accounts userAccountsCmd `cmd:"" help:"Who can sign in to the console, and how."`
+	Add      userAddCmd      `cmd:"" help:"Make an account; prints a one-time link that sets its password."`
+	Link     userLinkCmd     `cmd:"" help:"Another one-time link for an account."`
+	Passwd   userPasswdCmd   `cmd:"" help:"Set an account's password from standard input."`
+	Disable  userDisableCmd  `cmd:"" help:"Lock an account out and end its sessions, or let it in again."`
+	Reset2FA userResetCmd    `cmd:"" name:"reset-2fa" help:"Take second factor and passkeys away, for who lost them."`
 }
 
 type userListCmd struct{ target }

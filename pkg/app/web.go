@@ -202,6 +202,14 @@ func (a *App) WebURL() string {
 	return scheme + "://" + addr.String()
 }
 
+// WebAddr is the address that the console's listener is bound to, "" when it is off.
+func (a *App) WebAddr() string {
+	if !a.web.addr.IsValid() {
+		return ""
+	}
+	return a.web.addr.String()
+}
+
 // LinkURL is the page of a one-time link. The token stands behind #, which browsers
 // send to nobody.
 func (a *App) LinkURL(token string) string { return a.WebURL() + "/#/link/" + token }

@@ -232,3 +232,13 @@ func (c *Client) eventsOnce(ctx context.Context, f *EventFilter, do func(event.R
 	}
 	return got, sc.Err()
 }
+
+// HasResource tells whether a resource is there.
+func (c *Client) HasResource(ctx context.Context, kind, name string) (bool, error) {
+	err := c.get(ctx, "/resources/"+url.PathEscape(kind)+"/"+url.PathEscape(name), nil, nil)
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
