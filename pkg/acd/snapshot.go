@@ -18,12 +18,13 @@ type Snapshot struct {
 
 // QueueSnapshot is one queue and who waits in it.
 type QueueSnapshot struct {
-	Name     string           `json:"name"`
-	Callers  []CallerSnapshot `json:"callers"`
-	Waiting  int              `json:"waiting"`         // being offered included
-	Oldest   time.Time        `json:"oldest,omitzero"` // when the one waiting longest joined; zero = nobody
-	LoggedIn int              `json:"logged_in"`
-	Free     int              `json:"free"` // ready and reachable
+	Name      string           `json:"name"`
+	Callers   []CallerSnapshot `json:"callers"`
+	Waiting   int              `json:"waiting"`             // on the line, being offered included
+	Callbacks int              `json:"callbacks,omitempty"` // among Callers
+	Oldest    time.Time        `json:"oldest,omitzero"`     // when the one waiting longest joined; zero = nobody
+	LoggedIn  int              `json:"logged_in"`
+	Free      int              `json:"free"` // ready and reachable
 	// States counts members by state word, and "unreachable" for those ready
 	// but out of reach.
 	States map[string]int `json:"states"`
@@ -87,7 +88,7 @@ func (e *Engine) Snapshot() Snapshot {
 func wall(t time.Time) time.Time { return t.Round(0).UTC() }
 
 func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
-	s := QueueSnapshot{Name: q.Name, Waiting: q.line.len(), LoggedIn: q.members, States: map[string]int{},
+	s := QueueSnapshot{Name: q.Name, Waiting: q.line.len() - q.callbacks, Callbacks: q.callbacks, LoggedIn: q.members, States: map[string]int{},
 		Callers: make([]CallerSnapshot, 0, q.line.len())}
 	for _, qp := range q.pools {
 		for st, n := range qp.p.by {

@@ -164,12 +164,13 @@ type Agent struct {
 
 // Queue is one queue now.
 type Queue struct {
-	Name     string         `json:"name"`
-	Waiting  int            `json:"waiting"`
-	Oldest   time.Time      `json:"oldest,omitzero"`
-	LoggedIn int            `json:"logged_in"`
-	Free     int            `json:"free"`
-	States   map[string]int `json:"states"`
+	Name      string         `json:"name"`
+	Waiting   int            `json:"waiting"`
+	Callbacks int            `json:"callbacks,omitempty"` // in its line beside those who wait
+	Oldest    time.Time      `json:"oldest,omitzero"`
+	LoggedIn  int            `json:"logged_in"`
+	Free      int            `json:"free"`
+	States    map[string]int `json:"states"`
 }
 
 // Recording is one recorded conversation.

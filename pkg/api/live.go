@@ -42,6 +42,8 @@ type Waiting struct {
 	Need       string    `json:"need,omitempty"`
 	EstimateMs *int64    `json:"estimate_ms,omitempty"`
 	Rings      []string  `json:"rings,omitempty"` // agents whose phones ring for it
+	// Callback: nobody is on the line; the id of the callback that stands there.
+	Callback string `json:"callback,omitempty"`
 }
 
 // LiveAgent is an agent with what a screen counts down.

@@ -19,10 +19,10 @@ func (a *App) Live(ctx context.Context, tenant string) (api.Live, error) {
 	now := time.Now()
 	l := api.Live{Seq: seq, Now: now.UTC(), Tenant: tenant, Queues: make([]api.LiveQueue, len(s.Queues)), Agents: make([]api.LiveAgent, len(s.Agents)), Calls: []cdr.Call{}}
 	for i, q := range s.Queues {
-		l.Queues[i] = api.LiveQueue{Queue: api.Queue{Name: q.Name, Waiting: q.Waiting, Oldest: q.Oldest, LoggedIn: q.LoggedIn, Free: q.Free, States: q.States},
+		l.Queues[i] = api.LiveQueue{Queue: api.Queue{Name: q.Name, Waiting: q.Waiting, Callbacks: q.Callbacks, Oldest: q.Oldest, LoggedIn: q.LoggedIn, Free: q.Free, States: q.States},
 			Callers: make([]api.Waiting, len(q.Callers))}
 		for j, c := range q.Callers {
-			l.Queues[i].Callers[j] = api.Waiting{CallID: c.CallID, Position: c.Position, Priority: c.Priority, Joined: c.Joined, Need: c.Need, EstimateMs: c.EstimateMs, Rings: c.Rings}
+			l.Queues[i].Callers[j] = api.Waiting{CallID: c.CallID, Position: c.Position, Priority: c.Priority, Joined: c.Joined, Need: c.Need, EstimateMs: c.EstimateMs, Rings: c.Rings, Callback: c.Callback}
 		}
 	}
 	for i, g := range s.Agents {

@@ -229,7 +229,7 @@ func (a *App) Queues(ctx context.Context, tenant string) ([]api.Queue, error) {
 	}
 	out := make([]api.Queue, len(s.Queues))
 	for i, q := range s.Queues {
-		out[i] = api.Queue{Name: q.Name, Waiting: q.Waiting, Oldest: q.Oldest, LoggedIn: q.LoggedIn, Free: q.Free, States: q.States}
+		out[i] = api.Queue{Name: q.Name, Waiting: q.Waiting, Callbacks: q.Callbacks, Oldest: q.Oldest, LoggedIn: q.LoggedIn, Free: q.Free, States: q.States}
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/resource"
 	"github.com/centrala/centrala/pkg/route"
 )
 
@@ -324,6 +325,33 @@ func TestNotReached(t *testing.T) {
 		if s.m.S.Phase < Ending {
 			t.Errorf("%s: the call goes on in %s", want, s.m.S.Phase)
 		}
+	}
+}
+
+// TestTakenBackAsTheAgentAnswers: the ACD has cancelled it in that moment. Nobody is
+// dialled any more, and the agent is let go.
+func TestTakenBackAsTheAgentAnswers(t *testing.T) {
+	s := callingBack(t, callbackHouse())
+	s.do(LegPickedUp{1})
+	s.do(FromACD{acd.LeftQueue{CallID: "t1", Queue: "sales", Outcome: acd.LeftCallback, Callback: "c1"}})
+	if got := strings.Join(results(s.sent()), " "); got != "accepted free bob" || s.m.S.Phase < Ending {
+		t.Fatal(got, s.m.S.Phase)
+	}
+}
+
+// TestRecordedFromTheConversation: before the customer has answered there is no leg
+// whose sound the recording could keep.
+func TestRecordedFromTheConversation(t *testing.T) {
+	r := callbackHouse(func(r *rules) { r.record = map[string]resource.Record{"sales": resource.RecordRing} })
+	s := callingBack(t, r)
+	s.pickUpAndDial()
+	s.do(LegProgressed{Leg: 2})
+	if s.m.S.Recording != "" {
+		t.Fatal("it records nobody")
+	}
+	s.do(LegPickedUp{2})
+	if s.m.S.Recording == "" {
+		t.Fatal("not recorded")
 	}
 }
 

@@ -151,6 +151,9 @@ func (m *Machine) leftQueue(outcome, to string) {
 	switch {
 	case m.ending():
 		m.maybeFinish()
+	case m.callingBack() && outcome != acd.LeftAnswered:
+		m.S.Callback.Told = true // it was taken back in the moment in which the agent answered
+		m.end(event.ResultOurs, event.ReasonCancelled)
 	case m.S.Phase == Waiting && m.S.Callback != nil:
 		m.end(event.ResultOurs, event.ReasonCancelled) // it is cancelled, or waits on without a call
 	case m.S.Phase == Waiting:

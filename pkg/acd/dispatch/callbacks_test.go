@@ -119,6 +119,7 @@ func TestCallbackWithoutACall(t *testing.T) {
 		d.Post(acd.AskCallback{CallID: "c1", Queue: "sales", Number: "1"})
 		d.Post(acd.LogIn{Agent: "ana"})
 		time.Sleep(25 * time.Second)
+		synctest.Wait()
 		if n != 3 { // at 0, 10 and 20 s
 			t.Fatalf("%d tries", n)
 		}
