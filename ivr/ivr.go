@@ -109,6 +109,10 @@ type State struct {
 	Hops     int `json:"hops"`     // steps since the caller or another party did something
 	Failures int `json:"failures"` // flows of this call that failed
 
+	Stack     []Frame        `json:"stack,omitempty"`     // flows that wait for this one to return
+	Turns     map[string]int `json:"turns,omitempty"`     // of loop steps under way
+	Returning *Returning     `json:"returning,omitempty"` // a flow goes back to the one that called it
+
 	Script   *Script `json:"script,omitempty"`    // what it does in place of its flow
 	Verbs    string  `json:"verbs,omitempty"`     // that wait until the queue is left
 	VerbsApp string  `json:"verbs_app,omitempty"` // whose they are
@@ -152,6 +156,15 @@ func (s *State) Masked() State {
 		}
 		c.Vars[k] = v
 	}
+	c.Stack = make([]Frame, len(s.Stack))
+	for i, f := range s.Stack {
+		masked := (&State{Vars: f.Vars, Secrets: f.Secrets}).Masked()
+		f.Vars = masked.Vars
+		c.Stack[i] = f
+	}
+	if len(c.Stack) == 0 {
+		c.Stack = nil
+	}
 	if c.Typed != "" {
 		c.Typed = "***"
 	}
@@ -178,6 +191,10 @@ func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) {
 		}
 		s.restore()
 	}
+	var back *Returning
+	if p := in.Previous; p != nil {
+		s.Stack, back = p.Stack, p.Returning
+	}
 	s.Flow = f.Name
 	if s.Language == "" {
 		s.Language = f.Language
@@ -186,12 +203,19 @@ func Start(now time.Time, f *flow.Flow, in Input) (*State, []Action) {
 		s.Language = "en"
 	}
 	for k, v := range f.Variables {
+		if back != nil {
+			break // its own come back with it
+		}
 		if _, carried := s.Vars[k]; !carried {
 			s.Vars[k] = v
 		}
 	}
 	s.Bind(in)
 	m := machine{f: f, base: f, s: s, now: now, out: make([]Action, 0, 6)}
+	if back != nil && len(s.Stack) > 0 {
+		m.returned(*back)
+		return s, m.out
+	}
 	m.run(f.Start)
 	return s, m.out
 }

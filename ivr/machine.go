@@ -144,6 +144,7 @@ func (m *machine) goDefault() {
 	m.do(GoDefault{})
 	m.do(Over{})
 	m.s.Wait, m.s.Hops, m.s.Phase = 0, 0, PhaseDone
+	m.s.Stack = nil // what comes instead returns nowhere
 }
 
 // changed is an event after the flow was replaced under the call. Who waits for
@@ -298,6 +299,11 @@ func (m *machine) digit(step *flow.Step, ev Digit) {
 	}
 	r := runningOf(m.s.Kind)
 	switch {
+	case m.s.Phase == PhaseTimed && step.Kind == flow.KindWait && ev.Digit == step.Body.(*flow.Wait).End:
+		m.do(Keyed{Digit: ev.Digit})
+		m.s.Hops = 0
+		m.run(m.waitElapsed(step))
+		return
 	case m.s.Phase.keysDirect() && r.press != nil:
 		r.press(m, step, ev)
 		return

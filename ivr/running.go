@@ -61,6 +61,11 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindLogIn:     {enter: (*machine).logIn},
 		flow.KindResult:    {enter: (*machine).result},
 		flow.KindVoicemail: {enter: (*machine).voicemail, over: (*machine).voicemailOver},
+		flow.KindMail:      {enter: (*machine).mail, done: (*machine).mailDone},
+		flow.KindWait:      {enter: (*machine).waitStep, elapsed: (*machine).waitElapsed},
+		flow.KindLoop:      {enter: (*machine).loop},
+		flow.KindCall:      {enter: (*machine).call},
+		flow.KindReturn:    {enter: (*machine).returnTo},
 		flow.KindGoto:      {enter: (*machine).goTo},
 		flow.KindHangup:    {enter: (*machine).hangupStep},
 	}

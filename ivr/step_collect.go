@@ -11,6 +11,9 @@ import (
 // same does so at once; later it is meant for what comes next.
 const maxSwallow = 2 * time.Second
 
+// collectConfirm is the stage in which the caller says whether what was read back is right.
+const collectConfirm = "confirm"
+
 func (m *machine) collect(step *flow.Step) string {
 	b := step.Body.(*flow.Collect)
 	if !b.TypeAhead {
@@ -31,6 +34,9 @@ func (m *machine) collectHeard(step *flow.Step) string {
 
 func (m *machine) collectElapsed(step *flow.Step) string {
 	b := step.Body.(*flow.Collect)
+	if m.s.Stage == collectConfirm { // no answer is no yes
+		return m.collectAgain(step, b.NoInput)
+	}
 	if m.s.Collected != "" || b.Min == 0 {
 		return m.complete(step, b)
 	}
@@ -39,6 +45,13 @@ func (m *machine) collectElapsed(step *flow.Step) string {
 
 func (m *machine) collectTyped(step *flow.Step) string {
 	b := step.Body.(*flow.Collect)
+	if m.s.Stage == collectConfirm {
+		if m.key(false) == b.Yes {
+			return step.Next
+		}
+		m.s.Typed = "" // what follows was meant for another question
+		return m.collectAgain(step, nil)
+	}
 	for m.s.Typed != "" {
 		d := m.key(b.Secret)
 		if b.End != 0 && d == b.End {
@@ -82,6 +95,13 @@ func (m *machine) complete(step *flow.Step, b *flow.Collect) string {
 	default: // keys that are no digits need a pattern that wants them
 		ok = strings.Trim(got, "0123456789") == ""
 	}
+	if ok && b.Check != "" {
+		zone := m.s.zone
+		if zone == nil {
+			zone = time.UTC
+		}
+		ok = flow.CheckInput(b.Check, got, m.now.In(zone))
+	}
 	if !ok {
 		m.s.Typed = ""
 		return m.collectAgain(step, b.Invalid)
@@ -92,12 +112,21 @@ func (m *machine) complete(step *flow.Step, b *flow.Collect) string {
 	if b.Secret {
 		m.s.Secrets[b.Into] = true
 	}
+	if len(b.Confirm) > 0 {
+		m.s.Stage = collectConfirm
+		return m.ask(step, b.BargeIn, nil, b.Confirm)
+	}
 	return step.Next
 }
 
 // collectAgain asks once more after lead, or gives up after the retries.
 func (m *machine) collectAgain(step *flow.Step, lead []flow.Piece) string {
 	b := step.Body.(*flow.Collect)
+	if m.s.Stage == collectConfirm {
+		m.s.Stage = ""
+		delete(m.s.Vars, b.Into) // it was not right
+		delete(m.s.Secrets, b.Into)
+	}
 	if m.s.Tries++; m.s.Tries > b.Retries {
 		return step.On["failed"]
 	}

@@ -20,7 +20,16 @@ func (m *machine) schedule(step *flow.Step) string {
 
 func (m *machine) branch(step *flow.Step) string {
 	for _, c := range step.Body.(*flow.Branch).Cases {
-		if m.holds(c.If) {
+		holds := false
+		if c.When == nil {
+			holds = m.holds(c.If)
+		} else {
+			var err error
+			if holds, err = m.when(c.When); err != nil {
+				return m.fail(err.Error())
+			}
+		}
+		if holds {
 			return c.Next
 		}
 	}
@@ -29,7 +38,12 @@ func (m *machine) branch(step *flow.Step) string {
 
 func (m *machine) set(step *flow.Step) string {
 	for _, a := range step.Body.(*flow.Set).Assign {
-		v, err := m.expand(a.Value)
+		v, err := "", error(nil)
+		if a.Expr != nil {
+			v, err = m.worth(a.Expr)
+		} else {
+			v, err = m.expand(a.Value)
+		}
 		if err == nil {
 			err = m.keep(a.Var, v)
 		}

@@ -126,14 +126,14 @@ func (c *checker) deadEnds(reached map[string][]string) {
 func (c *checker) cycles(reached map[string][]string) {
 	var names []string
 	for _, name := range c.f.Order {
-		if _, ok := reached[name]; ok && !c.f.Steps[name].of().waits {
+		if _, ok := reached[name]; ok && !c.f.Steps[name].of().waits && !c.f.Steps[name].of().bounded {
 			names = append(names, name)
 		}
 	}
 	for _, knot := range knots(names, func(n string) []string {
 		var to []string
 		for _, e := range c.f.Steps[n].edges() {
-			if !c.f.Steps[e.to].of().waits {
+			if t := c.f.Steps[e.to].of(); !t.waits && !t.bounded {
 				to = append(to, e.to)
 			}
 		}
@@ -233,6 +233,8 @@ func (c *checker) references(langs map[string][]string) {
 				ask(c.env.Devices, path+r.path, "device", r.name)
 			case refFlow:
 				ask(c.env.Flows, path+r.path, "flow", r.name)
+			case refSeenQueue:
+				ask(c.env.Queues, path+r.path, "queue", r.name)
 			case refSecret:
 				ask(c.env.Secrets, path+r.path, "secret", r.name)
 			case refSchedule:
@@ -292,7 +294,7 @@ func CheckAll(flows map[string]*Flow) []Fault {
 		faults = append(faults, Fault{knot[0], "",
 			fmt.Sprintf("flows lead into each other without waiting for the caller: %s", strings.Join(append(knot, knot[0]), " -> "))})
 	}
-	return faults
+	return append(faults, checkCalls(flows)...)
 }
 
 // Leads lists where a flow can send a call: queues, devices and other flows.

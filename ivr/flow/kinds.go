@@ -44,6 +44,7 @@ type ways struct {
 	next bool // has a next
 	// defaulted: next is needed only when an outcome of on is left out.
 	defaulted bool
+	any       bool     // on takes any outcome
 	on        []string // outcomes, all needed when not defaulted
 	free      []string // outcomes that may be left out: the call then ends, or the flow fails, or next
 }
@@ -74,6 +75,11 @@ var kinds = []kind{
 	{KindApp, ways{next: true, free: []string{"failed"}}, (*parser).app},
 	{KindVoicemail, ways{next: true, free: []string{"left", "empty", "full", "failed"}}, (*parser).voicemail},
 	{KindLogIn, ways{next: true, free: []string{"refused", "failed"}}, (*parser).logIn},
+	{KindMail, ways{next: true, free: []string{OutcomeFailed}}, (*parser).mail},
+	{KindWait, ways{next: true}, (*parser).wait},
+	{KindLoop, ways{next: true}, (*parser).loop},
+	{KindCall, ways{next: true, any: true}, (*parser).call},
+	{KindReturn, ways{}, (*parser).returnTo},
 	{KindGoto, ways{}, (*parser).goTo},
 	{KindHangup, ways{}, (*parser).hangup},
 }

@@ -169,9 +169,12 @@ func (p *parser) step(name string, raw any) *Step {
 			s.Next, _ = p.text(join(path, "next"), next)
 		}
 	}
-	if outcomes := slices.Concat(w.on, w.free); len(outcomes) > 0 || s.Kind == "" {
+	if outcomes := slices.Concat(w.on, w.free); len(outcomes) > 0 || w.any || s.Kind == "" {
 		if v, ok := o.take("on"); ok && s.Kind != "" {
 			on, _ := p.object(join(path, "on"), v)
+			if w.any {
+				outcomes = on.keys
+			}
 			for _, outcome := range outcomes {
 				if v, ok := on.take(outcome); ok {
 					s.On[outcome], _ = p.text(join(on.path, outcome), v)

@@ -84,7 +84,9 @@ func (k *kind) schema() map[string]any {
 	if !refused(map[string]any{}, "want text") && !refused(map[string]any{}, "want a list") && !refused(map[string]any{}, "want a duration") {
 		o := r.object(at)
 		if !refused(map[string]any{"other": "x"}, "unknown") && !k.strict() {
-			o["additionalProperties"] = mapping{"type": "string"} // names of its own, such as variables
+			// Names of its own, such as variables: a template, or an expression.
+			o["additionalProperties"] = mapping{"anyOf": []any{mapping{"type": "string"},
+				mapping{"type": "object", "properties": mapping{"expr": mapping{"type": "string"}}, "required": []any{"expr"}, "additionalProperties": false}}}
 		}
 		forms = append(forms, o, mapping{"type": "null"})
 	}

@@ -11,6 +11,7 @@ type Branch struct{ Cases []Case }
 
 // Case is one way of a branch.
 type Case struct {
+	When *Expr // in place of If; nil = none
 	If   []Condition
 	Next string
 }
@@ -34,7 +35,8 @@ type Condition struct {
 	Match  *regexp.Regexp // for matches
 }
 
-// branch is a list of cases: {var, eq|ne|in|matches, next} or {if: [...], next}.
+// branch is a list of cases: {var, eq|ne|in|matches, next} or {if: [...], next} or
+// {if: EXPRESSION, next}.
 func (p *parser) branch(path string, v any) Body {
 	b := &Branch{}
 	cases, ok := v.([]any)
@@ -49,7 +51,10 @@ func (p *parser) branch(path string, v any) Body {
 			continue
 		}
 		c := Case{Next: p.need(o, "next")}
-		if conditions, ok := o.take("if"); ok {
+		conditions, ok := o.take("if")
+		if s, isText := conditions.(string); ok && isText {
+			c.When = p.expression(join(at, "if"), s, "bool")
+		} else if ok {
 			for j, e := range p.list(join(at, "if"), conditions) {
 				if m, ok := p.object(fmt.Sprintf("%s.if[%d]", at, j), e); ok {
 					c.If = append(c.If, p.condition(m))
@@ -111,6 +116,7 @@ func (c *Condition) Holds(value string) bool {
 func (b *Branch) tell(_ *Step, t *traits) {
 	for i, c := range b.Cases {
 		t.way(fmt.Sprintf("branch[%d].next", i), c.Next)
+		t.expression(fmt.Sprintf("[%d].if", i), c.When)
 		for _, cond := range c.If {
 			t.compares(fmt.Sprintf("[%d]", i), cond.Var)
 		}

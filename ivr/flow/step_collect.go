@@ -2,6 +2,7 @@ package flow
 
 import (
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,9 @@ type Collect struct {
 	Retries    int
 	NoInput    []Piece
 	Invalid    []Piece
+	Check      string  // named check (InputChecks); "" = none
+	Confirm    []Piece // read back, then Yes or another key; empty = it is not
+	Yes        byte
 	BargeIn    bool
 	TypeAhead  bool
 }
@@ -41,6 +45,19 @@ func (p *parser) collect(path string, v any) Body {
 		Invalid:    p.pieces(o, "invalid", false),
 		BargeIn:    o.boolean("barge_in", true),
 		TypeAhead:  o.boolean("type_ahead", true),
+	}
+	b.Check = o.str("check", "")
+	if b.Check != "" && inputChecks[b.Check] == nil {
+		p.fault(join(path, "check"), "unknown %q; want one of %s", clip(b.Check), strings.Join(InputChecks, ", "))
+	}
+	if v, ok := o.take("confirm"); ok {
+		if _, isMap := v.([]any); isMap {
+			v = map[string]any{"prompts": v}
+		}
+		if c, ok := p.object(join(path, "confirm"), v); ok {
+			b.Confirm, b.Yes = p.pieces(c, "prompts", true), c.key("yes", '1')
+			c.end()
+		}
 	}
 	if s := o.str("pattern", ""); s != "" {
 		b.Pattern = p.pattern(join(path, "pattern"), s)
@@ -68,4 +85,5 @@ func (b *Collect) tell(_ *Step, t *traits) {
 	t.pieces("prompts", b.Prompts)
 	t.pieces("no_input", b.NoInput)
 	t.pieces("invalid", b.Invalid)
+	t.pieces("confirm.prompts", b.Confirm)
 }

@@ -10,6 +10,9 @@ type traits struct {
 	// key, the clock, a queue, a called party, a service. A cycle of steps of which
 	// none waits would speak to a caller for ever.
 	waits bool
+	// bounded: a cycle through the step ends by itself.
+	bounded bool
+	calls   string // flow that it calls
 	// ends: a call may end, or leave the flow, at the step.
 	ends bool
 
@@ -33,6 +36,7 @@ const (
 	refSchedule
 	refApp
 	refSecret
+	refSeenQueue // asked about, and not led to
 	refVoicemail
 )
 
@@ -65,12 +69,13 @@ const (
 	useSpoken   useHow = iota // it leaves the interpreter
 	useDialled                // as a number: money flows
 	useCompared               // and never told
+	useExpr                   // a value is made of it
 )
 
 type use struct {
 	how  useHow
 	path string
-	text string // template; useCompared: a name
+	text string // template; useCompared and useExpr: a name
 }
 
 func (t *traits) at(key string) string {

@@ -104,9 +104,14 @@ func (p *parser) variables(f *Flow) {
 	for _, name := range f.Order {
 		for _, u := range f.Steps[name].of().used {
 			path := "steps." + name + "." + u.path
-			if u.how == useCompared {
-				if !known[u.text] {
+			if u.how == useCompared || u.how == useExpr {
+				switch {
+				case u.how == useExpr && slices.Contains(Reserved, u.text):
+					p.fault(path, "%q is no variable here; want caller.number, call.dialled, call.id, call.tenant or call.language", u.text)
+				case !known[u.text]:
 					p.fault(path, unknown, clip(u.text))
+				case u.how == useExpr && secret[u.text] != "":
+					p.fault(path, "the variable %q is secret (step %s) and can only be compared: {var: %s, eq: ...}", u.text, secret[u.text], u.text)
 				}
 				continue
 			}

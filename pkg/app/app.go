@@ -75,6 +75,7 @@ type App struct {
 	streams   *stream.Client
 	outward   *outward.Client
 	apps      *apps.Client
+	later     *later // requests of flows that nobody waits for
 	secrets   *resource.Box
 	library   *play.Library
 	speech    *speech.Speaker

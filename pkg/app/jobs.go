@@ -30,5 +30,6 @@ func (a *App) newJobs() jobs {
 		"http":   a.httpJob,
 		"log_in": a.logInJob,
 		"app":    a.appJob,
+		"mail":   a.mailJob,
 	}
 }

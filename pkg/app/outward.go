@@ -12,10 +12,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/centrala/centrala/ivr/flow"
+	"github.com/centrala/centrala/pkg/mail"
 	"github.com/centrala/centrala/pkg/outward"
 	"github.com/centrala/centrala/pkg/resource"
 )
@@ -27,7 +30,11 @@ func (a *App) startOutward(context.Context) error {
 		return fmt.Errorf("flows.allow: %w", err)
 	}
 	a.outward = outward.NewClient(g, a.cfg.SIP.UserAgent, nil)
-	a.onStop("outward", func(context.Context) error { a.outward.Close(); return nil })
+	a.later = newLater()
+	a.onStop("outward", func(ctx context.Context) error {
+		defer a.outward.Close()
+		return a.later.stop(ctx)
+	})
 	key, err := secretsKey(a.cfg.SecretsKeyFile())
 	if err != nil {
 		return fmt.Errorf("flows.secrets_key_file: %w", err)
@@ -84,9 +91,84 @@ func (a *App) openSecrets(tenant string, s *resource.Set) map[string]string {
 	return out
 }
 
-// httpJob makes the request of an http step.
-func (a *App) httpJob(ctx context.Context, tenant, _ string, job flow.Job) (string, map[string]string, error) {
-	return a.request(ctx, tenant, job.(*flow.HTTPJob))
+// httpJob makes the request of an http step. One that is not waited for goes on by
+// itself, also after its call; it does not outlive the process.
+func (a *App) httpJob(ctx context.Context, tenant, callID string, job flow.Job) (string, map[string]string, error) {
+	j := job.(*flow.HTTPJob)
+	if j.Wait {
+		return a.request(ctx, tenant, j)
+	}
+	if !a.later.begin() {
+		return flow.OutcomeFailed, nil, errors.New("too many requests that nobody waits for are under way")
+	}
+	go func() {
+		defer a.later.end()
+		ctx, cancel := context.WithTimeout(a.later.ctx, laterTimeout)
+		defer cancel()
+		if outcome, _, err := a.request(ctx, tenant, j); outcome != flow.OutcomeDone {
+			a.log.Warn("request of a flow that nobody waited for failed", zap.String("tenant", tenant), zap.String("call_id", callID), zap.String("outcome", outcome), zap.Error(err))
+		}
+	}()
+	return flow.OutcomeDone, nil, nil
+}
+
+// laterTimeout bounds a request that nobody waits for, with its retries.
+const laterTimeout = 2 * time.Minute
+
+// maxLater is how many of them there are at once.
+const maxLater = 500
+
+// later counts requests that nobody waits for.
+type later struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	room   chan struct{}
+	wg     sync.WaitGroup
+}
+
+func newLater() *later {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &later{ctx: ctx, cancel: cancel, room: make(chan struct{}, maxLater)}
+}
+
+func (l *later) begin() bool {
+	if l.ctx.Err() != nil {
+		return false
+	}
+	select {
+	case l.room <- struct{}{}:
+		l.wg.Add(1)
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *later) end() { <-l.room; l.wg.Done() }
+
+// stop lets what is under way go on until ctx is over.
+func (l *later) stop(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { l.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	l.cancel()
+	<-done
+	return nil
+}
+
+// mailJob hands a mail to the node's queue.
+func (a *App) mailJob(_ context.Context, tenant, _ string, job flow.Job) (string, map[string]string, error) {
+	j := job.(*flow.MailJob)
+	if a.mail == nil {
+		return flow.OutcomeFailed, nil, mail.ErrOff
+	}
+	if err := a.mail.Send(mail.Message{Tenant: tenant, To: j.To, Subject: j.Subject, Text: j.Text}); err != nil {
+		return flow.OutcomeFailed, nil, err
+	}
+	return flow.OutcomeDone, nil, nil
 }
 
 // request makes a request for a flow and takes the values of its answer.

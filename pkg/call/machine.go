@@ -58,7 +58,7 @@ type Rules interface {
 
 // Bounds of one call.
 const (
-	maxFlowsPerCall = 50               // gotos between flows; more is a loop
+	maxFlowsPerCall = 200              // gotos between flows, calls and returns; more is a loop
 	endingBound     = 8 * time.Second  // closing legs, queue and recording; SIP goes on alone after it
 	defaultRing     = 60 * time.Second // direct calls and dial steps without a time of their own
 )
