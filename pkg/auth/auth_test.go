@@ -159,12 +159,12 @@ func TestRightsRowByRow(t *testing.T) {
 		"calls.read": "oTTTTT", "calls.control": "oT-T-T", "calls.dial": "oT-T-T", "calls.route": "-T-T-T", "calls.supervise": "-TTT--", "calls.stream": "-T-T-T", "calls.trace": "-T-TT-",
 		"agents.read": "TTTTTT", "agents.change": "oT-T-T", "queues.read": "TTTTTT", "queues.change": "-T-T-T", "devices.read": "-T-TTT", "trunks.read": "-T-TTT",
 		"recordings.read": "-TTT-T", "recordings.hear": "oTTT-T", "recordings.save": "-TTT-T", "recordings.verify": "--TTT-",
-		"voicemail.change": "-T-T-T",
+		"voicemail.read": "oT-T-T", "voicemail.change": "oT-T-T",
 		"reports.read": "oTTTTT", "reports.rebuild": "---TT-", "traffic.read": "-T-T-T",
 		"contacts.read": "TTTT-T", "contacts.change": "TT-T-T",
 		"resources.read": "-T-TT-", "resources.change": "---T--", "flows.read": "-T-TT-", "flows.change": "---T--",
 		"accounts.read": "---T--", "accounts.change": "---T--", "keys.read": "---T--", "keys.change": "---T--",
-		"webhooks.read": "---TT-", "webhooks.change": "---T--", "audit.read": "---T--", "phone.use": "oooo--",
+		"audit.read": "---T--", "phone.use": "oooo--",
 		"node.read": "---TT-", "node.change": "---TT-", "bans.read": "---TT-", "bans.change": "---TT-",
 	}
 	for _, r := range AllRights() {

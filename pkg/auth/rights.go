@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+//go:generate go test -run TestRightsAreDocumented -update .
+
 // Role is a column of the table of rights. A user has the roles of the user
 // resource, an API key has one.
 type Role string
@@ -94,9 +96,8 @@ var rights = map[Right]row{
 	"recordings.hear":   all(Tenant, RoleSupervisor, RoleQuality, RoleAdmin, RoleAPI).own(RoleAgent),
 	"recordings.save":   all(Tenant, RoleSupervisor, RoleQuality, RoleAdmin, RoleAPI),
 	"recordings.verify": all(Tenant, RoleQuality, RoleAdmin, RoleOps),
-	"voicemail.read":    all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI),
-	"voicemail.hear":    all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI),
-	"voicemail.change":  all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI),
+	"voicemail.read":    all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI).own(RoleAgent),
+	"voicemail.change":  all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI).own(RoleAgent),
 	"reports.read":      all(Tenant, RoleSupervisor, RoleQuality, RoleAdmin, RoleOps, RoleAPI).own(RoleAgent),
 	"reports.rebuild":   all(Tenant, RoleAdmin, RoleOps),
 	"traffic.read":      all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI),
@@ -114,8 +115,6 @@ var rights = map[Right]row{
 	"accounts.change":   all(Tenant, RoleAdmin),
 	"keys.read":         all(Tenant, RoleAdmin),
 	"keys.change":       all(Tenant, RoleAdmin),
-	"webhooks.read":     all(Tenant, RoleAdmin, RoleOps),
-	"webhooks.change":   all(Tenant, RoleAdmin),
 	"audit.read":        all(Tenant, RoleAdmin),
 	"phone.use":         all(Own, RoleAgent, RoleSupervisor, RoleQuality, RoleAdmin),
 	"node.read":         all(Tenant, RoleAdmin, RoleOps),
