@@ -309,7 +309,7 @@ func (t *traits) expression(key string, e *Expr) {
 		return
 	}
 	for _, n := range e.uses.vars {
-		t.used = append(t.used, use{useExpr, t.at(key), n})
+		t.used = append(t.used, use{how: useExpr, path: t.at(key), text: n})
 	}
 	for _, n := range e.uses.queues {
 		t.refers(refSeenQueue, key, n)

@@ -85,5 +85,9 @@ func (b *Collect) tell(_ *Step, t *traits) {
 	t.pieces("prompts", b.Prompts)
 	t.pieces("no_input", b.NoInput)
 	t.pieces("invalid", b.Invalid)
+	n := len(t.used)
 	t.pieces("confirm.prompts", b.Confirm)
+	for i := n; i < len(t.used); i++ {
+		t.used[i].own = true
+	}
 }

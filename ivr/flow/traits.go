@@ -76,6 +76,7 @@ type use struct {
 	how  useHow
 	path string
 	text string // template; useCompared and useExpr: a name
+	own  bool   // the step itself has set what is in it
 }
 
 func (t *traits) at(key string) string {
@@ -115,21 +116,21 @@ func (t *traits) copies(name, template string) {
 // template is a text whose variables leave the interpreter: spoken, sent, kept.
 func (t *traits) template(key, text string) {
 	if strings.IndexByte(text, '$') >= 0 {
-		t.used = append(t.used, use{useSpoken, t.at(key), text})
+		t.used = append(t.used, use{how: useSpoken, path: t.at(key), text: text})
 	}
 }
 
 // dialled is a text that becomes a number to dial.
 func (t *traits) dialled(key, text string) {
 	if strings.IndexByte(text, '$') >= 0 {
-		t.used = append(t.used, use{useDialled, t.at(key), text})
+		t.used = append(t.used, use{how: useDialled, path: t.at(key), text: text})
 	}
 }
 
 // compares is a variable that the step only looks at.
 func (t *traits) compares(key, name string) {
 	if name != "" {
-		t.used = append(t.used, use{useCompared, t.at(key), name})
+		t.used = append(t.used, use{how: useCompared, path: t.at(key), text: name})
 	}
 }
 

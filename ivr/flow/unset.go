@@ -54,6 +54,9 @@ func (c *checker) unset(reached map[string][]string) {
 		}
 		t := c.f.Steps[name].of()
 		for _, u := range t.used {
+			if u.own {
+				continue // set by the step itself before it is used
+			}
 			if u.how == useCompared {
 				continue
 			}
