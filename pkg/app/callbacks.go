@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/call"
@@ -160,17 +162,52 @@ func (a *App) Callbacks(ctx context.Context, tenant string) ([]api.Callback, err
 	}
 	out := make([]api.Callback, 0, len(list))
 	for _, c := range list {
-		x := api.Callback{ID: c.ID, Queue: c.Queue, Number: c.Number, Name: c.Name, State: c.State, Arrived: c.Arrived, Asked: c.Asked,
-			Tries: c.Tries, Last: c.Last, Priority: c.Priority}
-		if c.State == acd.CallbackDialling {
-			x.Call = c.Call
-		}
-		if !c.Next.IsZero() {
-			x.Next = &c.Next
-		}
-		out = append(out, x)
+		out = append(out, apiCallback(c))
 	}
 	return out, nil
+}
+
+func apiCallback(c acd.Callback) api.Callback {
+	x := api.Callback{ID: c.ID, Queue: c.Queue, Number: c.Number, Name: c.Name, State: c.State, Arrived: c.Arrived, Asked: c.Asked,
+		Tries: c.Tries, Last: c.Last, Priority: c.Priority}
+	if c.State == acd.CallbackDialling {
+		x.Call = c.Call
+	}
+	if !c.Next.IsZero() {
+		x.Next = &c.Next
+	}
+	return x
+}
+
+// AddCallback implements api.Server.
+func (a *App) AddCallback(ctx context.Context, tenant string, in api.NewCallback, by string) (api.Callback, error) {
+	h := a.dir.Load().houses[tenant]
+	if h == nil || h.queues[in.Queue] == nil {
+		return api.Callback{}, fmt.Errorf("queue %q: %w", in.Queue, api.ErrNotFound)
+	}
+	dial, ok := h.MayCallBack(in.Queue, in.Number)
+	if !ok {
+		return api.Callback{}, fmt.Errorf("%w: number %q may not be called back", api.ErrInvalid, in.Number)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return api.Callback{}, err
+	}
+	err = h.acd.Ask(ctx, acd.AskCallback{CallID: id.String(), Queue: in.Queue, Number: dial, Caller: dial, Name: in.Name, Language: h.Language(),
+		Priority: in.Priority, ArrivedAt: in.Arrived, By: cmp.Or(by, acd.ByAPI)})
+	if err != nil {
+		return api.Callback{}, conflict(err)
+	}
+	list, err := h.acd.CallbackList(ctx)
+	if err != nil {
+		return api.Callback{}, err
+	}
+	for _, c := range list {
+		if c.ID == id.String() {
+			return apiCallback(c), nil
+		}
+	}
+	return api.Callback{}, fmt.Errorf("callback %q: %w", id, api.ErrNotFound) // over already
 }
 
 // CancelCallback implements api.Server.

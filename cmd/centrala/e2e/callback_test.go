@@ -114,7 +114,9 @@ func TestCallback(t *testing.T) {
 		t.Fatalf("the agent's phone does not ring: %+v", h.callbacks())
 	}
 	agent.Answer()
-	h.eventually(10*time.Second, "they talk", func() bool { return h.metric(`centrala_callbacks_ended_total{outcome="reached",queue="promise",tenant="default"}`) == 1 })
+	h.eventually(10*time.Second, "they talk", func() bool {
+		return h.metric(`centrala_callbacks_ended_total{outcome="reached",queue="promise",tenant="default"}`) == 1
+	})
 	time.Sleep(time.Second)
 	agent.Hangup()
 	if out := <-customer; out != "" {
@@ -151,6 +153,22 @@ func TestCallbackCancelled(t *testing.T) {
 	}
 	if list := h.callbacks(); len(list) != 0 {
 		t.Errorf("%+v", list)
+	}
+	// By hand: in turn like any other, and never where nobody may call.
+	if out, err := h.run("callback", "add", "promise", "0722111333"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	h.ring(bob).Reject(486, "Busy Here")
+	if list := h.callbacks(); len(list) != 1 || list[0].Number != "0722111333" || list[0].State != "waiting" {
+		t.Errorf("%+v", list)
+	}
+	for _, number := range []string{"0722111333", "0723111333", "112", "1000"} {
+		if out, err := h.run("callback", "add", "promise", number); err == nil {
+			t.Errorf("%s will be called: %s", number, out)
+		}
+	}
+	if out, err := h.run("callback", "cancel", h.callbacks()[0].ID); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	if _, err := h.run("callback", "cancel", "nobody"); err == nil {
 		t.Error("nothing was cancelled, and no error")

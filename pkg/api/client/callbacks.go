@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -11,6 +13,15 @@ import (
 // Callbacks lists the callers who wait to be called back.
 func (c *Client) Callbacks(ctx context.Context) ([]api.Callback, error) {
 	return list[api.Callback](ctx, c, "/callbacks", nil)
+}
+
+// AddCallback has a number called back by a queue.
+func (c *Client) AddCallback(ctx context.Context, in api.NewCallback) (out api.Callback, err error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return out, err
+	}
+	return out, c.do(ctx, http.MethodPost, "/callbacks", nil, bytes.NewReader(body), &out)
 }
 
 // CancelCallback takes one out.
