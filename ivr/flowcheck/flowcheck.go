@@ -23,6 +23,7 @@ type Checker struct {
 	named   map[resource.Key][]string  // flow -> languages of the numbers that lead to it
 	from    map[resource.Key][]resource.Key
 	circles map[resource.Key][]flow.Fault
+	has     map[string]func(name, lang string) bool // by tenant
 }
 
 var _ resource.FlowChecker = (*Checker)(nil)

@@ -472,6 +472,7 @@ func (c *checker) prompt(k Key, p *PromptSpec) {
 
 func (c *checker) queue(k Key, q *QueueSpec) {
 	r := ref{KindQueue, k}
+	c.queuePrompts(k, q)
 	if q.Strategy != "" && !slices.Contains(Strategies, q.Strategy) {
 		c.fault(r, "strategy", "unknown %s; want %s", strict.Quote(q.Strategy), strict.Suggest(q.Strategy, Strategies))
 	}

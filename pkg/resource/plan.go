@@ -149,9 +149,15 @@ func (c Change) String() string {
 	return b.String()
 }
 
+// maxShown of a value in a list of changes: a calendar's text is not read there.
+const maxShown = 300
+
 func orNone(s string) string {
 	if s == "" {
 		return "(none)"
+	}
+	if len(s) > maxShown {
+		return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(strings.ReplaceAll(s[:maxShown], "\n", " "), ""), len(s))
 	}
 	return s
 }
