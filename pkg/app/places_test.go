@@ -58,7 +58,7 @@ func TestRestartKeepsPlaces(t *testing.T) {
 	if code != 200 {
 		t.Fatal(code)
 	}
-	if s := story(third.SIPCallID()); strings.Contains(s, "has the place of") {
+	if s := story(third.SIPCallID()); strings.Contains(s, "has the old place of") {
 		t.Errorf("a third call: %s", s)
 	}
 }

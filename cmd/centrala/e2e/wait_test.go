@@ -85,3 +85,75 @@ func TestCutOffCallerHasTheOldPlace(t *testing.T) {
 	h.over(agent)
 	h.quiet()
 }
+
+// TestPlacesOutliveKillNine: two callers wait, the process is killed; they call again
+// in the other order, and are served in the old one.
+func TestPlacesOutliveKillNine(t *testing.T) {
+	t.Parallel()
+	h, anna, bob, carol := routed(t)
+	h.agent("carol", "not_ready")
+	h.agent("bob", "not_ready")
+	waiting := func(n float64) {
+		h.eventually(5*time.Second, "callers wait", func() bool { return h.metric(`centrala_queue_waiting{queue="patient",tenant="default"}`) == n })
+	}
+	first := h.dial(anna, "2000")
+	waiting(1)
+	second := h.dial(carol, "2000")
+	waiting(2)
+	time.Sleep(300 * time.Millisecond) // what is not on the disk yet dies as well
+	h.kill()
+	first.Vanish()
+	second.Vanish()
+	h.start()
+	second = h.dial(carol, "2000")
+	waiting(1)
+	first = h.dial(anna, "2000")
+	waiting(2)
+	h.agent("bob", "ready")
+	agent := h.ring(bob)
+	agent.Answer()
+	h.up(first)
+	first.Hangup()
+	h.over(agent)
+	d := h.ended(first)
+	if out, err := h.run("call", "why", d.ID); err != nil || !strings.Contains(out, "has the old place of call ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	agent = h.ring(bob)
+	agent.Answer()
+	h.up(second)
+	second.Hangup()
+	h.over(agent)
+	h.quiet()
+}
+
+// TestHotDesk: an agent without a phone logs in at carol's by number and PIN, gets a
+// queue's caller there, and logs out.
+func TestHotDesk(t *testing.T) {
+	t.Parallel()
+	h, anna, _, carol := routed(t)
+	h.write("desk.yaml", `{kind: user, name: eva, spec: {roles: [agent], agent_number: "4711", agent_pin: "2468"}}`)
+	if out, err := h.run("apply", h.dir+"/desk.yaml"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	h.agent("bob", "not_ready")
+	in := h.dial(carol, "*40")
+	h.up(in)
+	h.eventually(5*time.Second, "keys can be sent", func() bool { return in.Leg().SendDigits("4711#2468#") })
+	h.eventually(10*time.Second, "eva is logged in, and carol out", func() bool { return h.state("eva") == "ready" && h.state("carol") == "offline" })
+	h.over(in)
+	caller := h.dial(anna, "2002")
+	agent := h.ring(carol)
+	agent.Answer()
+	h.up(caller)
+	caller.Hangup()
+	h.over(agent)
+	if d := h.ended(caller); d.Agent != "eva" {
+		t.Errorf("the caller talked to %q", d.Agent)
+	}
+	out := h.dial(carol, "*42")
+	h.up(out)
+	h.eventually(5*time.Second, "eva is logged out", func() bool { return h.state("eva") == "offline" })
+	h.over(out)
+	h.quiet()
+}
