@@ -28,7 +28,9 @@ func TestExpressionsInFlows(t *testing.T) {
 	ready := 1
 	in := caller
 	in.Zone = zone
-	in.Queue = func(name string) (QueueState, bool) { return QueueState{ReadyAgents: ready, Estimate: -1}, name == "sales" }
+	in.Queue = func(name string) (QueueState, bool) {
+		return QueueState{ReadyAgents: ready, Estimate: -1}, name == "sales"
+	}
 	begin(t, exprDoc, in).want("hangup normal", "done")
 	ready = 0
 	x := begin(t, strings.Replace(exprDoc, `balance: "0"`, `balance: "12.5"`, 1), in)

@@ -66,6 +66,8 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindLoop:      {enter: (*machine).loop},
 		flow.KindCall:      {enter: (*machine).call},
 		flow.KindReturn:    {enter: (*machine).returnTo},
+		flow.KindContact:   {enter: (*machine).contact, done: (*machine).knownDone},
+		flow.KindCase:      {enter: (*machine).caseStep, done: (*machine).knownDone},
 		flow.KindGoto:      {enter: (*machine).goTo},
 		flow.KindHangup:    {enter: (*machine).hangupStep},
 	}

@@ -49,6 +49,8 @@ type cli struct {
 	Recording recordingCmd `cmd:"" help:"Recorded conversations."`
 	Prompt    promptCmd    `cmd:"" help:"What callers hear: upload, synthesise, versions."`
 	Schedule  scheduleCmd  `cmd:"" help:"Opening hours; close and open by hand."`
+	Contact   contactCmd   `cmd:"" help:"Customers."`
+	Case      caseCmd      `cmd:"" help:"Orders, complaints and requests."`
 	Voicemail voicemailCmd `cmd:"" help:"Messages that callers have left."`
 	Report    reportCmd    `cmd:"" help:"Figures: service level, waits, handling, occupancy."`
 	Simulate  simulateCmd  `cmd:"" help:"Play traffic against queues and agents on virtual time; compare two configurations."`

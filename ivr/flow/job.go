@@ -12,7 +12,7 @@ type Job interface {
 }
 
 // JobNames lists every job's word. A job of your own has its row here.
-var JobNames = []string{"http", "mail", "app", "prompt", "log_in"}
+var JobNames = []string{"case", "contact", "http", "mail", "app", "prompt", "log_in"}
 
 // Outcomes that every job may have besides its own.
 const (

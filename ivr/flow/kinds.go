@@ -80,6 +80,8 @@ var kinds = []kind{
 	{KindLoop, ways{next: true}, (*parser).loop},
 	{KindCall, ways{next: true, any: true}, (*parser).call},
 	{KindReturn, ways{}, (*parser).returnTo},
+	{KindContact, ways{next: true, free: []string{OutcomeNotFound, OutcomeOpened, OutcomeFailed, OutcomeTimeout}}, (*parser).contact},
+	{KindCase, ways{next: true, free: []string{OutcomeNotFound, OutcomeOpened, OutcomeFailed, OutcomeTimeout}}, (*parser).caseStep},
 	{KindGoto, ways{}, (*parser).goTo},
 	{KindHangup, ways{}, (*parser).hangup},
 }

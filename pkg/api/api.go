@@ -43,6 +43,7 @@ type Server interface {
 	Flows
 	CallbackDesk
 	Mailboxes
+	People
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	// VerifyRecording reads a recording's file and compares it with the index.

@@ -27,9 +27,11 @@ func (a *App) newJobs() jobs {
 	return jobs{
 		"prompt": a.promptJob,
 
-		"http":   a.httpJob,
-		"log_in": a.logInJob,
-		"app":    a.appJob,
-		"mail":   a.mailJob,
+		"http":    a.httpJob,
+		"log_in":  a.logInJob,
+		"app":     a.appJob,
+		"mail":    a.mailJob,
+		"contact": a.contactJob,
+		"case":    a.caseJob,
 	}
 }

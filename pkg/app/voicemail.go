@@ -28,6 +28,7 @@ import (
 func (a *App) startMail(context.Context) error {
 	c := a.cfg.Mail
 	if c.Server == "" {
+		mail.Off(a.opts.Registerer)
 		return nil
 	}
 	host, port, err := mail.ParseServer(c.Server, c.TLS)

@@ -46,6 +46,7 @@ func Check(s *Set, flows FlowChecker) []Fault {
 	each(c, KindApp, s.Apps, c.app)
 	each(c, KindNumber, s.Numbers, c.number)
 	each(c, KindVoicemail, s.Voicemail, c.voicemail)
+	each(c, KindCaseType, s.CaseTypes, c.caseType)
 	c.duplicates()
 	c.reach()
 	slices.SortStableFunc(c.faults, func(a, b Fault) int {

@@ -222,6 +222,7 @@ var specTypes = map[Kind]reflect.Type{
 	KindNumber:    reflect.TypeFor[NumberSpec](),
 	KindSecret:    reflect.TypeFor[SecretSpec](),
 	KindVoicemail: reflect.TypeFor[VoicemailSpec](),
+	KindCaseType:  reflect.TypeFor[CaseTypeSpec](),
 }
 
 const nameRule = "lower case letters, digits, - and _, up to 64, beginning with a letter or digit"

@@ -36,6 +36,7 @@ type Set struct {
 	Numbers   map[Key]*NumberSpec
 	Secrets   map[Key]*SecretSpec
 	Voicemail map[Key]*VoicemailSpec
+	CaseTypes map[Key]*CaseTypeSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
 	// that does not come from the store.
@@ -67,6 +68,7 @@ func EmptySet() *Set {
 		Numbers:   map[Key]*NumberSpec{},
 		Secrets:   map[Key]*SecretSpec{},
 		Voicemail: map[Key]*VoicemailSpec{},
+		CaseTypes: map[Key]*CaseTypeSpec{},
 		sources:   map[ref]*Source{},
 	}
 }
@@ -118,6 +120,8 @@ func (s *Set) put(d Document) {
 		s.Secrets[k] = spec
 	case *VoicemailSpec:
 		s.Voicemail[k] = spec
+	case *CaseTypeSpec:
+		s.CaseTypes[k] = spec
 	default:
 		// ParseYAML makes nothing else, and a caller who does has a bug to be found at once.
 		panic(fmt.Sprintf("resource: %s %q has a spec of type %T", d.Kind, d.Name, d.Spec))
@@ -161,6 +165,8 @@ func (s *Set) remove(r ref) {
 		delete(s.Secrets, r.key)
 	case KindVoicemail:
 		delete(s.Voicemail, r.key)
+	case KindCaseType:
+		delete(s.CaseTypes, r.key)
 	}
 	delete(s.sources, r)
 }
@@ -184,6 +190,7 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindApp, s.Apps)
 	docs = appendDocs(docs, s, KindNumber, s.Numbers)
 	docs = appendDocs(docs, s, KindVoicemail, s.Voicemail)
+	docs = appendDocs(docs, s, KindCaseType, s.CaseTypes)
 	slices.SortFunc(docs, func(a, b Document) int {
 		ka, kb := a.key(), b.key()
 		return cmp.Or(compareTenants(ka.Tenant, kb.Tenant), cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)), compareNatural(ka.Name, kb.Name))
@@ -199,7 +206,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail, KindCaseType}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

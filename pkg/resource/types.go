@@ -24,6 +24,7 @@ const (
 	KindSecret   Kind = "secret"
 	// KindVoicemail comes behind users and queues, which it names.
 	KindVoicemail Kind = "voicemail"
+	KindCaseType  Kind = "case_type"
 )
 
 // Document is one resource as it is written in YAML: kind, tenant, name, spec.

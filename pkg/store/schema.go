@@ -245,10 +245,48 @@ CREATE TABLE voicemail (
 );
 CREATE INDEX voicemail_at ON voicemail (tenant, at, id);
 CREATE INDEX voicemail_box ON voicemail (tenant, box, state);`,
+	`CREATE TABLE contacts (
+	tenant  TEXT NOT NULL,
+	id      TEXT NOT NULL,
+	updated INTEGER NOT NULL,
+	owner   TEXT NOT NULL,
+	search  TEXT NOT NULL,
+	contact TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX contacts_updated ON contacts (tenant, updated, id);
+CREATE TABLE contact_numbers (
+	tenant  TEXT NOT NULL,
+	number  TEXT NOT NULL,
+	contact TEXT NOT NULL,
+	PRIMARY KEY (tenant, number)
+) WITHOUT ROWID;
+CREATE INDEX contact_numbers_contact ON contact_numbers (tenant, contact);
+CREATE TABLE cases (
+	tenant  TEXT NOT NULL,
+	id      TEXT NOT NULL,
+	number  INTEGER NOT NULL,
+	type    TEXT NOT NULL,
+	state   TEXT NOT NULL,
+	closed  INTEGER NOT NULL,
+	contact TEXT NOT NULL,
+	owner   TEXT NOT NULL,
+	opened  INTEGER NOT NULL,
+	updated INTEGER NOT NULL,
+	doc     TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE UNIQUE INDEX cases_number ON cases (tenant, number);
+CREATE INDEX cases_updated ON cases (tenant, updated, id);
+CREATE INDEX cases_contact ON cases (tenant, contact, updated);
+CREATE INDEX cases_owner ON cases (tenant, owner, updated);
+-- the history of a caller
+CREATE INDEX calls_caller ON calls (tenant, caller, started);
+CREATE INDEX calls_dialled ON calls (tenant, dialled, started);`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int
