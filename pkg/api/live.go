@@ -132,9 +132,10 @@ func (h *HTTP) SetFeed(f *feed.Feed) { h.feed = f }
 
 // Bounds of a stream of events.
 const (
-	streamPing    = 15 * time.Second // a comment line: proxies and pages see that it lives
-	streamWrite   = 10 * time.Second // who does not read for so long is cut, and resumes
-	streamsOfUser = 12               // at once: tabs of a browser
+	streamPing    = 15 * time.Second       // a comment line: proxies and pages see that it lives
+	streamPause   = 100 * time.Millisecond // between two writes: what comes meanwhile goes together
+	streamWrite   = 10 * time.Second       // who does not read for so long is cut, and resumes
+	streamsOfUser = 12                     // at once: tabs of a browser
 )
 
 // streams counts the streams of each user.
@@ -276,6 +277,8 @@ func (h *HTTP) events(w http.ResponseWriter, r *http.Request) {
 	if !write([]byte("retry: 1000\n\n")) || out.Flush() != nil {
 		return
 	}
+	pause := time.NewTimer(streamPause)
+	defer pause.Stop()
 	for last := time.Now(); ; {
 		if l.Behind() {
 			l.Skip()
@@ -303,6 +306,16 @@ func (h *HTTP) events(w http.ResponseWriter, r *http.Request) {
 		}
 		if out.Flush() != nil {
 			return
+		}
+		// Thousands of listeners are woken by each commit of the journal; an event more or
+		// less in one write costs nothing, a write does. Who catches up does not wait.
+		if len(frames) < 64 {
+			pause.Reset(streamPause)
+			select {
+			case <-ctx.Done():
+				return
+			case <-pause.C:
+			}
 		}
 	}
 }

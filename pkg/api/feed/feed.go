@@ -23,6 +23,8 @@ type Journal interface {
 	// Since is what is in memory from an event on; false: look into Records.
 	Since(from uint64, n int) ([]event.Event, bool)
 	Records(ctx context.Context, tenant string, from, to uint64, n int) ([]event.Record, error)
+	// Call is one call's record.
+	Call(ctx context.Context, tenant, id string) (cdr.Call, error)
 	// LiveCalls are the calls of all tenants that run.
 	LiveCalls() []cdr.Call
 }
@@ -143,14 +145,18 @@ func (f *Feed) restart() {
 func running(j Journal) map[string]*about {
 	calls := map[string]*about{}
 	for _, c := range j.LiveCalls() {
-		a := &about{}
-		for _, s := range c.Segments {
-			a.agents, a.queues = with(a.agents, s.Agent), with(a.queues, s.Queue)
-		}
-		a.agents, a.queues = with(a.agents, c.Agent), with(a.queues, c.Queue)
-		calls[c.ID] = a
+		calls[c.ID] = aboutOf(&c)
 	}
 	return calls
+}
+
+func aboutOf(c *cdr.Call) *about {
+	a := &about{}
+	for _, s := range c.Segments {
+		a.agents, a.queues = with(a.agents, s.Agent), with(a.queues, s.Queue)
+	}
+	a.agents, a.queues = with(a.agents, c.Agent), with(a.queues, c.Queue)
+	return a
 }
 
 func (f *Feed) add(events []event.Event) {
@@ -342,6 +348,11 @@ func (l *Listener) fromFile(ctx context.Context, to uint64, match func(*Frame) b
 	for _, r := range records {
 		fr := encode(r)
 		if r.CallID != "" {
+			if l.calls[r.CallID] == nil && r.Kind != (event.CallStarted{}).Kind() { // it ended meanwhile: whose it was, its record says
+				if c, err := l.f.journal.Call(ctx, l.tenant, r.CallID); err == nil {
+					l.calls[r.CallID] = aboutOf(&c)
+				}
+			}
 			note(l.calls, fr, &r)
 		}
 		if match(fr) {
