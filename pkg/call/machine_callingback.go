@@ -52,6 +52,10 @@ func (m *Machine) calledBack(ev CalledBack) {
 	m.offered(ev.Offer)
 }
 
+// nobodyYet: the call of a callback whose customer has not answered has no leg that it
+// could keep: nobody joins it, nothing is recorded.
+func (m *Machine) nobodyYet() bool { return m.S.Callback != nil && m.S.Kept == 0 }
+
 // callingBack: the customer is being dialled.
 func (m *Machine) callingBack() bool {
 	return m.S.Callback != nil && m.S.Phase == Dialling && m.S.DialFor == dialForCallback

@@ -140,8 +140,8 @@ func (m *Machine) dropTrunks() {
 }
 
 func (m *Machine) legProgressed(ev LegProgressed) {
-	if !m.inAttempt(ev.Leg) || m.ending() {
-		return
+	if !m.inAttempt(ev.Leg) || m.ending() || m.S.Legs[ev.Leg].State >= LegEnding {
+		return // a 180 that crossed our CANCEL, or came behind a refusal
 	}
 	l := &m.S.Legs[ev.Leg]
 	first := l.State == LegCalling

@@ -41,7 +41,7 @@ func (m *Machine) attendedAsked(ev AttendedAsked) {
 
 // joinAsked: another call's caller wants to be a party of this one.
 func (m *Machine) joinAsked(ev JoinAsked) {
-	ok := !m.ending() && m.S.Joining == nil
+	ok := !m.ending() && m.S.Joining == nil && !m.nobodyYet()
 	switch {
 	case !ok:
 	case ev.Kind == joinSupervise:

@@ -23,7 +23,13 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		toGo := append(targets, route.Target{Kind: route.Feature, Feature: route.FeaturePark})
 		house := house
 		house.brief = rapid.SampledFrom([]string{"", "sales_call"}).Draw(rt, "announcement")
-		m := NewMachine(State{ID: "c1", Tenant: "default", Legs: []Leg{{Device: "202", Agent: "carol"}}}, house)
+		house.keys, house.callback = map[byte]string{'1': QueueKeyCallback}, Callback{On: true, Other: true}
+		begin := State{ID: "c1", Tenant: "default", From: "0700", Legs: []Leg{{Device: "202", Agent: "carol"}}}
+		calledBack := rapid.IntRange(0, 3).Draw(rt, "called_back") == 0
+		if calledBack {
+			begin.Queue, begin.Legs, begin.Callback = "sales", []Leg{{State: LegEnded, Measured: true}}, &CallingBack{ID: "c0", Number: "0700"}
+		}
+		m := NewMachine(begin, house)
 		busy := map[string]bool{}
 		given := 0
 		ended, finished, asked, answers, held := 0, 0, 0, 0, 0
@@ -54,8 +60,12 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 					finished++
 				case DialDevice:
 					dials = append(dials, e.Offer)
-				case DialTrunk:
+				case DialTrunk, DialOutside:
 					dials = append(dials, "")
+				case RingCaller, AnswerCaller, RejectCaller:
+					if calledBack {
+						rt.Fatalf("%T: there is no caller", e)
+					}
 				case AnswerTransfer:
 					answers++
 				case GiveLeg:
@@ -74,12 +84,22 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 				}
 			}
 		}
-		step(Invited{Target: rapid.SampledFrom(targets).Draw(rt, "target")})
+		if calledBack {
+			step(CalledBack{acd.Offer{OfferID: "o", CallID: "c1", Queue: "sales", Agent: "bob", Device: "201", Deadline: now.Add(time.Second), Callback: "c0"}})
+		} else {
+			step(Invited{Target: rapid.SampledFrom(targets).Draw(rt, "target")})
+		}
 		n := rapid.IntRange(0, 60).Draw(rt, "events")
 		for range n {
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "ms")) * time.Millisecond)
 			leg := rapid.IntRange(-1, 4).Draw(rt, "leg")
-			switch rapid.IntRange(0, 29).Draw(rt, "kind") {
+			switch rapid.IntRange(0, 32).Draw(rt, "kind") {
+			case 30:
+				step(FromACD{rapid.SampledFrom([]acd.Effect{acd.CallbackTaken{CallID: "c1"}, acd.CallbackRefused{CallID: "c1", Why: acd.RefusedMany}}).Draw(rt, "callback")})
+			case 31:
+				step(TimerFired{TimerAsk})
+			case 32:
+				step(Key{0, rapid.SampledFrom([]byte("12#*7")).Draw(rt, "key"), "rfc4733"})
 			case 27:
 				if m.S.Phase != Ended {
 					asked++

@@ -22,7 +22,7 @@ func (m *Machine) recordPolicy() resource.Record {
 // recordRinging begins a recording with the first ring, where the policy says
 // so: early media of a carrier, and what the caller says meanwhile.
 func (m *Machine) recordRinging(leg int) {
-	if m.recordPolicy() != resource.RecordRing || m.S.Phase == Talking || m.ending() || m.S.Callback != nil && m.S.Kept == 0 { // nobody to keep yet
+	if m.recordPolicy() != resource.RecordRing || m.S.Phase == Talking || m.ending() || m.nobodyYet() {
 		return
 	}
 	if len(m.S.Attempt.Legs) > 1 {
