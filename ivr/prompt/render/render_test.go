@@ -31,7 +31,7 @@ func TestCommittedAudio(t *testing.T) {
 		t.Fatal(err)
 	}
 	total := 0
-	for _, path := range have {
+	for i, path := range have {
 		j, ok := want[path]
 		if !ok {
 			t.Errorf("%s: nothing names it; run make prompts", path)
@@ -49,6 +49,9 @@ func TestCommittedAudio(t *testing.T) {
 		}
 		if int(le.Uint32(b[4:]))+8 != len(b) {
 			t.Errorf("%s: RIFF says %d, file has %d", path, le.Uint32(b[4:])+8, len(b))
+		}
+		if i%stride != 0 {
+			continue
 		}
 		clip, err := play.Load(bytes.NewReader(b), path)
 		if err != nil {
