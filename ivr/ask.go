@@ -15,10 +15,12 @@ func (m *machine) ask(step *flow.Step, bargeIn bool, lead, prompts []flow.Piece)
 	if err != nil {
 		return m.fail(err.Error())
 	}
+	next := ""
 	if m.play(phrases) {
-		return m.heard(step)
+		next = m.heard(step)
 	}
-	return ""
+	m.openEar(step)
+	return next
 }
 
 // key takes the first key typed. The journal hears of it only now, when it is

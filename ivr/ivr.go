@@ -113,6 +113,9 @@ type State struct {
 	Turns     map[string]int `json:"turns,omitempty"`     // of loop steps under way
 	Returning *Returning     `json:"returning,omitempty"` // a flow goes back to the one that called it
 
+	Ear  uint64 `json:"ear,omitempty"`  // the stream of the recogniser that listens; 0 = none
+	Deaf bool   `json:"deaf,omitempty"` // it is dead: keys alone
+
 	Script   *Script `json:"script,omitempty"`    // what it does in place of its flow
 	Verbs    string  `json:"verbs,omitempty"`     // that wait until the queue is left
 	VerbsApp string  `json:"verbs_app,omitempty"` // whose they are

@@ -43,6 +43,7 @@ func (m *machine) run(step string) {
 			m.fail(fmt.Sprintf("no step %q", step))
 			return
 		}
+		m.closeEar()
 		m.s.Step, m.s.Kind, m.s.Phase = step, next.Kind, ""
 		m.s.Wait, m.s.Tries, m.s.Times, m.s.Target, m.s.Collected, m.s.Key, m.s.Stage = 0, 0, 0, 0, "", 0, ""
 		if next.Kind != flow.KindResult { // a note of a script, no step of anybody's
@@ -64,6 +65,7 @@ func (m *machine) answer() {
 }
 
 func (m *machine) hangup(cause string) {
+	m.closeEar()
 	m.stopTimer()
 	m.do(Hangup{cause})
 	m.do(Over{})
@@ -102,6 +104,7 @@ func (m *machine) play(phrases []prompt.Phrase) (empty bool) {
 // return it.
 func (m *machine) fail(reason string) string {
 	m.do(Fail{m.f.Name, m.s.Step, reason})
+	m.closeEar()
 	m.leave()
 	m.s.Failures++
 	m.s.Typed = ""

@@ -74,6 +74,7 @@ func (m *machine) appFailed(why, fallback string) string {
 		return step.On["failed"]
 	}
 	if fallback != "" {
+		m.s.Stack = nil // it returns nowhere
 		m.do(CallFlow{fallback})
 		m.s.Phase = PhaseDone
 		return ""

@@ -24,6 +24,7 @@ type Collect struct {
 	Yes        byte
 	BargeIn    bool
 	TypeAhead  bool
+	Speech     *Speech // answered by voice too; nil = by keys alone
 }
 
 func (p *parser) collect(path string, v any) Body {
@@ -62,7 +63,11 @@ func (p *parser) collect(path string, v any) Body {
 	if s := o.str("pattern", ""); s != "" {
 		b.Pattern = p.pattern(join(path, "pattern"), s)
 	}
+	b.Speech = p.speech(o, nil)
 	o.end()
+	if b.Speech != nil && b.Secret {
+		p.fault(join(path, "speech"), "a secret is not said to a machine; take it by keys")
+	}
 	if b.Min > b.Max {
 		p.fault(join(path, "min"), "%d is more than max %d", b.Min, b.Max)
 	}
@@ -81,6 +86,9 @@ func (b *Collect) tell(_ *Step, t *traits) {
 		t.sets(b.Into, setFree)
 	default:
 		t.sets(b.Into, setKey)
+	}
+	if b.Speech != nil {
+		t.sets(b.Speech.Into, setFree)
 	}
 	t.pieces("prompts", b.Prompts)
 	t.pieces("no_input", b.NoInput)

@@ -22,6 +22,7 @@ type Menu struct {
 	WrongKey  []Piece         // before asking again
 	BargeIn   bool            // a key ends the prompts
 	TypeAhead bool            // keys pressed before the step count
+	Speech    *Speech         // answered by voice too; nil = by keys alone
 }
 
 func (p *parser) menu(path string, v any) Body {
@@ -40,6 +41,7 @@ func (p *parser) menu(path string, v any) Body {
 		BargeIn:   o.boolean("barge_in", true),
 		TypeAhead: o.boolean("type_ahead", true),
 	}
+	b.Speech = p.speech(o, b.Keys)
 	o.end()
 	if len(b.Keys) == 0 {
 		if m, there := o.m["keys"]; !there || m == nil {
@@ -78,6 +80,9 @@ func (p *parser) keys(o *object, name string) map[byte]string {
 func (b *Menu) tell(_ *Step, t *traits) {
 	t.waits = true
 	t.sets(b.Into, setKey)
+	if b.Speech != nil {
+		t.sets(b.Speech.Into, setFree)
+	}
 	for _, k := range sortedKeys(b.Keys) {
 		t.way("menu.keys."+string(k), b.Keys[k])
 	}

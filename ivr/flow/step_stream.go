@@ -22,6 +22,8 @@ type Stream struct {
 	// Wait: the flow goes on when the machine is through; else at once, and the
 	// machine stays until the call ends.
 	Wait bool
+	// Hints are words that a recogniser may expect; not of the stream step.
+	Hints []string
 }
 
 // stream is {url, ...}. The URL is fixed: callers choose no machine.

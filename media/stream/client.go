@@ -79,6 +79,8 @@ type Options struct {
 	Rate   int
 	// Connect takes the place of Config.Connect; 0 = that.
 	Connect time.Duration
+	// Hints are words that a recogniser may expect.
+	Hints []string
 }
 
 // Faults of Open.

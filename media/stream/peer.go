@@ -48,7 +48,7 @@ func (s *Stream) connect(ctx context.Context) (peer, error) {
 	}
 	sign := Sign(c.cfg.Secret, time.Now(), o.ID, o.Call, o.URL)
 	start := Message{Type: "start", Version: 1, Stream: o.ID, Call: o.Call, Tenant: o.Tenant, From: o.From, To: o.To, Language: o.Language,
-		Format: string(o.Format), Rate: o.Rate, Direction: o.Direction}
+		Format: string(o.Format), Rate: o.Rate, Direction: o.Direction, Hints: o.Hints}
 	if o.Direction != Speak {
 		for _, t := range o.Tracks {
 			start.Tracks = append(start.Tracks, t.String())

@@ -91,6 +91,7 @@ type Message struct {
 	Rate      int      `json:"rate,omitempty"`   // Hz
 	Tracks    []string `json:"tracks,omitempty"`
 	Direction string   `json:"direction,omitempty"`
+	Hints     []string `json:"hints,omitempty"`     // words that a recogniser may expect
 	Signature string   `json:"signature,omitempty"` // by TCP; by WebSocket it is a header
 
 	Digits string `json:"digits,omitempty"` // of dtmf

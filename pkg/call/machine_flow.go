@@ -135,6 +135,7 @@ func (m *Machine) act(actions []ivr.Action) {
 			}
 			m.journal(event.DigitPressed{Digit: d, Via: m.S.KeyVia})
 		case ivr.Queue:
+			m.gathered()
 			m.S.Language, m.S.FlowFor = a.Language, dialForOffer
 			m.enterQueue(a.Queue, m.S.Priority+a.Priority, wish{Skills: a.Skills, Need: a.Need, Agent: a.Agent, Patience: a.Patience, Music: a.Music})
 		case ivr.Callback:
@@ -144,6 +145,7 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.LeaveQueue:
 			m.leaveQueue(a.Outcome)
 		case ivr.Dial:
+			m.gathered()
 			m.S.Language, m.S.FlowFor = a.Language, dialForFlow
 			m.dial(dialForFlow, a.Targets, true, a.Timeout, a.Ringback)
 		case ivr.Ring:

@@ -101,7 +101,7 @@ func (m *Machine) streamStep(a ivr.Stream) {
 }
 
 func streamOptions(b *flow.Stream) stream.Options {
-	o := stream.Options{URL: b.URL, Protocol: b.Protocol, Direction: b.Direction, Format: stream.Format(b.Format), Rate: b.Rate, Connect: b.Connect}
+	o := stream.Options{URL: b.URL, Protocol: b.Protocol, Direction: b.Direction, Format: stream.Format(b.Format), Rate: b.Rate, Connect: b.Connect, Hints: b.Hints}
 	for _, name := range b.Tracks {
 		if t, ok := stream.TrackByName(name); ok {
 			o.Tracks = append(o.Tracks, t)
