@@ -16,7 +16,7 @@ var ErrNotClean = errors.New("load: calls failed")
 // Command is `centrala load` for kong. Run needs a context bound with
 // kong.BindTo(ctx, (*context.Context)(nil)).
 type Command struct {
-	Scenario      Scenario      `arg:"" optional:"" default:"queue" help:"queue, recorded, direct, menu, echo or register."`
+	Scenario      Scenario      `arg:"" optional:"" default:"queue" help:"queue, recorded, direct, menu, keys, echo or register."`
 	Server        string        `default:"127.0.0.1:5060" help:"SIP address of the server."`
 	Transport     string        `enum:"udp,tcp" default:"udp" help:"Of callers and registrations."`
 	Agents        string        `default:"127.0.0.1:5090" help:"Address to answer agents' calls on: the fixed contact of the static agents."`
@@ -45,9 +45,10 @@ func (*Command) Help() string {
   centrala load --bench
   centrala load queue --rate 50 --talk 5s --server-command "centrala serve"
   centrala load register --rate 300 --json
+  centrala load keys --rate 40 --concurrent 2000 --talk 60s --duration 90s
 
 The scenarios dial the numbers of configs/bench (2000 queue, 3000 recorded, 1000
-direct, 4000 menu, 9 echo); --number dials another. Exit code 1: calls failed.`
+direct, 4000 menu, 4001 keys, 9 echo); --number dials another. Exit code 1: calls failed.`
 }
 
 // Run carries the command out.

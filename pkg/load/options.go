@@ -15,11 +15,12 @@ const (
 	Recorded Scenario = "recorded" // 3000: the same, recorded
 	Direct   Scenario = "direct"   // 1000: straight to an agent's device
 	Menu     Scenario = "menu"     // 4000: a prompt, press 1, then the queue
+	Keys     Scenario = "keys"     // 4001: stay in a menu, a key after each prompt
 	Echo     Scenario = "echo"     // 9: hear oneself
 	Register Scenario = "register" // registrations with digest, no calls
 )
 
-var numbers = map[Scenario]string{Queue: "2000", Recorded: "3000", Direct: "1000", Menu: "4000", Echo: "9"}
+var numbers = map[Scenario]string{Queue: "2000", Recorded: "3000", Direct: "1000", Menu: "4000", Keys: "4001", Echo: "9"}
 
 // Options of one run. The zero value of most fields is filled by defaults.
 type Options struct {
@@ -55,7 +56,7 @@ func (o *Options) defaults() error {
 		o.Number = numbers[o.Scenario]
 	}
 	if o.Number == "" && o.Scenario != Register {
-		return fmt.Errorf("load: unknown scenario %q; want one of queue, recorded, direct, menu, echo, register", o.Scenario)
+		return fmt.Errorf("load: unknown scenario %q; want one of queue, recorded, direct, menu, keys, echo, register", o.Scenario)
 	}
 	if o.Rate <= 0 {
 		return fmt.Errorf("load: rate %g; want more than 0 per second", o.Rate)

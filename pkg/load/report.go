@@ -26,12 +26,17 @@ type Report struct {
 	// InviteToAgent: caller's INVITE sent to agent's INVITE received.
 	InviteToAgentP50Ms float64 `json:"invite_to_agent_p50_ms"`
 	InviteToAgentP99Ms float64 `json:"invite_to_agent_p99_ms"`
-	AnswerP50Ms        float64 `json:"answer_p50_ms"`
-	AnswerP99Ms        float64 `json:"answer_p99_ms"`
-	Packets            int64   `json:"rtp_packets"`
-	Lost               int64   `json:"rtp_lost"`
-	JitterP50Ms        float64 `json:"rtp_jitter_p50_ms"`
-	JitterP99Ms        float64 `json:"rtp_jitter_p99_ms"`
+	// Keys: how many were answered, and the time from a key's end (RFC 4733 end bit) to the
+	// first packet of the next prompt.
+	Keys        int     `json:"keys,omitempty"`
+	KeyP50Ms    float64 `json:"key_to_prompt_p50_ms,omitempty"`
+	KeyP99Ms    float64 `json:"key_to_prompt_p99_ms,omitempty"`
+	AnswerP50Ms float64 `json:"answer_p50_ms"`
+	AnswerP99Ms float64 `json:"answer_p99_ms"`
+	Packets     int64   `json:"rtp_packets"`
+	Lost        int64   `json:"rtp_lost"`
+	JitterP50Ms float64 `json:"rtp_jitter_p50_ms"`
+	JitterP99Ms float64 `json:"rtp_jitter_p99_ms"`
 	// Of single packets; the spread is by how much the way from side to side differed
 	// from the packet before, which is how far their distance was changed on it.
 	DelayP50Ms       float64 `json:"rtp_delay_p50_ms"`
@@ -58,6 +63,7 @@ func (r *runner) report(wall time.Duration) Report {
 		HeldBack: s.heldBack, Causes: s.causes, WallS: wall.Seconds(), CallSeconds: s.talk.Seconds(),
 		InviteToAgentP50Ms: ms(quantile(s.latency, 0.5)), InviteToAgentP99Ms: ms(quantile(s.latency, 0.99)),
 		AnswerP50Ms: ms(quantile(s.answer, 0.5)), AnswerP99Ms: ms(quantile(s.answer, 0.99)),
+		Keys: len(s.keys), KeyP50Ms: ms(quantile(s.keys, 0.5)), KeyP99Ms: ms(quantile(s.keys, 0.99)),
 		Packets: s.packets, Lost: s.lost, JitterP50Ms: quantile(s.jitter, 0.5), JitterP99Ms: quantile(s.jitter, 0.99),
 		Crossed: s.crossed, Strangers: s.strangers, SSRCChanges: s.ssrcChanges}
 	offered := r.o.Duration.Seconds()
@@ -124,11 +130,15 @@ func (r Report) Print(w io.Writer) {
 	if r.HeldBack > 0 {
 		row("not started (cap on calls at once)", "%d", r.HeldBack)
 	}
-	if r.Scenario != Register && r.Scenario != Echo {
+	if r.Keys > 0 {
+		row("keys answered", "%d", r.Keys)
+		row("key let go -> next prompt's first packet p50 / p99", "%.1f / %.1f ms", r.KeyP50Ms, r.KeyP99Ms)
+	}
+	if r.Scenario != Register && r.Scenario != Echo && r.Scenario != Keys {
 		row("caller's INVITE -> agent's INVITE p50 / p99", "%.1f / %.1f ms", r.InviteToAgentP50Ms, r.InviteToAgentP99Ms)
 	}
 	row("answer p50 / p99", "%.1f / %.1f ms", r.AnswerP50Ms, r.AnswerP99Ms)
-	if r.RTP {
+	if r.RTP && r.Scenario != Keys {
 		row("RTP received, lost", "%d, %d (%.3f %%)", r.Packets, r.Lost, 100*float64(r.Lost)/float64(max(r.Packets+r.Lost, 1)))
 		row("RTP jitter p50 / p99 over legs", "%.2f / %.2f ms", r.JitterP50Ms, r.JitterP99Ms)
 		row("sound through the server p50 / p99", "%.2f / %.2f ms", r.DelayP50Ms, r.DelayP99Ms)

@@ -35,6 +35,7 @@ type results struct {
 	causes                 map[string]int
 	latency                []time.Duration // caller's INVITE -> agent's INVITE
 	answer                 []time.Duration // caller's INVITE -> caller's 200
+	keys                   []time.Duration // key let go in silence -> next packet of sound
 	talk                   time.Duration   // sum over good calls, agent's ACK to BYE
 	packets, lost          int64
 	jitter                 []float64 // ms, one a leg
@@ -77,7 +78,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("load: callers: %w", err)
 	}
 	defer r.callers.Close()
-	if o.Scenario != Register && o.Scenario != Echo {
+	if o.Scenario != Register && o.Scenario != Echo && o.Scenario != Keys {
 		r.agents, err = robot.Listen(robot.Config{Bind: o.Agents, Server: o.Server, Media: r.media, UserAgent: "centrala-load", Incoming: r.incoming})
 		if err != nil {
 			return Report{}, fmt.Errorf("load: agents: %w", err)
@@ -92,6 +93,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	before, self := r.usage(), selfUsage()
 	start := time.Now()
+	if o.Scenario == Keys {
+		done := make(chan struct{})
+		defer close(done)
+		go r.pressing(done)
+	}
 	r.generate(ctx)
 	r.left.Wait()
 	wall := time.Since(start)
@@ -247,6 +253,8 @@ func (c *call) callerEvent(rc *robot.Call, ev robot.Event) {
 		c.r.res.answer = append(c.r.res.answer, time.Since(c.began))
 		c.r.mu.Unlock()
 		switch {
+		case c.r.o.Scenario == Keys:
+			c.inMenu(rc)
 		case c.r.o.Scenario == Echo:
 			c.connected(rc, nil)
 		case c.r.o.Scenario == Menu:
@@ -334,7 +342,10 @@ func (c *call) hangup(rc, a *robot.Call) {
 	}
 	c.byeSent = time.Now()
 	c.r.mu.Unlock()
-	if c.r.o.RTP {
+	switch {
+	case c.r.o.Scenario == Keys:
+		c.pressed(rc)
+	case c.r.o.RTP:
 		c.measure(rc, a)
 	}
 	rc.Hangup()

@@ -3,6 +3,7 @@ package robot
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,6 +41,8 @@ type Leg struct {
 	heard  []int16
 	keys   []byte
 	keyTS  uint32 // timestamp of the event being sent
+	keyAt  int64  // when the last key was let go, ns; 0: its answer has come
+	answer []time.Duration
 }
 
 // digit is one RFC 4733 event being sent.
@@ -197,6 +200,25 @@ func (l *Leg) Since(mark int) []int16 {
 // Keys returns the digits heard as RFC 4733 events so far.
 func (l *Leg) Keys() string { l.mu.Lock(); defer l.mu.Unlock(); return string(l.keys) }
 
+// Answered lists, for each key sent, the time from its end to the next packet of
+// sound: what an answer takes, when the key was sent into silence.
+func (l *Leg) Answered() []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.answer)
+}
+
+// Silent tells since when no packet has come, at now (ns); 0 when none ever has, or a
+// key that was sent has no answer yet.
+func (l *Leg) Silent(now int64) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.in.started || l.keyAt != 0 || len(l.digits) > 0 {
+		return 0
+	}
+	return time.Duration(now - l.in.lastAt)
+}
+
 // Stats returns what was measured so far.
 func (l *Leg) Stats() LegStats {
 	l.mu.Lock()
@@ -300,6 +322,9 @@ func (l *Leg) nextEvent() bool {
 	if d.left <= 0 {
 		b[13] |= 0x80
 	}
+	if d.left == 0 { // let go: what a menu acts on
+		l.keyAt = time.Now().UnixNano()
+	}
 	binary.BigEndian.PutUint16(b[14:], d.elapsed)
 	d.left--
 	return true
@@ -365,6 +390,10 @@ func (l *Leg) receive(b []byte, from netip.AddrPort, at int64) {
 		l.event(payload, ts)
 		r.lastAt = at
 		return
+	}
+	if l.keyAt != 0 {
+		l.answer = append(l.answer, time.Duration(at-l.keyAt))
+		l.keyAt = 0
 	}
 	transit := at/125000 - int64(ts) // arrival in 8 kHz units of 125 µs
 	if r.audio {
