@@ -191,7 +191,7 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 		m.watchPicked(ev.Leg)
 		return
 	}
-	if !m.inAttempt(ev.Leg) || m.ending() {
+	if !m.inAttempt(ev.Leg) || m.ending() || m.nobodyYet() && m.S.Phase == Waiting && m.S.Attempt.offer("", ev.Leg) < 0 {
 		// Lost the race: CANCEL crossed this 200. Hang up at once.
 		m.endLeg(ev.Leg, "answered elsewhere")
 		return
