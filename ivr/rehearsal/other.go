@@ -16,6 +16,9 @@ func (c *Call) other(a ivr.Action) {
 		c.note("record", "the caller speaks")
 	case ivr.Callback:
 		c.note("callback", "%s", a.Queue)
+	case ivr.Voicemail:
+		c.asked = a.ID
+		c.note("voicemail", "%s", a.Box)
 	}
 }
 
@@ -26,6 +29,8 @@ func (c *Call) told(id uint64, a flow.Answered) {
 		c.message(id, a.Outcome)
 	case c.state.Kind == flow.KindCallback:
 		c.step(ivr.CallbackDone{ID: id, Outcome: a.Outcome})
+	case c.state.Phase == ivr.PhaseMessaging:
+		c.step(ivr.VoicemailDone{ID: id, Outcome: a.Outcome})
 	case c.state.Phase != ivr.PhaseAsking:
 		c.step(ivr.StreamDone{ID: id, Outcome: a.Outcome, Result: a.Values["result"]})
 	case a.Outcome == flow.OutcomeTimeout:

@@ -335,7 +335,7 @@ func (h *house) Device(name string) call.Device {
 	if d == nil {
 		return call.Device{Username: name, Extension: name}
 	}
-	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls, AutoAnswer: d.AutoAnswer,
+	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls, AutoAnswer: d.AutoAnswer, HandOver: d.HandOver,
 		Encryption: call.Encryption{Mode: d.MediaEncryption, KeysInClear: d.SDESOverPlainSIP}}
 	if out.Extension = d.Extension; out.Extension == "" {
 		out.Extension = out.Username

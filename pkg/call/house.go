@@ -48,6 +48,8 @@ type Device struct {
 	// AutoAnswer is how the phone is asked to answer a queue\'s call by itself:
 	// "call_info", "alert_info", "" not at all.
 	AutoAnswer string
+	// HandOver: the phone is told what the caller has keyed in the menu.
+	HandOver bool
 }
 
 // Trunk is what a call needs of a trunk.

@@ -137,6 +137,7 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.Queue:
 			m.gathered()
 			m.S.Language, m.S.FlowFor = a.Language, dialForOffer
+			m.handOn()
 			m.enterQueue(a.Queue, m.S.Priority+a.Priority, wish{Skills: a.Skills, Need: a.Need, Agent: a.Agent, Patience: a.Patience, Music: a.Music})
 		case ivr.Callback:
 			m.S.Language = a.Language
@@ -147,6 +148,7 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.Dial:
 			m.gathered()
 			m.S.Language, m.S.FlowFor = a.Language, dialForFlow
+			m.handOn()
 			m.dial(dialForFlow, a.Targets, true, a.Timeout, a.Ringback)
 		case ivr.Ring:
 			m.ring()

@@ -139,6 +139,9 @@ func (o *owner) dialDevice(e DialDevice) {
 	}
 	headers := []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}
 	headers = append(headers, o.callbackHeaders()...)
+	if d.HandOver && e.Offer != watchOffer {
+		headers = append(headers, handOverHeaders(o.m.S.IVR)...)
+	}
 	if e.Offer != "" && e.Offer != watchOffer {
 		headers = append(headers, answerHeaders(d.AutoAnswer)...)
 	}

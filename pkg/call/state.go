@@ -178,6 +178,7 @@ type State struct {
 	// The parker's device and leg: its phone rings when nobody fetches the caller.
 	Parker    string
 	ParkerLeg int
+	Gathered  map[string]string // of the flow's variables, told last
 	Flow      string
 	FlowPath  []string // flows entered, newest last; bounds goto between flows
 	IVR       *ivr.State

@@ -203,6 +203,9 @@ type DeviceSpec struct {
 	// header that it understands: "call_info" (answer-after=0: Snom, Yealink, Grandstream,
 	// Fanvil) or "alert_info" (info=alert-autoanswer: Polycom, Cisco); default not at all.
 	AutoAnswer string `yaml:"auto_answer,omitempty" enum:",call_info,alert_info"`
+	// HandOver: the INVITE tells what the caller has keyed and what the flow has found out, in
+	// X-Centrala-Gathered as a query string (choice=1&name=Ana), up to 900 bytes; no secrets.
+	HandOver bool `yaml:"hand_over,omitempty"`
 	// Voicemail is the box for direct calls that the device does not answer within
 	// VoicemailAfter (default 25s), refuses, or cannot be reached for.
 	Voicemail      string   `yaml:"voicemail,omitempty"`
