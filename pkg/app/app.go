@@ -28,8 +28,8 @@ import (
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/acd/dispatch"
 	"github.com/centrala/centrala/pkg/api"
-	"github.com/centrala/centrala/pkg/api/feed"
 	"github.com/centrala/centrala/pkg/apps"
+	"github.com/centrala/centrala/pkg/api/feed"
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
@@ -159,10 +159,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"media", a.startMedia},
 		{"streams", a.startStreams},
 		{"music", a.startMusic},
-		{"services outside", a.startOutward},
-		{"applications", a.startApps},
 		{"closures", a.loadClosures},
 		{"prompts", a.startPrompts},
+		{"services outside", a.startOutward},
+		{"applications", a.startApps},
 		{"resources", a.startResources},
 		{"accounts", a.startAuth},
 		{"outside calls", a.loadOutside},
@@ -501,11 +501,11 @@ func (a *App) newDirectory(s *resource.Set) (*directory, error) {
 		a.closures.fit(h)
 		h.line = a.line
 		h.music = a.music
-		h.secrets = a.openSecrets(tenant, s)
 		h.setVoicemail(s, func(box string, most int) bool {
 			fresh, saved := a.voicemail.Count(tenant, box)
 			return fresh+saved >= most
 		})
+		h.secrets = a.openSecrets(tenant, s)
 		d.houses[tenant] = h
 	}
 	for k, dev := range s.Devices {

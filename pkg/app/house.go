@@ -42,8 +42,8 @@ type house struct {
 	devices   map[string]*resource.DeviceSpec
 	trunks    map[string]*call.Trunk
 	agents    map[string]string // device -> user
+	voicemail *call.Voicemails  // nil: no boxes
 	queueKeys map[string]map[byte]string
-	voicemail *call.Voicemails // nil: no boxes
 	prompts   *prompt.Set
 	library   *play.Library
 	acd       *dispatch.Dispatcher
