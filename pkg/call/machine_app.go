@@ -19,25 +19,6 @@ func (m *Machine) verbsAsked(ev VerbsAsked) {
 	m.do(AnswerTransfer{Code: code})
 }
 
-// gathered writes down what the caller has said and typed, for who takes the call. A call
-// without variables has no row.
-func (m *Machine) gathered() {
-	const most = 500 // bytes of a value: a screen, not an archive
-	s := m.S.IVR
-	if s == nil || len(s.Vars) == 0 {
-		return
-	}
-	told := make(map[string]string, len(s.Vars))
-	for name, v := range s.Vars {
-		if !s.Secrets[name] && v != "" {
-			told[name] = clean(v, most)
-		}
-	}
-	if len(told) > 0 {
-		m.journal(event.FlowGathered{Variables: told})
-	}
-}
-
 // appAsked remembers which application leads the call: it is told of the end.
 func (m *Machine) appAsked(job flow.Job) {
 	if a, ok := job.(*flow.AskApp); ok {

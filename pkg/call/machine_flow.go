@@ -135,7 +135,6 @@ func (m *Machine) act(actions []ivr.Action) {
 			}
 			m.journal(event.DigitPressed{Digit: d, Via: m.S.KeyVia})
 		case ivr.Queue:
-			m.gathered()
 			m.S.Language, m.S.FlowFor = a.Language, dialForOffer
 			m.handOn()
 			m.enterQueue(a.Queue, m.S.Priority+a.Priority, wish{Skills: a.Skills, Need: a.Need, Agent: a.Agent, Patience: a.Patience, Music: a.Music})
@@ -146,7 +145,6 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.LeaveQueue:
 			m.leaveQueue(a.Outcome)
 		case ivr.Dial:
-			m.gathered()
 			m.S.Language, m.S.FlowFor = a.Language, dialForFlow
 			m.handOn()
 			m.dial(dialForFlow, a.Targets, true, a.Timeout, a.Ringback)

@@ -11,17 +11,4 @@ type FlowVerbs struct {
 func (FlowVerbs) Kind() string { return "flow.verbs" }
 func (FlowVerbs) body()        {}
 
-// FlowGathered is what a caller has said and typed, when the call is handed to people: the
-// variables of the call without secrets.
-type FlowGathered struct {
-	Variables map[string]string `json:"variables"`
-}
-
-// Kind implements Body.
-func (FlowGathered) Kind() string { return "flow.gathered" }
-func (FlowGathered) body()        {}
-
-func init() {
-	register[FlowVerbs]()
-	register[FlowGathered]()
-}
+func init() { register[FlowVerbs]() }
