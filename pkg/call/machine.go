@@ -359,6 +359,9 @@ func (m *Machine) lastWords(name string, r event.Result, why event.Reason) {
 }
 
 func (m *Machine) key(ev Key) {
+	if m.toldTwice(ev) {
+		return
+	}
 	if m.watching() && ev.Leg == m.S.Watch.Leg {
 		m.watchKey(ev.Digit)
 		return

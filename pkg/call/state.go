@@ -221,6 +221,7 @@ type State struct {
 	MusicAt    time.Duration // heard of it before MusicFrom
 	MusicFrom  time.Time     // since when it plays; zero: it rests
 	PlayID     uint64
+	LastKey    lastKey
 	KeyVia     string // how the last key came
 	DefaultTo  bool   // the default target was already tried
 
