@@ -282,7 +282,7 @@ func (a *App) startCalls(context.Context) error {
 			webAddrs = append(webAddrs, ip)
 		}
 	}
-	a.calls = call.NewManager(call.Config{XR: a.cfg.Media.RTCPXR, Comfort: a.cfg.Media.ComfortNoise, SpeechWait: a.cfg.Speech.Wait.D(), MaxJobs: a.cfg.Flows.Jobs, MaxTenantJobs: a.cfg.Flows.JobsPerTenant, MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, Schedules: a, Mailboxes: mailboxes{a}, MediaIP: mediaIP, WebAddrs: webAddrs, Codecs: call.CodecIDs(a.cfg.Media.Codecs),
+	a.calls = call.NewManager(call.Config{XR: a.cfg.Media.RTCPXR, Comfort: a.cfg.Media.ComfortNoise, SpeechWait: a.cfg.Speech.Wait.D(), MaxJobs: a.cfg.Flows.Jobs, MaxTenantJobs: a.cfg.Flows.JobsPerTenant, MaxCalls: a.cfg.Limits.MaxCalls, MaxDuration: a.cfg.Limits.MaxCallDuration.D()}, call.Deps{Media: a.media, Streams: a.streams, Recorder: a.recorder, Journal: spend.Tap{Journal: a.store, Ledger: a.outside.ledger}, DND: a.store, Schedules: a, Mailboxes: mailboxes{a}, MediaIP: mediaIP, WebAddrs: webAddrs, HostAddrs: hostAddrs(), Codecs: call.CodecIDs(a.cfg.Media.Codecs),
 		House: a.house, Speech: a.speech, Jobs: a.newJobs(), Messages: recordingFiles{a.cfg.RecordingsDir()}, Log: a.log.Named("call"), Registerer: a.opts.Registerer})
 	a.startOutside()
 	a.startCallbackHours()

@@ -51,6 +51,8 @@ type Deps struct {
 	// WebAddrs are the addresses at which browsers reach the media engine's port of
 	// theirs; nil = MediaIP's.
 	WebAddrs []netip.Addr
+	// HostAddrs are this machine's addresses in its networks, for browsers that run on it.
+	HostAddrs []netip.Addr
 	// Codecs are those that legs without a list of their own may speak, best first;
 	// nil = DefaultCodecs.
 	Codecs []codec.ID

@@ -94,7 +94,17 @@ func (m *Manager) candidates(own netip.Addr) []netip.Addr {
 	if len(m.deps.WebAddrs) > 0 {
 		return m.deps.WebAddrs
 	}
-	return []netip.Addr{own}
+	all := []netip.Addr{own}
+	if own.IsLoopback() {
+		// A browser on this very machine sends from its network's addresses and never
+		// to the loopback's: it needs one of ours in that network.
+		for _, a := range m.deps.HostAddrs {
+			if a.Is4() == own.Is4() {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
 }
 
 // restarted makes new credentials of ours when the peer's offer has new ones of its

@@ -1,0 +1,113 @@
+import { ActionIcon, Alert, Anchor, Badge, Button, Group, NativeSelect, Text, useMantineColorScheme } from '@mantine/core'
+import { Suspense, lazy, useEffect, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
+import { del, get, whenSignedOut, type Session } from './api'
+import { stop, useLive } from './live'
+import { phone } from './phone'
+import { languages, speak, type Language } from './words'
+import { SignIn, UseLink } from './pages/signin'
+import { span } from './parts/time'
+
+const Desk = lazy(() => import('./pages/desk').then((m) => ({ default: m.Desk })))
+const LivePage = lazy(() => import('./pages/live').then((m) => ({ default: m.LivePage })))
+const Calls = lazy(() => import('./pages/calls').then((m) => ({ default: m.Calls })))
+const CallPage = lazy(() => import('./pages/call').then((m) => ({ default: m.CallPage })))
+const Start = lazy(() => import('./pages/start').then((m) => ({ default: m.Start })))
+const CallerPage = lazy(() => import('./pages/caller').then((m) => ({ default: m.CallerPage })))
+
+export function App() {
+  const { t } = useTranslation()
+  const [session, setSession] = useState<Session>()
+  const [wrong, setWrong] = useState<string>()
+  const [at, go] = useLocation()
+
+  const look = () =>
+    get<Session>('/session').then(setSession, (e) => {
+      setWrong(e.message)
+      setTimeout(look, 3000)
+    })
+  useEffect(() => {
+    whenSignedOut(() => {
+      stop()
+      phone.stop()
+      void look()
+    })
+    void look()
+  }, [])
+
+  const token = /^#\/link\/(.+)$/.exec(location.hash)?.[1]
+  if (!session) return <main style={{ padding: '2em' }}>{wrong ? <Alert color="red">{t('link.reconnecting')}</Alert> : t('loading')}</main>
+  if (token) return <UseLink token={token} done={(s) => { history.replaceState(null, '', '/'); setSession(s) }} />
+  if (at === '/' && session.login.demo) return <Frame session={session} leave={leave}><Start session={session} /></Frame>
+  if (at.startsWith('/caller') && session.login.demo) return <Frame session={session} leave={leave}><CallerPage /></Frame>
+  if (!session.user) return <SignIn session={session} done={setSession} />
+
+  async function leave() {
+    phone.stop()
+    stop()
+    await del('/session').catch(() => {})
+    go('/')
+    await look()
+  }
+  const home = session.rights?.['phone.use'] && !session.user.roles.includes('supervisor') ? '/desk' : '/live'
+  return (
+    <Frame session={session} leave={leave}>
+      <Switch>
+        <Route path="/desk"><Desk session={session} /></Route>
+        <Route path="/live"><LivePage /></Route>
+        <Route path="/calls"><Calls /></Route>
+        <Route path="/calls/:id">{(p) => <CallPage id={p.id!} session={session} />}</Route>
+        <Route><Redirect to={home} /></Route>
+      </Switch>
+    </Frame>
+  )
+}
+
+function Frame({ session, leave, children }: { session: Session; leave: () => void; children: React.ReactNode }) {
+  const { t, i18n } = useTranslation()
+  const [at] = useLocation()
+  const { colorScheme, toggleColorScheme } = useMantineColorScheme()
+  const pages = session.user
+    ? [
+        ['/desk', 'phone.use'],
+        ['/live', 'live.read'],
+        ['/calls', 'calls.read'],
+      ].filter(([, right]) => session.rights?.[right])
+    : []
+  return (
+    <>
+      <Group component="header" justify="space-between" px="md" py={6} style={{ borderBottom: '1px solid var(--mantine-color-default-border)' }}>
+        <Group component="nav" aria-label={t('nav')} gap="md">
+          <Anchor component={Link} href="/" fw={700} underline="never" c="var(--mantine-color-text)">Centrala</Anchor>
+          {pages.map(([path]) => (
+            <Anchor key={path} component={Link} href={path} aria-current={at === path ? 'page' : undefined} fw={at === path ? 700 : 400} c="var(--mantine-color-text)">
+              {t('page.' + path.slice(1))}
+            </Anchor>
+          ))}
+        </Group>
+        <Group gap="xs">
+          {session.user && <LinkState />}
+          {session.user && <Text size="sm">{session.user.display_name || session.user.name}</Text>}
+          <NativeSelect size="xs" aria-label={t('language')} value={i18n.language} onChange={(e) => void speak(e.currentTarget.value as Language)} data={Object.entries(languages).map(([value, label]) => ({ value, label }))} />
+          <ActionIcon variant="default" aria-label={t('scheme')} onClick={toggleColorScheme}>{colorScheme === 'dark' ? '☀' : '☾'}</ActionIcon>
+          {session.user && <Button size="xs" variant="default" onClick={leave}>{t('signout')}</Button>}
+        </Group>
+      </Group>
+      <main style={{ padding: 'var(--mantine-spacing-md)' }}>
+        <Suspense fallback={t('loading')}>{children}</Suspense>
+      </main>
+    </>
+  )
+}
+
+// LinkState says how fresh what is shown is.
+function LinkState() {
+  const { t } = useTranslation()
+  const { link, staleSince } = useLive()
+  return (
+    <Badge role="status" color={link === 'live' ? 'green' : 'orange'} variant="filled">
+      {link === 'live' ? t('link.live') : t('link.' + link) + (staleSince ? ' ' + span(Date.now() - staleSince) : '')}
+    </Badge>
+  )
+}
