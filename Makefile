@@ -4,6 +4,7 @@ GO      ?= go
 BIN     := bin/centrala
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
+UI      := pkg/console/ui
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DATA    ?= data
 # Pinned: the same findings on every machine.
@@ -15,13 +16,22 @@ TEST_PACKAGES := sip-tester baresip python3
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit race fuzz torture simulate-random lint vet fmt fmt-check generate generate-check opus prompts e2e selftest load bench docs docker deps check clean
+.PHONY: help build ui run test unit race fuzz torture simulate-random lint vet fmt fmt-check generate generate-check opus prompts e2e selftest load bench docs docker deps check clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-build: ## Build bin/centrala (TAGS=libopus: not static, with the system's libopus)
+build: $(UI)/dist/index.html ## Build bin/centrala (TAGS=libopus: not static, with the system's libopus)
 	$(GO) build -trimpath $(if $(TAGS),-tags $(TAGS)) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/centrala
+
+# The console is built where Node.js is at hand and what it needs can be fetched; the
+# binary without it says so on its page. `make ui` insists.
+$(UI)/dist/index.html: $(UI)/package-lock.json $(UI)/index.html $(wildcard $(UI)/*.ts $(UI)/*.mjs $(UI)/src/* $(UI)/src/*/*)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory ui || echo "the console could not be built: the binary comes without it"; \
+		else echo "no Node.js: the binary comes without the web console"; fi
+
+ui: ## Build the web console (pkg/console/ui; needs Node.js 20 and npm)
+	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error && npm run -s check && npm run -s build
 
 run: build ## Build and start with configs/demo; prints what to dial (DATA=folder)
 	$(BIN) serve --config configs/demo/centrala.yaml --data $(DATA) --hint configs/demo/hint.txt
