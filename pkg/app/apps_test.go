@@ -270,6 +270,6 @@ func TestVerbsByAPI(t *testing.T) {
 		t.Errorf("in a conversation: %v", err)
 	}
 	hangUp(b)
-	p.wants(o, "start", "connected", "done") // the verbs are through: the application is asked
+	p.wants(o, "start", "connected", "done", "ended") // the verbs are through: the application is asked
 	o.ended(a)
 }
