@@ -14,7 +14,7 @@ import (
 func (h *HTTP) operations() []operation {
 	var all []operation
 	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.queueOperations, h.callbackOperations, h.recordingOperations, h.voicemailOperations, h.contactOperations, h.reportOperations,
-		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.audioOperations} {
+		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.audioOperations, h.webhookOperations} {
 		all = append(all, part()...)
 	}
 	return all

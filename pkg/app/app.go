@@ -28,8 +28,8 @@ import (
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/acd/dispatch"
 	"github.com/centrala/centrala/pkg/api"
-	"github.com/centrala/centrala/pkg/apps"
 	"github.com/centrala/centrala/pkg/api/feed"
+	"github.com/centrala/centrala/pkg/apps"
 	"github.com/centrala/centrala/pkg/call"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
@@ -43,6 +43,7 @@ import (
 	"github.com/centrala/centrala/pkg/spend"
 	"github.com/centrala/centrala/pkg/store"
 	"github.com/centrala/centrala/pkg/voicemail"
+	"github.com/centrala/centrala/pkg/webhook"
 )
 
 // promptCache bounds decoded prompts in memory; the built-in ones take some 30 MB.
@@ -87,6 +88,7 @@ type App struct {
 	reports   *follow.Follower
 	api       *api.HTTP
 	web       web
+	webhooks  *webhook.Runner
 	mail      *mail.Queue // nil: no e-mail
 	voicemail *voicemail.Desk
 
@@ -174,6 +176,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"voicemail", a.startVoicemail},
 		{"api", a.startAPI},
 		{"web", a.startWeb},
+		{"webhooks", a.startWebhooks},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
@@ -607,4 +610,5 @@ func (a *App) install(d *directory) {
 		a.setTrunks(d)
 		a.voicemail.Refresh()
 	}
+	a.setWebhooks(d)
 }

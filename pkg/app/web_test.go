@@ -9,15 +9,19 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/api/client"
 	"github.com/centrala/centrala/pkg/config"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/load/browser"
+	"github.com/centrala/centrala/pkg/webhook"
 )
 
 // consoleDocs are people who sign in: an agent with a browser's device, a
@@ -407,5 +411,63 @@ func TestSentAgainIsDoneOnce(t *testing.T) {
 	sofia := n.signIn("default", "sofia")
 	if r := sofia.ask("POST", "/api/v1/agents/bob/state", `{"state":"ready"}`, "Idempotency-Key", "k1"); r.status != 200 || r.header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("another's key: %d %v", r.status, r.header)
+	}
+}
+
+// A program of the tenant's is told what happens, signed; what it refuses is tried
+// again, and sent once more by hand.
+func TestWebhook(t *testing.T) {
+	n := console(t, func(c *config.Config) { c.Flows.Allow = []string{"127.0.0.1"} })
+	var refuse atomic.Bool
+	got := make(chan *http.Request, 100)
+	bodies := make(chan []byte, 100)
+	crm := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if refuse.Load() {
+			w.WriteHeader(500)
+			return
+		}
+		got <- r
+		bodies <- b
+	}))
+	t.Cleanup(crm.Close)
+	adam := n.signIn("default", "adam")
+	adam.want(422, "PUT", "/api/v1/resources/webhook/crm", fmt.Sprintf(`{"spec":{"url":%q,"secret":"none"}}`, crm.URL), nil)
+	adam.want(200, "PUT", "/api/v1/resources/secret/signing", `{"spec":{"value":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}`, nil)
+	adam.want(200, "PUT", "/api/v1/resources/webhook/crm", fmt.Sprintf(`{"spec":{"url":%q,"secret":"signing","events":["call.ended"]}}`, crm.URL), nil)
+	call := n.pastCall()
+	var r *http.Request
+	var body []byte
+	select {
+	case r = <-got:
+		body = <-bodies
+	case <-within(t).Done():
+		t.Fatal("nothing came")
+	}
+	var m struct {
+		Type, Tenant string
+		Seq          uint64
+		CallID       string `json:"call_id"`
+	}
+	if err := json.Unmarshal(body, &m); err != nil || m.Type != "call.ended" || m.CallID != call || m.Tenant != "default" {
+		t.Errorf("%s %v", body, err)
+	}
+	var at int64
+	fmt.Sscan(r.Header.Get("webhook-timestamp"), &at)
+	want := webhook.Sign([]string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, r.Header.Get("webhook-id"), time.Unix(at, 0), body)
+	if sig := r.Header.Get("webhook-signature"); sig == "" || sig != want["webhook-signature"] {
+		t.Errorf("signature %q, want %q", sig, want["webhook-signature"])
+	}
+	refuse.Store(true)
+	adam.want(409, "POST", "/api/v1/webhooks/crm/resend", fmt.Sprintf(`{"seq":%d}`, m.Seq), nil)
+	refuse.Store(false)
+	adam.want(200, "POST", "/api/v1/webhooks/crm/resend", fmt.Sprintf(`{"seq":%d}`, m.Seq), nil)
+	if again := <-got; again.Header.Get("webhook-id") != r.Header.Get("webhook-id") {
+		t.Errorf("ids %q and %q", again.Header.Get("webhook-id"), r.Header.Get("webhook-id"))
+	}
+	var list struct{ Items []api.Webhook }
+	adam.want(200, "GET", "/api/v1/webhooks", "", &list)
+	if len(list.Items) != 1 || list.Items[0].LastStatus != 200 || list.Items[0].Seq < m.Seq {
+		t.Errorf("%+v", list.Items)
 	}
 }

@@ -164,7 +164,7 @@ func TestRightsRowByRow(t *testing.T) {
 		"contacts.read": "TTTT-T", "contacts.change": "TT-T-T",
 		"resources.read": "-T-TT-", "resources.change": "---T--", "flows.read": "-T-TT-", "flows.change": "---T--",
 		"accounts.read": "---T--", "accounts.change": "---T--", "keys.read": "---T--", "keys.change": "---T--",
-		"audit.read": "---T--", "phone.use": "oooo--",
+		"webhooks.read": "---TT-", "webhooks.change": "---T--", "audit.read": "---T--", "phone.use": "oooo--",
 		"node.read": "---TT-", "node.change": "---TT-", "bans.read": "---TT-", "bans.change": "---TT-",
 	}
 	for _, r := range AllRights() {

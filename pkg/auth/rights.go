@@ -115,6 +115,8 @@ var rights = map[Right]row{
 	"accounts.change":   all(Tenant, RoleAdmin),
 	"keys.read":         all(Tenant, RoleAdmin),
 	"keys.change":       all(Tenant, RoleAdmin),
+	"webhooks.read":     all(Tenant, RoleAdmin, RoleOps),
+	"webhooks.change":   all(Tenant, RoleAdmin),
 	"audit.read":        all(Tenant, RoleAdmin),
 	"phone.use":         all(Own, RoleAgent, RoleSupervisor, RoleQuality, RoleAdmin),
 	"node.read":         all(Tenant, RoleAdmin, RoleOps),

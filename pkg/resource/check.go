@@ -47,6 +47,7 @@ func Check(s *Set, flows FlowChecker) []Fault {
 	each(c, KindNumber, s.Numbers, c.number)
 	each(c, KindVoicemail, s.Voicemail, c.voicemail)
 	each(c, KindCaseType, s.CaseTypes, c.caseType)
+	each(c, KindWebhook, s.Webhooks, c.webhook)
 	c.duplicates()
 	c.reach()
 	slices.SortStableFunc(c.faults, func(a, b Fault) int {

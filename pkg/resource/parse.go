@@ -223,6 +223,7 @@ var specTypes = map[Kind]reflect.Type{
 	KindSecret:    reflect.TypeFor[SecretSpec](),
 	KindVoicemail: reflect.TypeFor[VoicemailSpec](),
 	KindCaseType:  reflect.TypeFor[CaseTypeSpec](),
+	KindWebhook:   reflect.TypeFor[WebhookSpec](),
 }
 
 const nameRule = "lower case letters, digits, - and _, up to 64, beginning with a letter or digit"

@@ -37,6 +37,7 @@ type Set struct {
 	Secrets   map[Key]*SecretSpec
 	Voicemail map[Key]*VoicemailSpec
 	CaseTypes map[Key]*CaseTypeSpec
+	Webhooks  map[Key]*WebhookSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
 	// that does not come from the store.
@@ -69,6 +70,7 @@ func EmptySet() *Set {
 		Secrets:   map[Key]*SecretSpec{},
 		Voicemail: map[Key]*VoicemailSpec{},
 		CaseTypes: map[Key]*CaseTypeSpec{},
+		Webhooks:  map[Key]*WebhookSpec{},
 		sources:   map[ref]*Source{},
 	}
 }
@@ -122,6 +124,8 @@ func (s *Set) put(d Document) {
 		s.Voicemail[k] = spec
 	case *CaseTypeSpec:
 		s.CaseTypes[k] = spec
+	case *WebhookSpec:
+		s.Webhooks[k] = spec
 	default:
 		// ParseYAML makes nothing else, and a caller who does has a bug to be found at once.
 		panic(fmt.Sprintf("resource: %s %q has a spec of type %T", d.Kind, d.Name, d.Spec))
@@ -167,6 +171,8 @@ func (s *Set) remove(r ref) {
 		delete(s.Voicemail, r.key)
 	case KindCaseType:
 		delete(s.CaseTypes, r.key)
+	case KindWebhook:
+		delete(s.Webhooks, r.key)
 	}
 	delete(s.sources, r)
 }
@@ -191,6 +197,7 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindNumber, s.Numbers)
 	docs = appendDocs(docs, s, KindVoicemail, s.Voicemail)
 	docs = appendDocs(docs, s, KindCaseType, s.CaseTypes)
+	docs = appendDocs(docs, s, KindWebhook, s.Webhooks)
 	slices.SortFunc(docs, func(a, b Document) int {
 		ka, kb := a.key(), b.key()
 		return cmp.Or(compareTenants(ka.Tenant, kb.Tenant), cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)), compareNatural(ka.Name, kb.Name))
@@ -206,7 +213,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail, KindCaseType}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail, KindCaseType, KindWebhook}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

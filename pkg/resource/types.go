@@ -25,6 +25,7 @@ const (
 	// KindVoicemail comes behind users and queues, which it names.
 	KindVoicemail Kind = "voicemail"
 	KindCaseType  Kind = "case_type"
+	KindWebhook   Kind = "webhook"
 )
 
 // Document is one resource as it is written in YAML: kind, tenant, name, spec.

@@ -283,10 +283,23 @@ CREATE INDEX cases_owner ON cases (tenant, owner, updated);
 -- the history of a caller
 CREATE INDEX calls_caller ON calls (tenant, caller, started);
 CREATE INDEX calls_dialled ON calls (tenant, dialled, started);`,
+	`CREATE TABLE webhooks (
+	tenant TEXT NOT NULL,
+	name   TEXT NOT NULL,
+	state  TEXT NOT NULL,
+	PRIMARY KEY (tenant, name)
+) WITHOUT ROWID;
+CREATE TABLE webhook_dead (
+	tenant TEXT NOT NULL,
+	name   TEXT NOT NULL,
+	seq    INTEGER NOT NULL,
+	dead   TEXT NOT NULL,
+	PRIMARY KEY (tenant, name, seq)
+) WITHOUT ROWID;`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases", "webhooks", "webhook_dead"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int
