@@ -54,9 +54,9 @@ func newJobRoom(reg prometheus.Registerer, most, mostTenant int) *jobRoom {
 	r := &jobRoom{most: most, mostTenant: mostTenant, tenant: map[string]int{}}
 	r.idle = sync.NewCond(&r.mu)
 	r.count = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "centrala_flow_jobs_total",
-		Help: "Jobs that flows asked for, by how they ended; refused: too many were under way."}, []string{"job", "result"})
+		Help: "Jobs that flows asked for, by how they ended; refused: too many were under way."}, []string{"kind", "result"})
 	r.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "centrala_flow_job_seconds",
-		Help: "Time that jobs of flows took.", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}}, []string{"job"})
+		Help: "Time that jobs of flows took.", Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}}, []string{"kind"})
 	for _, name := range flow.JobNames {
 		r.took.WithLabelValues(name)
 		for _, result := range jobResults {

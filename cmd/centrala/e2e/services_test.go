@@ -124,10 +124,10 @@ func TestFlowAsksAService(t *testing.T) {
 	if out, err := h.run("export"); err != nil || strings.Contains(out, "e2e-token") {
 		t.Errorf("%v: the export has the secret", err)
 	}
-	if n := h.metric(`centrala_flow_jobs_total{job="http",result="done"}`); n != 2 {
+	if n := h.metric(`centrala_flow_jobs_total{kind="http",result="done"}`); n != 2 {
 		t.Errorf("%v requests done", n)
 	}
-	if n := h.metric(`centrala_flow_jobs_total{job="http",result="timeout"}`); n != 1 {
+	if n := h.metric(`centrala_flow_jobs_total{kind="http",result="timeout"}`); n != 1 {
 		t.Errorf("%v requests without an answer", n)
 	}
 	log, _ := os.ReadFile(h.log)
