@@ -410,15 +410,16 @@ func (s *Service) EndSessions(ctx context.Context, r account.Ref, id, keep strin
 	return len(gone), nil
 }
 
-// Live tells whether a session may still be used: long answers ask now and then.
+// Live tells whether a session may still be used: long answers ask now and then. A
+// page that listens is in use.
 func (s *Service) Live(p *Principal) bool {
 	if p == nil || p.Local {
 		return p != nil
 	}
 	now := s.cfg.Now()
 	s.mu.RLock()
-	defer s.mu.RUnlock()
 	if p.Session == "" {
+		defer s.mu.RUnlock()
 		for _, k := range s.keys {
 			if k.Tenant == p.Tenant && "key:"+k.Name == p.Name && (k.Expires.IsZero() || now.Before(k.Expires)) {
 				return true
@@ -427,7 +428,12 @@ func (s *Service) Live(p *Principal) bool {
 		return false
 	}
 	v, ok := s.sessions[s.byID[p.Session]]
-	return ok && !s.over(v, now) && !s.accounts[v.Ref].Disabled
+	ok = ok && !s.over(v, now) && !s.accounts[v.Ref].Disabled
+	s.mu.RUnlock()
+	if ok && now.Sub(v.Seen) >= seenEvery {
+		s.touch(v.Hash, now)
+	}
+	return ok
 }
 
 // DemoAdmin is the account of the demonstration that may do all.

@@ -225,6 +225,14 @@ func TestSessionsEndByIdlenessAgeAndHand(t *testing.T) {
 	if w.BySession(token, "") != nil {
 		t.Error("it lives after 16 hours")
 	}
+	listening, _ := w.must(w.signIn(password, "", home))
+	p := w.BySession(listening, "")
+	for range 5 { // a page that only listens is in use
+		w.now = w.now.Add(time.Hour)
+		if !w.Live(p) {
+			t.Fatal("a page that listens has lost its session")
+		}
+	}
 	idle, _ := w.must(w.signIn(password, "", home))
 	w.now = w.now.Add(2*time.Hour + time.Second)
 	if w.BySession(idle, "") != nil {
