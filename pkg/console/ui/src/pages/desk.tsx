@@ -6,6 +6,7 @@ import { Link } from 'wouter'
 import { get, name as el, post, type Session } from '../api'
 import { refreshNow, useLive, type Agent, type Call } from '../live'
 import { Wrong, useTry } from '../parts/error'
+import { Customer } from '../parts/customer'
 import { Keypad } from '../parts/keypad'
 import { PhoneBadge } from '../parts/phonebadge'
 import { Since, Until, span, useNow } from '../parts/time'
@@ -25,6 +26,12 @@ export function Desk({ session }: { session: Session }) {
   const mine = live?.agents.find((a) => a.name === me)
   const callID = p.talk?.callID ?? mine?.calls?.[0]
   const call = live?.calls.find((c) => c.id === callID)
+  // The customer's card stays through wrap-up, when there is no call any more.
+  const [about, setAbout] = useState<Call>()
+  useEffect(() => {
+    if (call) setAbout(call)
+    else if (mine?.state === 'ready') setAbout(undefined)
+  }, [call?.id, mine?.state])
 
   useEffect(() => {
     void phone.start()
@@ -101,6 +108,7 @@ export function Desk({ session }: { session: Session }) {
       <Grid.Col span={{ base: 12, md: 5 }}>
         <Stack>
           {call && <CallerCard call={call} />}
+          {session.rights?.['contacts.change'] && <Customer number={about?.from} callID={about?.id} />}
           <MyCalls me={me} />
         </Stack>
       </Grid.Col>
