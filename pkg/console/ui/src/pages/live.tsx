@@ -75,7 +75,7 @@ export function LivePage() {
             <Table.Thead><Table.Tr>{['agent', 'state', 'since', 'caller'].map((k) => <Table.Th key={k}>{t('live.' + k)}</Table.Th>)}<Table.Th><span className="visually-hidden">{t('live.actions')}</span></Table.Th></Table.Tr></Table.Thead>
             <Table.Tbody>
               {live.agents.map((a) => {
-                const call = live.calls.find((c) => a.calls?.includes(c.id) || c.agent === a.name)
+                const call = a.state === 'offline' ? undefined : live.calls.find((c) => a.calls?.includes(c.id) || (c.agent === a.name && !c.ended))
                 return (
                   <Table.Tr key={a.name} data-agent={a.name}>
                     <Table.Td>{a.name}{!a.reachable && a.state !== 'offline' && <Badge ml="xs" color="red">{t('live.unreachable')}</Badge>}</Table.Td>
