@@ -174,9 +174,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"calls", a.startCalls},
 		{"sip", a.startSIP},
 		{"voicemail", a.startVoicemail},
+		{"webhooks", a.startWebhooks},
 		{"api", a.startAPI},
 		{"web", a.startWeb},
-		{"webhooks", a.startWebhooks},
 	} {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
