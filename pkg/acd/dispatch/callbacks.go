@@ -2,10 +2,8 @@ package dispatch
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -118,104 +116,33 @@ func (m *metrics) newCallbackMetrics(label string) *callbackMetrics {
 // promises saves callbacks behind the dispatcher's back: only the last state of each
 // matters, so what waits is bounded by their number.
 type promises struct {
-	tenant string
-	store  Callbacks
-	log    *zap.Logger
-
-	mu      sync.Mutex // guards pending; never held over I/O
-	pending map[string]*acd.Callback
-
-	wake chan struct{} // one is enough
-	quit chan struct{}
-	once sync.Once
-	done chan struct{}
+	*saver[*acd.Callback] // nil: gone
+	store                 Callbacks
 }
 
 func newPromises(tenant string, store Callbacks, log *zap.Logger) *promises {
-	return &promises{tenant: tenant, store: store, log: log, pending: map[string]*acd.Callback{},
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	return &promises{store: store,
+		saver: newSaver(tenant, "callbacks", "callbacks not saved; a restart would forget them", log, func(ctx context.Context, batch map[string]*acd.Callback) error {
+			var list []acd.Callback
+			var gone []string
+			for id, cb := range batch {
+				if cb != nil {
+					list = append(list, *cb)
+				} else {
+					gone = append(gone, id)
+				}
+			}
+			slices.SortFunc(list, func(a, b acd.Callback) int { return strings.Compare(a.ID, b.ID) })
+			slices.Sort(gone)
+			return store.SaveCallbacks(ctx, tenant, list, gone)
+		})}
 }
 
 // put notes a callback as it is now, or that it is gone.
 func (p *promises) put(id string, cb acd.Callback, there bool) {
-	p.mu.Lock()
-	if p.pending[id] = nil; there {
-		p.pending[id] = &cb
+	if !there {
+		p.saver.put(id, nil)
+		return
 	}
-	p.mu.Unlock()
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (p *promises) run() {
-	defer close(p.done)
-	for {
-		select {
-		case <-p.wake:
-		case <-p.quit:
-			return
-		}
-		for p.flush() != nil {
-			select {
-			case <-time.After(saveRetry):
-				continue
-			case <-p.quit:
-				return
-			}
-		}
-	}
-}
-
-// flush saves what is pending; after an error it stays pending, under what has come
-// since.
-func (p *promises) flush() error {
-	p.mu.Lock()
-	batch := p.pending
-	p.pending = map[string]*acd.Callback{}
-	p.mu.Unlock()
-	if len(batch) == 0 {
-		return nil
-	}
-	var list []acd.Callback
-	var gone []string
-	for id, cb := range batch {
-		if cb != nil {
-			list = append(list, *cb)
-		} else {
-			gone = append(gone, id)
-		}
-	}
-	slices.SortFunc(list, func(a, b acd.Callback) int { return strings.Compare(a.ID, b.ID) })
-	slices.Sort(gone)
-	ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
-	defer cancel()
-	err := p.store.SaveCallbacks(ctx, p.tenant, list, gone)
-	if err == nil {
-		return nil
-	}
-	p.log.Warn("callbacks not saved; a restart would forget them", zap.Int("callbacks", len(list)), zap.Error(err))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for id, cb := range batch {
-		if _, newer := p.pending[id]; !newer {
-			p.pending[id] = cb
-		}
-	}
-	return err
-}
-
-// stop ends run and saves what is left.
-func (p *promises) stop(ctx context.Context) error {
-	p.once.Do(func() { close(p.quit) })
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return fmt.Errorf("acd: tenant %q: callbacks still being saved: %w", p.tenant, ctx.Err())
-	}
-	if err := p.flush(); err != nil {
-		return fmt.Errorf("acd: tenant %q: save callbacks: %w", p.tenant, err)
-	}
-	return nil
+	p.saver.put(id, &cb)
 }
