@@ -221,28 +221,21 @@ func (c *checker) references(langs map[string][]string) {
 			c.fault(path, "no %s %q", kind, clip(name))
 		}
 	}
+	type names struct {
+		names func(string) bool
+		word  string
+	}
+	known := map[refKind]names{
+		refQueue: {c.env.Queues, "queue"}, refSeenQueue: {c.env.Queues, "queue"}, refDevice: {c.env.Devices, "device"}, refFlow: {c.env.Flows, "flow"},
+		refSecret: {c.env.Secrets, "secret"}, refSchedule: {c.env.Schedules, "schedule"}, refApp: {c.env.Apps, "app"}, refVoicemail: {c.env.Voicemail, "voicemail"},
+	}
 	spoken := map[string]bool{}
 	for _, name := range c.f.Order {
 		s := c.f.Steps[name]
 		path := "steps." + name + "."
 		for _, r := range s.of().refs {
-			switch r.kind {
-			case refQueue:
-				ask(c.env.Queues, path+r.path, "queue", r.name)
-			case refDevice:
-				ask(c.env.Devices, path+r.path, "device", r.name)
-			case refFlow:
-				ask(c.env.Flows, path+r.path, "flow", r.name)
-			case refSeenQueue:
-				ask(c.env.Queues, path+r.path, "queue", r.name)
-			case refSecret:
-				ask(c.env.Secrets, path+r.path, "secret", r.name)
-			case refSchedule:
-				ask(c.env.Schedules, path+r.path, "schedule", r.name)
-			case refApp:
-				ask(c.env.Apps, path+r.path, "app", r.name)
-			case refVoicemail:
-				ask(c.env.Voicemail, path+r.path, "voicemail", r.name)
+			if k, ok := known[r.kind]; ok {
+				ask(k.names, path+r.path, k.word, r.name)
 			}
 		}
 		if c.env.Prompts == nil {
