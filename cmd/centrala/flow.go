@@ -180,16 +180,7 @@ func (t target) told(c *cli, res api.ApplyResult, err error, done string) error 
 			return e
 		}
 	} else {
-		for _, f := range res.Faults {
-			kind := "fault"
-			if f.Warning {
-				kind = "warning"
-			}
-			fmt.Fprintf(c.out, "%s: %v\n", kind, f)
-		}
-		for _, ch := range res.Changes {
-			fmt.Fprintln(c.out, ch)
-		}
+		c.printPlan(res)
 		switch {
 		case err != nil:
 			fmt.Fprintf(c.out, "refused, nothing changed: %v\n", err)

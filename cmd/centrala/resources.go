@@ -179,16 +179,7 @@ func (t target) apply(c *cli, paths []string, o api.ApplyOptions) error {
 			return err
 		}
 	} else {
-		for _, f := range res.Faults {
-			kind := "fault"
-			if f.Warning {
-				kind = "warning"
-			}
-			fmt.Fprintf(c.out, "%s: %v\n", kind, f)
-		}
-		for _, ch := range res.Changes {
-			fmt.Fprintln(c.out, ch)
-		}
+		c.printPlan(res)
 		switch {
 		case err != nil:
 			fmt.Fprintf(c.out, "refused, nothing changed: %v\n", err)
@@ -216,4 +207,18 @@ func (k exportCmd) Run(c *cli) error {
 	}
 	_, err = c.out.Write(out)
 	return err
+}
+
+// printPlan prints the faults, and what an apply changes or would change.
+func (c *cli) printPlan(res api.ApplyResult) {
+	for _, f := range res.Faults {
+		kind := "fault"
+		if f.Warning {
+			kind = "warning"
+		}
+		fmt.Fprintf(c.out, "%s: %v\n", kind, f)
+	}
+	for _, ch := range res.Changes {
+		fmt.Fprintln(c.out, ch)
+	}
 }
