@@ -37,7 +37,9 @@ func TestFlowsSeeQueues(t *testing.T) {
 		}
 	}
 	d.Attach("c1", func(acd.Effect) {})
-	d.Post(acd.Enter{CallID: "c1", Queue: "sales"})
+	if err := d.Ask(ctx, acd.Enter{CallID: "c1", Queue: "sales"}); err != nil {
+		t.Fatal(err)
+	}
 	s, ok := in.Queue("sales")
 	if !ok || s.Waiting != 1 || s.ReadyAgents != 0 || s.LoggedIn != 2 || s.Estimate >= 0 || s.ServiceLevel >= 0 || s.LongestWait < 0 {
 		t.Errorf("%+v %v", s, ok)
