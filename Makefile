@@ -9,6 +9,14 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DATA    ?= data
 # Pinned: the same findings on every machine.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.6.1
+# In `make check` a test that failed is run once more by itself and named in the
+# report; one that fails twice, a data race, a leak, or more than three failures
+# fail the run. A test in the report is a fault to be mended, but not a reason to
+# withhold everything else.
+GOTESTSUM := gotest.tools/gotestsum@v1.13.0
+RERUNS := bin/reruns.txt
+# $(call gotest,format of the report,flags,packages)
+gotest = $(if $(RERUN),$(GO) run $(GOTESTSUM) --format $(1) --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race --rerun-fails-report=$(abspath $(RERUNS)) --packages="$(3)" -- $(2) && { test ! -f $(RERUNS) || cat $(RERUNS); },$(GO) test $(2) $(3))
 # Seconds for each fuzz target of `make fuzz`.
 FUZZTIME ?= 20s
 # sipp and baresip for the end-to-end tests; python3 opens recordings as strictly as its wave module does.
@@ -39,7 +47,8 @@ run: build ## Build and start with configs/demo; prints what to dial (DATA=folde
 test: deps unit $(if $(E2E_DONE),,e2e) ## Install what the tests need, then unit tests and end-to-end tests with the selftest
 
 unit: ## Unit tests
-	$(GO) test -shuffle=on ./...
+	@mkdir -p bin; rm -f $(RERUNS)
+	$(call gotest,standard-quiet,-shuffle=on,./...)
 
 race: ## Unit tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
@@ -87,7 +96,8 @@ prompts: ## Render the prompts that are missing from ivr/prompt/texts.yaml and t
 	$(GO) run ./ivr/prompt/render $(if $(ALL),,-missing)
 
 e2e: build ## End-to-end tests: the real binary against sipp, baresip and robots
-	CENTRALA_BIN=$(abspath $(BIN)) $(GO) test -tags e2e -count=1 -timeout 10m -v ./cmd/centrala/e2e/
+	@rm -f $(RERUNS)
+	CENTRALA_BIN=$(abspath $(BIN)) $(call gotest,standard-verbose,-tags=e2e -count=1 -timeout=30m $(if $(RERUN),,-v),./cmd/centrala/e2e/)
 
 selftest: build ## Robots make one call on a server that runs with configs/demo
 	$(BIN) selftest --data $(DATA)
@@ -119,13 +129,15 @@ deps: ## Install sipp, baresip, python3 and, where Debian has them, linphone, Ch
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nftables iproute2 || \
 		echo "nftables is not to be had here: the test behind NAT is skipped"
 
+check: RERUN = 1
 check: deps fmt-check vet check-unit generate-check e2e ## All that CI does
 
 # The race detector needs a C compiler; a bare machine without one gets it from Debian.
 .PHONY: check-unit
 check-unit:
 	@command -v gcc >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+	@mkdir -p bin; rm -f $(RERUNS)
+	CGO_ENABLED=1 $(call gotest,standard-quiet,-race -shuffle=on,./...)
 
 clean: ## Remove what was built
 	rm -rf bin
