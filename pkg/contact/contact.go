@@ -83,7 +83,7 @@ type Type struct {
 type Field struct {
 	Name     string   `json:"name"`
 	Label    string   `json:"label,omitempty"`
-	Type     string   `json:"type"` // text, number, date, choice, yes_no, phone, email
+	Type     string   `json:"type"` // text, number, money, date, choice, yes_no, phone, email
 	Required bool     `json:"required,omitempty"`
 	Choices  []string `json:"choices,omitempty"`
 }
@@ -91,7 +91,7 @@ type Field struct {
 // Kinds and FieldTypes list the words that a Type may have.
 var (
 	Kinds      = []string{"order", "complaint", "request"}
-	FieldTypes = []string{"text", "number", "date", "choice", "yes_no", "phone", "email"}
+	FieldTypes = []string{"text", "number", "money", "date", "choice", "yes_no", "phone", "email"}
 )
 
 // DefaultTypes are those of a tenant that defines none: one a kind, without fields.
@@ -255,7 +255,7 @@ func (c *Case) Check(t Type, region string) error {
 			}
 			continue
 		}
-		if v, err = f.value(v, region); err != nil {
+		if v, err = f.Value(v, region); err != nil {
 			errs = append(errs, err)
 		} else if there {
 			c.Fields[f.Name] = v
@@ -264,13 +264,22 @@ func (c *Case) Check(t Type, region string) error {
 	return errors.Join(errs...)
 }
 
-// value brings a field's value into its form.
-func (f Field) value(v, region string) (string, error) {
+// Value brings a field's value into its form; the error wraps ErrInvalid. Numbers are
+// read as in region.
+func (f Field) Value(v, region string) (string, error) {
 	want := ""
 	switch f.Type {
 	case "number":
 		if s := strings.TrimPrefix(v, "-"); s == "" || len(s) > 20 || strings.Trim(s, "0123456789.") != "" || strings.Count(s, ".") > 1 || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") {
 			want = "a number such as 12 or 12.50"
+		}
+	case "money":
+		// "12.50", or with its currency: "12.50 RON" (ISO 4217).
+		sum, currency, has := strings.Cut(v, " ")
+		whole, part, cents := strings.Cut(strings.TrimPrefix(sum, "-"), ".")
+		if whole == "" || len(whole) > 15 || strings.Trim(whole+part, "0123456789") != "" || cents && len(part) != 2 ||
+			has && (len(currency) != 3 || strings.Trim(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+			want = "a sum such as 12.50 or 12.50 RON"
 		}
 	case "date":
 		if _, err := time.Parse(time.DateOnly, v); err != nil {

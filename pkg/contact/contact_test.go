@@ -99,3 +99,13 @@ func FuzzReadCSV(f *testing.F) {
 		}
 	})
 }
+
+func TestMoney(t *testing.T) {
+	f := Field{Name: "sum", Type: "money"}
+	for v, ok := range map[string]bool{"0": true, "12.50": true, "-12.50 RON": true, "999999999999999.99 EUR": true, "12 MDL": true,
+		"": false, "12.5": false, "12.": false, ".50": false, "1,50": false, "12.50 ron": false, "12.50 LEI2": false, "12.50 ": false, "1e3": false, "9999999999999999": false, "12.50RON": false, "--1": false} {
+		if _, err := f.Value(v, ""); (err == nil) != ok {
+			t.Errorf("%q: %v, want ok %v", v, err, ok)
+		}
+	}
+}

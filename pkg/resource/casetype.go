@@ -27,7 +27,7 @@ type CaseFieldSpec struct {
 	Name  string `yaml:"name"`
 	Label string `yaml:"label,omitempty"` // for people
 	// Type of its value; default text.
-	Type string `yaml:"type,omitempty" enum:",text,number,date,choice,yes_no,phone,email"`
+	Type string `yaml:"type,omitempty" enum:",text,number,money,date,choice,yes_no,phone,email"`
 	// Required: a case cannot be closed without it.
 	Required bool     `yaml:"required,omitempty"`
 	Choices  []string `yaml:"choices,omitempty"` // of a choice
@@ -64,15 +64,21 @@ func (c *checker) caseType(k Key, t *CaseTypeSpec) {
 		c.fault(r, "fields", "%d; want at most %d", len(t.Fields), maxCaseFields)
 	}
 	for i, f := range t.Fields {
-		at := fmt.Sprintf("fields[%d].", i)
-		if !validName(f.Name) || slices.ContainsFunc(t.Fields[:i], func(o CaseFieldSpec) bool { return o.Name == f.Name }) {
-			c.fault(r, at+"name", "%s; want %s, once", strict.Quote(f.Name), nameRule)
-		}
-		if (f.Type == "choice") != (len(f.Choices) > 0) {
-			c.fault(r, at+"choices", "a choice has choices and no other type has")
-		}
-		if len(f.Choices) > 200 {
-			c.fault(r, at+"choices", "%d; want at most 200", len(f.Choices))
-		}
+		c.field(r, fmt.Sprintf("fields[%d].", i), f, func() bool {
+			return slices.ContainsFunc(t.Fields[:i], func(o CaseFieldSpec) bool { return o.Name == f.Name })
+		})
+	}
+}
+
+// field checks one field of a case or question of a script at a path.
+func (c *checker) field(r ref, at string, f CaseFieldSpec, twice func() bool) {
+	if !validName(f.Name) || twice() {
+		c.fault(r, at+"name", "%s; want %s, once", strict.Quote(f.Name), nameRule)
+	}
+	if (f.Type == "choice") != (len(f.Choices) > 0) {
+		c.fault(r, at+"choices", "a choice has choices and no other type has")
+	}
+	if len(f.Choices) > 200 {
+		c.fault(r, at+"choices", "%d; want at most 200", len(f.Choices))
 	}
 }

@@ -48,6 +48,8 @@ func Check(s *Set, flows FlowChecker) []Fault {
 	each(c, KindVoicemail, s.Voicemail, c.voicemail)
 	each(c, KindCaseType, s.CaseTypes, c.caseType)
 	each(c, KindWebhook, s.Webhooks, c.webhook)
+	each(c, KindDispositionList, s.DispositionLists, c.dispositionList)
+	each(c, KindScript, s.Scripts, c.script)
 	c.duplicates()
 	c.reach()
 	slices.SortStableFunc(c.faults, func(a, b Fault) int {
@@ -490,6 +492,12 @@ func (c *checker) queue(k Key, q *QueueSpec) {
 	if q.MaxLength < 0 {
 		c.fault(r, "max_length", "%d; want 0 (no limit) or more", q.MaxLength)
 	}
+	if q.Dispositions != "" {
+		exists(c, r, "dispositions", KindDispositionList, c.s.DispositionLists, q.Dispositions)
+	}
+	if q.Script != "" {
+		exists(c, r, "script", KindScript, c.s.Scripts, q.Script)
+	}
 	c.must(r, "wrap_up", badDuration(q.WrapUp, "0s", "1h"))
 	c.must(r, "max_wait", badDuration(q.MaxWait, "0s", "24h"))
 	c.must(r, "service_level", badDuration(q.ServiceLevel, "0s", "24h"))
@@ -507,6 +515,7 @@ func (c *checker) queue(k Key, q *QueueSpec) {
 	}
 	c.skills(r, q.Skills)
 	c.routing(r, q)
+	c.alarms(r, q.Alarms)
 }
 
 func (c *checker) member(r ref, i int, m MemberSpec) {

@@ -209,21 +209,23 @@ func newSpec(k Kind) (any, bool) {
 }
 
 var specTypes = map[Kind]reflect.Type{
-	KindTenant:    reflect.TypeFor[TenantSpec](),
-	KindUser:      reflect.TypeFor[UserSpec](),
-	KindDevice:    reflect.TypeFor[DeviceSpec](),
-	KindTrunk:     reflect.TypeFor[TrunkSpec](),
-	KindSchedule:  reflect.TypeFor[ScheduleSpec](),
-	KindSkill:     reflect.TypeFor[SkillSpec](),
-	KindPrompt:    reflect.TypeFor[PromptSpec](),
-	KindQueue:     reflect.TypeFor[QueueSpec](),
-	KindFlow:      reflect.TypeFor[FlowSpec](),
-	KindApp:       reflect.TypeFor[AppSpec](),
-	KindNumber:    reflect.TypeFor[NumberSpec](),
-	KindSecret:    reflect.TypeFor[SecretSpec](),
-	KindVoicemail: reflect.TypeFor[VoicemailSpec](),
-	KindCaseType:  reflect.TypeFor[CaseTypeSpec](),
-	KindWebhook:   reflect.TypeFor[WebhookSpec](),
+	KindTenant:          reflect.TypeFor[TenantSpec](),
+	KindUser:            reflect.TypeFor[UserSpec](),
+	KindDevice:          reflect.TypeFor[DeviceSpec](),
+	KindTrunk:           reflect.TypeFor[TrunkSpec](),
+	KindSchedule:        reflect.TypeFor[ScheduleSpec](),
+	KindSkill:           reflect.TypeFor[SkillSpec](),
+	KindPrompt:          reflect.TypeFor[PromptSpec](),
+	KindQueue:           reflect.TypeFor[QueueSpec](),
+	KindFlow:            reflect.TypeFor[FlowSpec](),
+	KindApp:             reflect.TypeFor[AppSpec](),
+	KindNumber:          reflect.TypeFor[NumberSpec](),
+	KindSecret:          reflect.TypeFor[SecretSpec](),
+	KindVoicemail:       reflect.TypeFor[VoicemailSpec](),
+	KindCaseType:        reflect.TypeFor[CaseTypeSpec](),
+	KindWebhook:         reflect.TypeFor[WebhookSpec](),
+	KindDispositionList: reflect.TypeFor[DispositionListSpec](),
+	KindScript:          reflect.TypeFor[ScriptSpec](),
 }
 
 const nameRule = "lower case letters, digits, - and _, up to 64, beginning with a letter or digit"

@@ -55,7 +55,8 @@ func (s *Set) clone() *Set {
 		Revision: s.Revision, Tenants: maps.Clone(s.Tenants), Users: maps.Clone(s.Users), Devices: maps.Clone(s.Devices),
 		Trunks: maps.Clone(s.Trunks), Schedules: maps.Clone(s.Schedules), Skills: maps.Clone(s.Skills),
 		Prompts: maps.Clone(s.Prompts), Queues: maps.Clone(s.Queues), Flows: maps.Clone(s.Flows), Apps: maps.Clone(s.Apps),
-		Numbers: maps.Clone(s.Numbers), Secrets: maps.Clone(s.Secrets), Voicemail: maps.Clone(s.Voicemail), CaseTypes: maps.Clone(s.CaseTypes), Webhooks: maps.Clone(s.Webhooks), sources: map[ref]*Source{},
+		Numbers: maps.Clone(s.Numbers), Secrets: maps.Clone(s.Secrets), Voicemail: maps.Clone(s.Voicemail), CaseTypes: maps.Clone(s.CaseTypes), Webhooks: maps.Clone(s.Webhooks),
+		DispositionLists: maps.Clone(s.DispositionLists), Scripts: maps.Clone(s.Scripts), sources: map[ref]*Source{},
 	}
 }
 

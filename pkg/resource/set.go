@@ -23,21 +23,23 @@ type Set struct {
 	// Revision rises by one with each apply; 0 is a set that was never stored.
 	Revision uint64
 
-	Tenants   map[string]*TenantSpec // always holds DefaultTenant
-	Users     map[Key]*UserSpec
-	Devices   map[Key]*DeviceSpec
-	Trunks    map[Key]*TrunkSpec
-	Schedules map[Key]*ScheduleSpec
-	Skills    map[Key]*SkillSpec
-	Prompts   map[Key]*PromptSpec
-	Queues    map[Key]*QueueSpec
-	Flows     map[Key]*FlowSpec
-	Apps      map[Key]*AppSpec
-	Numbers   map[Key]*NumberSpec
-	Secrets   map[Key]*SecretSpec
-	Voicemail map[Key]*VoicemailSpec
-	CaseTypes map[Key]*CaseTypeSpec
-	Webhooks  map[Key]*WebhookSpec
+	Tenants          map[string]*TenantSpec // always holds DefaultTenant
+	Users            map[Key]*UserSpec
+	Devices          map[Key]*DeviceSpec
+	Trunks           map[Key]*TrunkSpec
+	Schedules        map[Key]*ScheduleSpec
+	Skills           map[Key]*SkillSpec
+	Prompts          map[Key]*PromptSpec
+	Queues           map[Key]*QueueSpec
+	Flows            map[Key]*FlowSpec
+	Apps             map[Key]*AppSpec
+	Numbers          map[Key]*NumberSpec
+	Secrets          map[Key]*SecretSpec
+	Voicemail        map[Key]*VoicemailSpec
+	CaseTypes        map[Key]*CaseTypeSpec
+	Webhooks         map[Key]*WebhookSpec
+	DispositionLists map[Key]*DispositionListSpec
+	Scripts          map[Key]*ScriptSpec
 
 	// FlowVersions counts the published versions of each flow, from 1; nil for a set
 	// that does not come from the store.
@@ -56,22 +58,24 @@ type ref struct {
 // EmptySet is a set with nothing but the default tenant.
 func EmptySet() *Set {
 	return &Set{
-		Tenants:   map[string]*TenantSpec{DefaultTenant: {}},
-		Users:     map[Key]*UserSpec{},
-		Devices:   map[Key]*DeviceSpec{},
-		Trunks:    map[Key]*TrunkSpec{},
-		Schedules: map[Key]*ScheduleSpec{},
-		Skills:    map[Key]*SkillSpec{},
-		Prompts:   map[Key]*PromptSpec{},
-		Queues:    map[Key]*QueueSpec{},
-		Flows:     map[Key]*FlowSpec{},
-		Apps:      map[Key]*AppSpec{},
-		Numbers:   map[Key]*NumberSpec{},
-		Secrets:   map[Key]*SecretSpec{},
-		Voicemail: map[Key]*VoicemailSpec{},
-		CaseTypes: map[Key]*CaseTypeSpec{},
-		Webhooks:  map[Key]*WebhookSpec{},
-		sources:   map[ref]*Source{},
+		Tenants:          map[string]*TenantSpec{DefaultTenant: {}},
+		Users:            map[Key]*UserSpec{},
+		Devices:          map[Key]*DeviceSpec{},
+		Trunks:           map[Key]*TrunkSpec{},
+		Schedules:        map[Key]*ScheduleSpec{},
+		Skills:           map[Key]*SkillSpec{},
+		Prompts:          map[Key]*PromptSpec{},
+		Queues:           map[Key]*QueueSpec{},
+		Flows:            map[Key]*FlowSpec{},
+		Apps:             map[Key]*AppSpec{},
+		Numbers:          map[Key]*NumberSpec{},
+		Secrets:          map[Key]*SecretSpec{},
+		Voicemail:        map[Key]*VoicemailSpec{},
+		CaseTypes:        map[Key]*CaseTypeSpec{},
+		Webhooks:         map[Key]*WebhookSpec{},
+		DispositionLists: map[Key]*DispositionListSpec{},
+		Scripts:          map[Key]*ScriptSpec{},
+		sources:          map[ref]*Source{},
 	}
 }
 
@@ -126,6 +130,10 @@ func (s *Set) put(d Document) {
 		s.CaseTypes[k] = spec
 	case *WebhookSpec:
 		s.Webhooks[k] = spec
+	case *DispositionListSpec:
+		s.DispositionLists[k] = spec
+	case *ScriptSpec:
+		s.Scripts[k] = spec
 	default:
 		// ParseYAML makes nothing else, and a caller who does has a bug to be found at once.
 		panic(fmt.Sprintf("resource: %s %q has a spec of type %T", d.Kind, d.Name, d.Spec))
@@ -173,6 +181,10 @@ func (s *Set) remove(r ref) {
 		delete(s.CaseTypes, r.key)
 	case KindWebhook:
 		delete(s.Webhooks, r.key)
+	case KindDispositionList:
+		delete(s.DispositionLists, r.key)
+	case KindScript:
+		delete(s.Scripts, r.key)
 	}
 	delete(s.sources, r)
 }
@@ -198,6 +210,8 @@ func (s *Set) Documents() []Document {
 	docs = appendDocs(docs, s, KindVoicemail, s.Voicemail)
 	docs = appendDocs(docs, s, KindCaseType, s.CaseTypes)
 	docs = appendDocs(docs, s, KindWebhook, s.Webhooks)
+	docs = appendDocs(docs, s, KindDispositionList, s.DispositionLists)
+	docs = appendDocs(docs, s, KindScript, s.Scripts)
 	slices.SortFunc(docs, func(a, b Document) int {
 		ka, kb := a.key(), b.key()
 		return cmp.Or(compareTenants(ka.Tenant, kb.Tenant), cmp.Compare(kindOrder(a.Kind), kindOrder(b.Kind)), compareNatural(ka.Name, kb.Name))
@@ -213,7 +227,7 @@ func appendDocs[S any](docs []Document, s *Set, kind Kind, m map[Key]*S) []Docum
 }
 
 // Kinds lists every Kind in the order an apply reads them.
-var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail, KindCaseType, KindWebhook}
+var Kinds = []Kind{KindTenant, KindUser, KindDevice, KindTrunk, KindSchedule, KindSkill, KindPrompt, KindDispositionList, KindScript, KindQueue, KindSecret, KindFlow, KindApp, KindNumber, KindVoicemail, KindCaseType, KindWebhook}
 
 func kindOrder(k Kind) int { return slices.Index(Kinds, k) }
 

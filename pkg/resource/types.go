@@ -26,6 +26,9 @@ const (
 	KindVoicemail Kind = "voicemail"
 	KindCaseType  Kind = "case_type"
 	KindWebhook   Kind = "webhook"
+	// KindDispositionList and KindScript are named by queues.
+	KindDispositionList Kind = "disposition_list"
+	KindScript          Kind = "script"
 )
 
 // Document is one resource as it is written in YAML: kind, tenant, name, spec.
@@ -445,6 +448,8 @@ type QueueSpec struct {
 	AnnounceEvery *Duration `yaml:"announce_every,omitempty"`
 	// ServiceLevel threshold T; default 20s.
 	ServiceLevel Duration `yaml:"service_level,omitempty"`
+	// Alarms: when a supervisor is told; absent = never.
+	Alarms *AlarmsSpec `yaml:"alarms,omitempty"`
 	// ShortAbandon: who hangs up within it has not been lost: a short abandon, kept
 	// apart in the figures. Default 5s; -1s = none is short.
 	ShortAbandon Duration `yaml:"short_abandon,omitempty"`
@@ -459,6 +464,10 @@ type QueueSpec struct {
 	// agent first, for Patience (default 30s); default 0s = no.
 	LastAgent Duration `yaml:"last_agent,omitempty"`
 	Patience  Duration `yaml:"patience,omitempty"`
+	// Dispositions is the disposition_list from which agents say how a call went; "" = none.
+	Dispositions string `yaml:"dispositions,omitempty"`
+	// Script is shown to the agent with each call.
+	Script string `yaml:"script,omitempty"`
 }
 
 // TierSpec opens a rank after a time of waiting.
