@@ -56,7 +56,7 @@ func (a *App) startAuth(ctx context.Context) error {
 // authConfig is the accounts' part of the node file in plain values.
 func (a *App) authConfig() (auth.Config, error) {
 	c := a.cfg.Auth
-	cfg := auth.Config{Idle: c.Idle.D(), Absolute: c.Absolute.D(), Parallel: c.Parallel, Memory: uint32(c.MemoryMB) << 10,
+	cfg := auth.Config{Idle: c.Idle.D(), Absolute: c.Absolute.D(), Parallel: c.Parallel, Memory: uint32(c.MemoryMB) << 10, Demo: a.cfg.Web.Demo,
 		Log: a.log.Named("auth"), Audit: func(l account.Audit) { a.Audited(l.Tenant, l.Action, l.Object, l.Detail, l.By, l.Source) }}
 	public := strings.TrimSuffix(a.cfg.Web.PublicURL, "/")
 	if public == "" && a.cfg.Web.Listen != "" {

@@ -83,8 +83,11 @@ type Config struct {
 	// the first one's host is their relying party. Empty: no passkeys.
 	Origins []string
 	OIDC    []Provider
-	Now     func() time.Time // nil = time.Now
-	Log     *zap.Logger
+	// Demo lets people in without a password (SignInDemo). Where it is off, sessions
+	// that a demonstration on the same data began are over.
+	Demo bool
+	Now  func() time.Time // nil = time.Now
+	Log  *zap.Logger
 	// Audit is told what changed; nil = nobody.
 	Audit func(account.Audit)
 }
@@ -150,6 +153,10 @@ func New(ctx context.Context, cfg Config, store Store, users Users) (*Service, e
 		return nil, err
 	}
 	for _, v := range sessions {
+		if v.Method == methodDemo && !cfg.Demo {
+			s.lost(store.DeleteSession(ctx, v.Tenant, v.Hash))
+			continue
+		}
 		s.sessions[v.Hash] = v
 		s.byID[v.ID] = v.Hash
 	}
@@ -441,10 +448,10 @@ const DemoAdmin = "admin"
 
 const methodDemo = "demo"
 
-// SignInDemo signs in without a password. The caller has seen to it that the node
-// is a demonstration on loopback.
+// SignInDemo signs in without a password; ErrRefused where Config.Demo is off. The
+// caller has seen to it that the request comes by loopback.
 func (s *Service) SignInDemo(ctx context.Context, r account.Ref, c Client) (string, account.Session, error) {
-	if _, ok := s.users.AuthUser(r.Tenant, r.Name); !ok && r.Name != DemoAdmin {
+	if _, ok := s.users.AuthUser(r.Tenant, r.Name); !s.cfg.Demo || !ok && r.Name != DemoAdmin {
 		return "", account.Session{}, ErrRefused
 	}
 	return s.begin(ctx, r, methodDemo, c)

@@ -104,6 +104,7 @@ type world struct {
 	users people
 	now   time.Time
 	log   []account.Audit
+	demo  bool
 }
 
 var anna = account.Ref{Tenant: "default", Name: "anna"}
@@ -117,7 +118,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) open() {
 	w.t.Helper()
-	s, err := New(w.t.Context(), Config{Memory: 64, Passes: 1, Now: func() time.Time { return w.now }, Audit: func(a account.Audit) { w.log = append(w.log, a) }}, w.store, w.users)
+	s, err := New(w.t.Context(), Config{Memory: 64, Passes: 1, Demo: w.demo, Now: func() time.Time { return w.now }, Audit: func(a account.Audit) { w.log = append(w.log, a) }}, w.store, w.users)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -273,6 +274,30 @@ func TestSessionsEndByIdlenessAgeAndHand(t *testing.T) {
 }
 
 // The brake is on who guesses, not on who owns: another address goes on signing in.
+// TestDemoSessionsEndWithTheDemo: a session without a password, an administrator's
+// among them, is worth nothing once the node is no demonstration any more.
+func TestDemoSessionsEndWithTheDemo(t *testing.T) {
+	w := newWorld(t)
+	in := func() (string, account.Session, error) {
+		return w.SignInDemo(t.Context(), account.Ref{Tenant: "default", Name: DemoAdmin}, Client{Source: home})
+	}
+	if _, _, err := in(); !errors.Is(err, ErrRefused) {
+		t.Fatalf("no demonstration: %v", err)
+	}
+	w.demo = true
+	w.open()
+	token, v := w.must(in())
+	w.open() // a restart
+	if w.BySession(token, "") == nil || !w.SessionLives(v.ID) {
+		t.Fatal("a restart of the demonstration ended its session")
+	}
+	w.demo = false
+	w.open()
+	if w.BySession(token, "") != nil || w.SessionLives(v.ID) || len(w.store.sessions) != 0 {
+		t.Fatal("the session outlived the demonstration")
+	}
+}
+
 func TestGuessingIsBraked(t *testing.T) {
 	w := newWorld(t)
 	w.account()
