@@ -2,6 +2,7 @@ package apps
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -125,8 +126,8 @@ func (s *session) take(body []byte) {
 	defer cancel()
 	if err := s.c.o.Steer(ctx, s.k.tenant, s.k.call, s.k.app, body); err != nil {
 		s.c.o.Log.Debug("verbs of an application not taken", zap.String("app", s.k.app), zap.String("call_id", s.k.call), zap.Error(err))
-		text := fmt.Sprintf(`{"version":1,"event":"refused","reason":%q}`, err.Error())
-		if err := s.write(ctx, []byte(text)); err != nil {
+		text, _ := json.Marshal(map[string]any{"version": 1, "event": "refused", "reason": err.Error()}) // the reason quotes what came
+		if err := s.write(ctx, text); err != nil {
 			s.conn.CloseNow()
 		}
 	}
