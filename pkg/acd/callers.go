@@ -18,13 +18,13 @@ func (e *Engine) enter(ev Enter) {
 		e.fault(FaultDuplicateCall, fmt.Sprintf("call %q waits in queue %q and enters %q", ev.CallID, old.q.Name, ev.Queue))
 		return
 	}
-	if q.MaxLength > 0 && q.line.len()-q.callbacks >= q.MaxLength {
+	if ev.Front == "" && q.MaxLength > 0 && q.line.len()-q.callbacks >= q.MaxLength {
 		e.emit(Refused{ev.CallID, q.Name, LeftFull})
 		return
 	}
 	fam := e.familyOf(q, ev.Skills, ev.Need)
 	c := &caller{callID: ev.CallID, from: ev.From, q: q, fam: fam, priority: min(max(ev.Priority, -maxPriority), maxPriority), joined: e.now, arrived: e.now, due: -1,
-		returns: ev.Returns, stays: ev.Stays, told: -1}
+		returns: ev.Returns, stays: ev.Stays, front: ev.Front, told: -1}
 	e.prefer(c, ev)
 	if q.LeaveWhenEmpty && fam.last().loggedIn() == 0 && (c.sticky == nil || !e.canCome(c)) {
 		e.emit(Refused{ev.CallID, q.Name, LeftEmpty})
@@ -48,7 +48,7 @@ func (e *Engine) enter(ev Enter) {
 		c.told = d
 	}
 	e.emit(Joined{CallID: c.callID, Queue: q.Name, Position: q.line.position(c), Priority: c.priority + q.Priority,
-		QueuePriority: q.Priority, Need: fam.text(), Agent: ev.Agent, Before: before, Waited: waited, Estimate: c.told})
+		QueuePriority: q.Priority, Need: fam.text(), Agent: ev.Agent, Before: before, Waited: waited, Estimate: c.told, Front: c.front})
 	if e.flows(c) {
 		e.serveAll(back)
 		return
@@ -334,6 +334,7 @@ func (e *Engine) decision(c *caller, trigger string) event.Decision {
 		WaitMs:   (e.now - c.joined) / 1e6,
 		Position: c.q.line.position(c),
 		Trigger:  trigger,
+		Front:    c.front,
 	}
 	cl := c.class
 	if !cl.need.Any() {

@@ -48,6 +48,7 @@ type (
 		Estimate time.Duration
 		// Callback: it is no caller but the callback of this id.
 		Callback string
+		Front    string // of Enter
 	}
 	// Refused: the caller did not get in: LeftFull, LeftEmpty or RefusedUnknown.
 	Refused struct{ CallID, Queue, Outcome string }

@@ -75,6 +75,7 @@ type caller struct {
 	key      int64
 	arrived  int64  // may lie before joined, and before the epoch
 	seq      uint64 // order of joining
+	front    string // Enter.Front
 	joined   int64
 	leaf     *knot  // in the line
 	in       *crowd // waits in; nil = phones ring, and no more are wanted

@@ -35,7 +35,11 @@ const (
 	ReasonRingNoAnswer = "ring_no_answer" // after CauseNoAnswer
 	ReasonOneCall      = "one_call"       // the one call on demand is over
 	ReasonDeviceGone   = "device_gone"    // the phone was out of reach for PresenceLease
+	ReasonCallLost     = "call_lost"      // the browser's phone was lost in mid-call; the call itself tells
 )
+
+// FrontAgentLost: the agent's page was lost in mid-call and did not come back.
+const FrontAgentLost = "agent_lost"
 
 // OfferOutcomes lists how an offer can end, for metrics that start at zero.
 var OfferOutcomes = []string{OutcomeAccepted, CauseNoAnswer, CauseBusy, CauseRejected, CauseUnreachable,
@@ -97,6 +101,10 @@ type (
 		// Stays: the queue's rules of overflow do not count, this caller was sent on
 		// often enough.
 		Stays bool
+		// Front puts the caller before all who came without it, whatever their priority:
+		// a word that says why (FrontAgentLost); "" = in turn. MaxLength
+		// does not count for who was served already.
+		Front string
 		// Agent: wait for this agent alone for Patience (0 = the queue's, or 30 s),
 		// in the queue as the back-up; at once in the queue when the agent cannot
 		// come: logged out, not ready, out of reach. "" = the last agent, if the

@@ -9,6 +9,9 @@ import (
 	"github.com/centrala/centrala/pkg/event"
 )
 
+// frontWords say why a caller stands before all others (Enter.Front).
+var frontWords = map[string]string{FrontAgentLost: "the page of the agent who served this call was lost and did not come back"}
+
 // Explain describes how a waiting call stands now: what the engine would write
 // down if it decided about it. ok is false when the call waits in no queue.
 func (e *Engine) Explain(callID string) (d event.Decision, ok bool) {
@@ -157,6 +160,9 @@ func Story(events []event.Event) []string {
 		switch b := e.Body.(type) {
 		case event.QueueEntered:
 			say(e.At, "entered queue %s with priority %d as number %d", b.Queue, b.Priority, b.Position)
+			if b.Front != "" {
+				say(e.At, "stands before all others: %s", frontWords[b.Front])
+			}
 			if b.Before != "" {
 				say(e.At, "has the old place of call %s, which had waited %s", b.Before, spoken(b.WaitedMs))
 			}

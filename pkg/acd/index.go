@@ -161,6 +161,9 @@ func (e *Engine) setKey(c *caller) {
 	} else {
 		c.strict, c.key = p, c.arrived
 	}
+	if c.front != "" {
+		c.strict = 2 * maxPriority
+	}
 }
 
 // maxPriority keeps sums of priorities times their worth in bounds.

@@ -166,7 +166,7 @@ func (l *loader) callers(s Saved) {
 				}
 				c = cb.c
 			}
-			*c = caller{cb: cb, callID: sc.CallID, from: sc.From, returns: sc.Returns, stays: sc.Stays, held: sc.Held, to: sc.To, why: sc.Why, told: sc.Told,
+			*c = caller{cb: cb, callID: sc.CallID, from: sc.From, returns: sc.Returns, stays: sc.Stays, front: sc.Front, held: sc.Held, to: sc.To, why: sc.Why, told: sc.Told,
 				q: q, fam: f, class: f.stages[sc.Stage], priority: sc.Priority, arrived: sc.Arrived, seq: sc.Seq, joined: sc.Joined, patience: sc.Patience, due: sc.Due, dues: slices.Clone(sc.Dues)}
 			if sc.Sticky != "" {
 				c.sticky = l.agent(sc.Sticky, false)

@@ -69,6 +69,7 @@ type SavedCaller struct {
 	From     string                `json:"from,omitempty"`
 	Returns  string                `json:"returns,omitempty"`
 	Stays    bool                  `json:"stays,omitempty"`
+	Front    string                `json:"front,omitempty"`
 	Held     bool                  `json:"held,omitempty"`
 	To       string                `json:"to,omitempty"`
 	Why      string                `json:"why,omitempty"`
@@ -250,7 +251,7 @@ func (e *Engine) saveQueue(q *queue) SavedQueue {
 }
 
 func (e *Engine) saveCaller(c *caller, family int) SavedCaller {
-	s := SavedCaller{CallID: c.callID, From: c.from, Returns: c.returns, Stays: c.stays, Held: c.held, To: c.to, Why: c.why, Told: c.told,
+	s := SavedCaller{CallID: c.callID, From: c.from, Returns: c.returns, Stays: c.stays, Front: c.front, Held: c.held, To: c.to, Why: c.why, Told: c.told,
 		Callback: callbackID(c), Family: family, Stage: c.class.stage, Priority: c.priority, Arrived: c.arrived, Seq: c.seq, Joined: c.joined, Patience: c.patience, Due: c.due, Dues: slices.Clone(c.dues),
 		Timers: e.saveTimers(&c.limit, &c.announce, &c.widen, &c.another, &c.look)}
 	if c.sticky != nil {

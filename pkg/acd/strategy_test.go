@@ -378,6 +378,35 @@ func TestBroughtTimeRelaxesToo(t *testing.T) {
 	s.want("offer c1 cid")
 }
 
+// TestFrontIsBeforeAll: who lost the agent in mid-call goes before any priority and any
+// wait, in order of arrival among each other, past a full queue; a new configuration
+// keeps the place.
+func TestFrontIsBeforeAll(t *testing.T) {
+	for _, worth := range []time.Duration{0, 5 * time.Minute} {
+		t.Run(worth.String(), func(t *testing.T) {
+			q := sales(func(q *Queue) { q.MaxLength = 2 })
+			s := newScore(t, q, people("bob"))
+			s.at("0s", Configure{Queues: q, Agents: people("bob"), Settings: Settings{PriorityWorth: worth}})
+			s.at("1s", Enter{CallID: "vip", Queue: "sales", Priority: maxPriority}, enter("plain", "sales"))
+			lost := func(call string) Event { return Enter{CallID: call, Queue: "sales", Front: FrontAgentLost} }
+			s.at("30m", lost("lost1"), lost("lost2"))
+			s.want("joined lost1 sales 1", "joined lost2 sales 2")
+			q[0].Priority = 7
+			s.at("31m", Configure{Queues: q, Agents: people("bob"), Settings: Settings{PriorityWorth: worth}}, login("bob"))
+			s.want("offer lost1 bob")
+			for _, d := range s.out {
+				if d, ok := d.(Decided); ok && d.Front != FrontAgentLost {
+					t.Errorf("the decision does not say why: %+v", d)
+				}
+			}
+			s.at("32m", accept("lost1"), CallEnded{"bob", "lost1"})
+			s.want("left lost1 sales answered 2m0s", "offer lost2 bob")
+			s.at("33m", accept("lost2"), CallEnded{"bob", "lost2"})
+			s.want("left lost2 sales answered 3m0s", "offer vip bob")
+		})
+	}
+}
+
 // TestRelaxationNeverNarrows: as a caller waits, whoever was fit stays fit, for
 // any need that Widens lets pass.
 func TestRelaxationNeverNarrows(t *testing.T) {

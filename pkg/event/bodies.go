@@ -239,6 +239,9 @@ type QueueEntered struct {
 	// EstimateMs is what was left to wait, with a chance of four in five; 0 = unknown,
 	// or nothing.
 	EstimateMs int64 `json:"estimate_ms,omitempty"`
+	// Front says why the caller stands before all others, whatever their priority:
+	// "agent_lost"; "" = in turn.
+	Front string `json:"front,omitempty"`
 }
 
 // QueueAnnounced: the queue's announcements were due; they are what the queue's
@@ -289,6 +292,8 @@ type Decision struct {
 	// Trigger says what led to the decision when it is not the caller's joining or
 	// an agent becoming free: "widened", "one_more", "assigned".
 	Trigger string `json:"trigger,omitempty"`
+	// Front is why the caller stands before all others (QueueEntered.Front).
+	Front string `json:"front,omitempty"`
 }
 
 // Excluded is an agent left out of a Decision.

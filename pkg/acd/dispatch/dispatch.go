@@ -518,7 +518,7 @@ func (d *Dispatcher) carryOut(now time.Time, f acd.Effect) {
 		d.write(now, f.CallID, event.QueueEntered{Queue: f.Queue, Priority: f.Priority, Position: f.Position,
 			ServiceMs: q.serviceLevel.Milliseconds(), ShortMs: q.shortAbandon.Milliseconds(),
 			QueuePriority: f.QueuePriority, Need: f.Need, Agent: f.Agent,
-			Before: f.Before, WaitedMs: f.Waited.Milliseconds(), EstimateMs: max(0, f.Estimate.Milliseconds())})
+			Before: f.Before, WaitedMs: f.Waited.Milliseconds(), EstimateMs: max(0, f.Estimate.Milliseconds()), Front: f.Front})
 		q.joined.Inc()
 		d.tell(f.CallID, f)
 	case acd.Refused:
