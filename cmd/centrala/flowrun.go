@@ -145,22 +145,11 @@ func (s *stage) show() {
 		at := n.At.Sub(s.began).Round(100 * time.Millisecond)
 		text := n.Text
 		if n.What == "say" {
-			text = s.spoken(n.Phrases, n.Language)
+			text = n.Spoken(s.text)
 			s.heard = time.Duration(utf8.RuneCountInString(text)) * perCharacter
 		}
 		fmt.Fprintf(s.c.out, "%8s  %-6s  %s\n", at, n.What, text)
 	}
-}
-
-// spoken is what the caller hears: the texts of prompts, or their names.
-func (s *stage) spoken(phrases []prompt.Phrase, lang string) string {
-	out := make([]string, len(phrases))
-	for i, p := range phrases {
-		if out[i] = cmp.Or(p.Text, s.text(p.Name, lang)); out[i] == "" {
-			out[i] = "<" + p.Name + ">"
-		}
-	}
-	return strings.Join(out, " ")
 }
 
 // play goes on until the call is over, the input ends or ctx does.
@@ -189,7 +178,9 @@ func (s *stage) play(ctx context.Context, in <-chan string) error {
 			if w == rehearsal.Listener {
 				s.call.Pass(wait)
 			}
-			s.goOn(w)
+			if err := s.call.Do(rehearsal.Act{Wait: true}); err != nil {
+				return err
+			}
 		case line, ok := <-in:
 			if s.real {
 				s.call.Pass(time.Since(began))
@@ -222,33 +213,18 @@ func (s *stage) prompt(w rehearsal.Wait) {
 }
 
 // goOn lets happen what comes by itself.
-func (s *stage) goOn(w rehearsal.Wait) {
-	switch {
-	case w == rehearsal.Listener:
-		s.call.Heard()
-	case w == rehearsal.Talk:
-		s.call.Told(flow.Answered{Outcome: "answered"})
-	default:
-		s.call.Expire()
-	}
-}
-
 func (s *stage) typed(w rehearsal.Wait, line string) error {
 	if line == "" {
 		if w == rehearsal.Party || w == rehearsal.Elsewhere && s.call.State().Timer == 0 {
 			return errors.New("type what comes of it")
 		}
-		s.goOn(w)
-		return nil
+		return s.call.Do(rehearsal.Act{Wait: true})
 	}
 	if strings.Trim(line, "0123456789*#ABCD") == "" {
-		for i := range len(line) {
-			s.call.Press(line[i])
-		}
-		return nil
+		return s.call.Do(rehearsal.Act{Keys: line})
 	}
 	fields := strings.Fields(line)
-	a := flow.Answered{Outcome: fields[0], Values: map[string]string{}}
+	a := rehearsal.Act{Outcome: fields[0], Values: map[string]string{}}
 	for _, f := range fields[1:] {
 		name, value, ok := strings.Cut(f, "=")
 		if !ok {
@@ -258,11 +234,7 @@ func (s *stage) typed(w rehearsal.Wait, line string) error {
 	}
 	switch w {
 	case rehearsal.Agent, rehearsal.Party, rehearsal.Talk, rehearsal.Elsewhere:
-		if w == rehearsal.Agent && a.Outcome == "timeout" && s.call.Expire() {
-			return nil
-		}
-		s.call.Told(a)
-		return nil
+		return s.call.Do(a)
 	}
 	return errors.New("want keys, Enter or q")
 }

@@ -84,6 +84,15 @@ func parse(p *parser, raw any) (*Flow, error) {
 	if !ok {
 		return nil, p.err()
 	}
+	f := p.read(top)
+	if len(p.faults) > 0 {
+		return nil, p.err()
+	}
+	return f, nil
+}
+
+// read makes of a document what can be made of it; steps that cannot be read are nil.
+func (p *parser) read(top *object) *Flow {
 	f := &Flow{Name: p.flow, Steps: map[string]*Step{}, Variables: map[string]string{}}
 	f.Description = top.str("description", "")
 	f.Language = top.str("language", "")
@@ -103,7 +112,7 @@ func parse(p *parser, raw any) (*Flow, error) {
 	if v, ok := top.take("tests"); ok {
 		f.Tests = p.tests(v)
 	}
-	v, ok := top.take("steps")
+	v, _ := top.take("steps")
 	steps, isMap := p.object("steps", v)
 	top.end()
 	if isMap && len(steps.keys) == 0 {
@@ -111,7 +120,7 @@ func parse(p *parser, raw any) (*Flow, error) {
 	}
 	if len(steps.keys) > maxSteps {
 		p.fault("steps", "more than %d steps", maxSteps)
-		return nil, p.err()
+		return f
 	}
 	for _, name := range steps.keys {
 		if !nameRE.MatchString(name) {
@@ -132,10 +141,7 @@ func parse(p *parser, raw any) (*Flow, error) {
 	}
 	p.targets(f)
 	p.variables(f)
-	if len(p.faults) > 0 {
-		return nil, p.err()
-	}
-	return f, nil
+	return f
 }
 
 // step reads one step: its kind's key, next and on.
