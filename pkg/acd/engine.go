@@ -217,6 +217,8 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.memory.put(ev.From, ev.Agent, min(e.now, int64(ev.At.Sub(e.epoch))))
 	case KeepPlaces:
 		e.keepPlaces(ev)
+	case Move:
+		e.move(ev)
 	case Reach:
 		e.reach(ev)
 	case OfferRinging:

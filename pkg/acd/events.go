@@ -171,6 +171,9 @@ type (
 	}
 	// Remember tells who last talked to a caller, from before the engine's time.
 	Remember struct {
+	// Move sends a waiting caller on, as a rule of overflow would: To is a target of
+	// Overflow, "queue:NAME". By is who asked.
+	Move struct{ CallID, To, By string }
 		From, Agent string
 		At          time.Time
 	}
@@ -217,6 +220,7 @@ func (SetPriority) acdEvent()   {}
 func (Remember) acdEvent()      {}
 func (KeepPlaces) acdEvent()    {}
 func (OfferRinging) acdEvent()  {}
+func (Move) acdEvent()          {}
 func (OfferAccepted) acdEvent() {}
 func (OfferFailed) acdEvent()   {}
 func (CallEnded) acdEvent()     {}

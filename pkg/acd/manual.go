@@ -87,3 +87,19 @@ func (e *Engine) setPriority(ev SetPriority) {
 	e.emit(PriorityChanged{event.QueuePriority{Queue: c.q.Name, From: was + c.q.Priority, To: c.priority + c.q.Priority,
 		Position: c.q.line.position(c), By: ev.By}, c.callID})
 }
+
+// move sends a waiting caller on whatever the rules say. A callback has nobody on the
+// line who could be sent.
+func (e *Engine) move(ev Move) {
+	c := e.callers[ev.CallID]
+	if c == nil || c.cb != nil {
+		e.verdict = fmt.Errorf("%w: %q", ErrUnknownCall, ev.CallID)
+		return
+	}
+	if ev.To == "queue:"+c.q.Name {
+		e.verdict = fmt.Errorf("%w: call %q waits in that queue", ErrRefused, ev.CallID)
+		return
+	}
+	c.to, c.why = ev.To, "moved by "+ev.By
+	e.takeOut(c, LeftOverflow)
+}

@@ -244,7 +244,9 @@ func (w *world) draw() Event {
 		delete(w.talks, name)
 		return CallEnded{name, id}
 	case k < 94:
-		switch rapid.IntRange(0, 3).Draw(t, "manual") {
+		switch rapid.IntRange(0, 4).Draw(t, "manual") {
+		case 4:
+			return Move{w.someCall(), rapid.SampledFrom([]string{"queue:q", "flow:main"}).Draw(t, "to"), by}
 		case 0:
 			return ExtendWrapUp{name, by, time.Duration(rapid.IntRange(-1, 20).Draw(t, "for")) * time.Second}
 		case 1:

@@ -280,6 +280,8 @@ func (s *storm) draw() acd.Event {
 		return acd.ExtendWrapUp{Agent: name, By: by, For: time.Duration(s.upTo(-1, 20)) * time.Second}
 	case k < 932:
 		return acd.SetPriority{CallID: s.someCall(), By: by, Priority: s.upTo(-3, 3)}
+	case k < 934:
+		return acd.Move{CallID: s.someCall(), To: pick(s, "queue:q", "flow:main"), By: by}
 	case k < 935:
 		return acd.Remember{From: pick(s, "x", "y"), Agent: name, At: s.now}
 	case k < 945:
