@@ -226,11 +226,13 @@ type Device struct {
 }
 
 // ApplyOptions: Dry changes nothing; Prune removes what the documents do not
-// name; By is who asked, for the history.
+// name; By is who asked, for the history, and Via by which way: "console", "cli" or
+// "api".
 type ApplyOptions struct {
 	Dry   bool
 	Prune bool
 	By    string
+	Via   string
 }
 
 // ApplyResult is what an apply did, or would do.

@@ -79,6 +79,7 @@ type PublishOptions struct {
 	// Overwrite: also when somebody has published since the draft was begun.
 	Overwrite bool   `json:"overwrite,omitempty"`
 	By        string `json:"-"`
+	Via       string `json:"-"`
 }
 
 func (h *HTTP) flow(r *http.Request) (any, error) {
@@ -112,7 +113,7 @@ func (h *HTTP) publishFlow(r *http.Request) (any, error) {
 	if o.Version < 0 {
 		return nil, fmt.Errorf("%w: version %d: want a number from 1", ErrInvalid, o.Version)
 	}
-	o.By = whoAsks(r)
+	o.By, o.Via = whoAsks(r), viaOf(r)
 	res, err := h.app.PublishFlow(r.Context(), tenant(r), r.PathValue("name"), o)
 	return res, err
 }

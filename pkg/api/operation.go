@@ -251,6 +251,17 @@ func whoAsks(r *http.Request) string {
 	return p.Name
 }
 
+// viaOf is by which way a request comes, for the history of resources.
+func viaOf(r *http.Request) string {
+	switch p := auth.From(r.Context()); {
+	case p == nil || p.Local:
+		return "cli"
+	case p.Session != "":
+		return "console"
+	}
+	return "api"
+}
+
 // Operation is one row of the API as others see it.
 type Operation struct {
 	Method, Path string // behind /api/v1

@@ -163,7 +163,7 @@ func (h *HTTP) importCalendar(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	res, err := h.app.ImportCalendar(r.Context(), tenant(r), r.PathValue("name"), r.PathValue("calendar"), string(text), ApplyOptions{By: whoAsks(r), Dry: dry})
+	res, err := h.app.ImportCalendar(r.Context(), tenant(r), r.PathValue("name"), r.PathValue("calendar"), string(text), ApplyOptions{By: whoAsks(r), Via: viaOf(r), Dry: dry})
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return nil, err
 	}

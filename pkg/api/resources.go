@@ -56,6 +56,7 @@ type ResourceChange struct {
 	Revision uint64          `json:"revision"`
 	At       time.Time       `json:"at"`
 	By       string          `json:"by"`
+	Via      string          `json:"via,omitempty"` // console, cli, api; absent: the node itself
 	Op       resource.Op     `json:"op"`
 	Kind     resource.Kind   `json:"kind"`
 	Name     string          `json:"name"`
@@ -287,12 +288,12 @@ func (h *HTTP) edit(r *http.Request, e Edit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := app.EditResource(r.Context(), e, ApplyOptions{Dry: dry, By: whoAsks(r)})
+	res, err := app.EditResource(r.Context(), e, ApplyOptions{Dry: dry, By: whoAsks(r), Via: viaOf(r)})
 	return res, err
 }
 
 func changeOf(v store.Revision) (ResourceChange, error) {
-	c := ResourceChange{Revision: v.Revision, At: v.At, By: v.By, Op: v.Op, Kind: v.Kind, Name: v.Name}
+	c := ResourceChange{Revision: v.Revision, At: v.At, By: v.By, Via: v.Via, Op: v.Op, Kind: v.Kind, Name: v.Name}
 	if v.Spec == "" {
 		return c, nil
 	}
@@ -382,6 +383,6 @@ func (h *HTTP) undo(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := app.Undo(r.Context(), tenant(r), n, ApplyOptions{Dry: dry, By: whoAsks(r)})
+	res, err := app.Undo(r.Context(), tenant(r), n, ApplyOptions{Dry: dry, By: whoAsks(r), Via: viaOf(r)})
 	return res, err
 }

@@ -475,7 +475,7 @@ func (h *HTTP) apply(r *http.Request) (any, error) {
 	if err := ownDocuments(r, docs); err != nil {
 		return nil, err
 	}
-	res, err := h.app.Apply(r.Context(), docs, ApplyOptions{Dry: dry, Prune: prune, By: whoAsks(r)})
+	res, err := h.app.Apply(r.Context(), docs, ApplyOptions{Dry: dry, Prune: prune, By: whoAsks(r), Via: viaOf(r)})
 	return res, err
 }
 

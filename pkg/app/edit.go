@@ -39,7 +39,7 @@ func (a *App) change(ctx context.Context, o api.ApplyOptions, make func(live *re
 	if _, err := a.newDirectory(next); err != nil {
 		return res, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
-	stored, err := a.keep(ctx, next, o.By)
+	stored, err := a.keep(ctx, next, o.By, o.Via)
 	if err != nil {
 		return res, err
 	}

@@ -158,7 +158,7 @@ func (a *App) PublishFlow(ctx context.Context, tenant, name string, o api.Publis
 	if err != nil {
 		return api.ApplyResult{}, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
-	res, err := a.Apply(ctx, flowDocument(tenant, name, spec), api.ApplyOptions{Dry: o.Dry, By: o.By})
+	res, err := a.Apply(ctx, flowDocument(tenant, name, spec), api.ApplyOptions{Dry: o.Dry, By: o.By, Via: o.Via})
 	if err != nil || o.Dry || !doc.Draft {
 		return res, err
 	}

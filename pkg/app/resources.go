@@ -105,7 +105,7 @@ func (a *App) startResources(ctx context.Context) error {
 		if err := resource.Errors(faults); err != nil {
 			return err
 		}
-		if set, err = a.keep(ctx, a.seal(next, nil), "first start"); err != nil {
+		if set, err = a.keep(ctx, a.seal(next, nil), "first start", ""); err != nil {
 			return err
 		}
 		a.log.Info("resources applied at first start", zap.Int("documents", len(docs)))
@@ -170,8 +170,8 @@ func (a *App) seal(next, live *resource.Set) *resource.Set {
 }
 
 // keep stores a set as the next revision and returns it as stored.
-func (a *App) keep(ctx context.Context, set *resource.Set, by string) (*resource.Set, error) {
-	if _, err := a.store.Apply(ctx, set, by); err != nil {
+func (a *App) keep(ctx context.Context, set *resource.Set, by, via string) (*resource.Set, error) {
+	if _, err := a.store.Apply(ctx, set, by, via); err != nil {
 		return nil, err
 	}
 	return a.store.Load(ctx)

@@ -25,7 +25,7 @@ func TestFlowVersions(t *testing.T) {
 		}
 		next := resource.NewSet(docs)
 		next.Revision = live.Revision
-		if _, err := s.Apply(ctx, next, by); err != nil {
+		if _, err := s.Apply(ctx, next, by, "console"); err != nil {
 			t.Fatal(err)
 		}
 	}

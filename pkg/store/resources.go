@@ -51,10 +51,11 @@ func (s *Store) Load(ctx context.Context) (*resource.Set, error) {
 }
 
 // Apply stores set as the next revision and returns its number. set.Revision
-// must be the revision it was made from, else ErrConflict. Without a
-// difference nothing is written and the revision stays. Device passwords must
+// must be the revision it was made from, else ErrConflict. by is who asked and via by
+// which way ("console", "cli", "api"; "" = the node itself). Without a difference
+// nothing is written and the revision stays. Device passwords must
 // be sealed (resource.Seal). Each tenant touched gets a resources.applied event.
-func (s *Store) Apply(ctx context.Context, set *resource.Set, by string) (uint64, error) {
+func (s *Store) Apply(ctx context.Context, set *resource.Set, by, via string) (uint64, error) {
 	live, err := s.Load(ctx)
 	if err != nil {
 		return 0, err
@@ -91,7 +92,7 @@ func (s *Store) Apply(ctx context.Context, set *resource.Set, by string) (uint64
 		if have != live.Revision {
 			return ErrConflict
 		}
-		if err := s.exec(ctx, `INSERT INTO revisions (revision, at, by, changes) VALUES (?,?,?,?)`, int64(revision), time.Now().UnixMilli(), by, len(changes)); err != nil {
+		if err := s.exec(ctx, `INSERT INTO revisions (revision, at, by, changes, via) VALUES (?,?,?,?,?)`, int64(revision), time.Now().UnixMilli(), by, len(changes), via); err != nil {
 			return fmt.Errorf("store: write resources: %w", err)
 		}
 		for _, c := range changes {
@@ -136,6 +137,7 @@ type Revision struct {
 	Revision uint64        `json:"revision"`
 	At       time.Time     `json:"at"`
 	By       string        `json:"by"`
+	Via      string        `json:"via"` // see Store.Apply
 	Op       resource.Op   `json:"op"`
 	Kind     resource.Kind `json:"kind"`
 	Name     string        `json:"name"`
@@ -144,7 +146,7 @@ type Revision struct {
 
 // History lists what was done to one resource, newest first.
 func (s *Store) History(ctx context.Context, tenant string, kind resource.Kind, name string) ([]Revision, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT h.revision, r.at, r.by, h.op, h.kind, h.name, h.spec FROM resource_history h JOIN revisions r ON r.revision = h.revision
+	rows, err := s.read.QueryContext(ctx, `SELECT h.revision, r.at, r.by, r.via, h.op, h.kind, h.name, h.spec FROM resource_history h JOIN revisions r ON r.revision = h.revision
 WHERE h.tenant = ? AND h.kind = ? AND h.name = ? ORDER BY h.revision DESC`, tenant, string(kind), name)
 	if err != nil {
 		return nil, fmt.Errorf("store: read history: %w", err)
@@ -154,7 +156,7 @@ WHERE h.tenant = ? AND h.kind = ? AND h.name = ? ORDER BY h.revision DESC`, tena
 	for rows.Next() {
 		var r Revision
 		var at int64
-		if err := rows.Scan(&r.Revision, &at, &r.By, &r.Op, &r.Kind, &r.Name, &r.Spec); err != nil {
+		if err := rows.Scan(&r.Revision, &at, &r.By, &r.Via, &r.Op, &r.Kind, &r.Name, &r.Spec); err != nil {
 			return nil, fmt.Errorf("store: read history: %w", err)
 		}
 		r.At = time.UnixMilli(at).UTC()

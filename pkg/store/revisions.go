@@ -36,7 +36,7 @@ WHERE h.tenant = ? AND h.kind = ? GROUP BY h.name`, tenant, string(kind))
 
 // ChangesOf lists what one revision did to a tenant's resources, in no order, without the specs.
 func (s *Store) ChangesOf(ctx context.Context, tenant string, revision uint64) ([]Revision, error) {
-	return s.revisions(ctx, `SELECT h.revision, r.at, r.by, h.op, h.kind, h.name FROM resource_history h JOIN revisions r ON r.revision = h.revision
+	return s.revisions(ctx, `SELECT h.revision, r.at, r.by, r.via, h.op, h.kind, h.name FROM resource_history h JOIN revisions r ON r.revision = h.revision
 WHERE h.tenant = ? AND h.revision = ? ORDER BY h.kind, h.name`, tenant, int64(revision))
 }
 
@@ -46,7 +46,7 @@ func (s *Store) Revisions(ctx context.Context, tenant string, before uint64, lim
 	if before == 0 {
 		before = 1 << 62
 	}
-	return s.revisions(ctx, `SELECT h.revision, r.at, r.by, h.op, h.kind, h.name FROM resource_history h JOIN revisions r ON r.revision = h.revision
+	return s.revisions(ctx, `SELECT h.revision, r.at, r.by, r.via, h.op, h.kind, h.name FROM resource_history h JOIN revisions r ON r.revision = h.revision
 WHERE h.tenant = ? AND h.revision IN (SELECT DISTINCT revision FROM resource_history WHERE tenant = ? AND revision < ? ORDER BY revision DESC LIMIT ?)
 ORDER BY h.revision DESC, h.kind, h.name`, tenant, tenant, int64(before), limit)
 }
@@ -61,7 +61,7 @@ func (s *Store) revisions(ctx context.Context, query string, args ...any) ([]Rev
 	for rows.Next() {
 		var r Revision
 		var at int64
-		if err := rows.Scan(&r.Revision, &at, &r.By, &r.Op, &r.Kind, &r.Name); err != nil {
+		if err := rows.Scan(&r.Revision, &at, &r.By, &r.Via, &r.Op, &r.Kind, &r.Name); err != nil {
 			return nil, fmt.Errorf("store: read revisions: %w", err)
 		}
 		r.At = time.UnixMilli(at).UTC()

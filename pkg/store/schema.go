@@ -296,6 +296,8 @@ CREATE TABLE webhook_dead (
 	dead   TEXT NOT NULL,
 	PRIMARY KEY (tenant, name, seq)
 ) WITHOUT ROWID;`,
+	`-- all tenants: by which way a revision came
+ALTER TABLE revisions ADD COLUMN via TEXT NOT NULL DEFAULT '';`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.

@@ -341,11 +341,11 @@ func TestResourcesHaveRevisionsAndHistory(t *testing.T) {
 		t.Fatal(empty, err)
 	}
 	one := resource.Seal(resource.Merge(empty, parse("kind: device\nname: d\nspec: {password: hush}\n---\nkind: user\nname: u\nspec: {wrap_up: 0s, skills: {a: 0}}\n"), false), "r")
-	rev, err := s.Apply(t.Context(), one, "test")
+	rev, err := s.Apply(t.Context(), one, "test", "cli")
 	if err != nil || rev != 1 {
 		t.Fatal(rev, err)
 	}
-	if _, err := s.Apply(t.Context(), resource.EmptySet(), "late"); !errors.Is(err, ErrConflict) {
+	if _, err := s.Apply(t.Context(), resource.EmptySet(), "late", "cli"); !errors.Is(err, ErrConflict) {
 		t.Errorf("an apply on an old revision: %v", err)
 	}
 	s.Close(t.Context())
@@ -357,11 +357,11 @@ func TestResourcesHaveRevisionsAndHistory(t *testing.T) {
 	if c := resource.Diff(one, live); len(c) != 0 {
 		t.Errorf("stored differs: %v", c)
 	}
-	if rev, err := s.Apply(t.Context(), live, "same"); rev != 1 || err != nil {
+	if rev, err := s.Apply(t.Context(), live, "same", "cli"); rev != 1 || err != nil {
 		t.Errorf("an apply of nothing: %d %v", rev, err)
 	}
 	two := resource.Merge(live, parse("kind: user\nname: v\n"), true)
-	if rev, err := s.Apply(t.Context(), two, "prune"); rev != 2 || err != nil {
+	if rev, err := s.Apply(t.Context(), two, "prune", "cli"); rev != 2 || err != nil {
 		t.Fatal(rev, err)
 	}
 	h, err := s.History(t.Context(), "default", resource.KindUser, "u")
