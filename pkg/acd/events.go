@@ -169,11 +169,11 @@ type (
 		CallID, By string
 		Priority   int
 	}
-	// Remember tells who last talked to a caller, from before the engine's time.
-	Remember struct {
 	// Move sends a waiting caller on, as a rule of overflow would: To is a target of
 	// Overflow, "queue:NAME". By is who asked.
 	Move struct{ CallID, To, By string }
+	// Remember tells who last talked to a caller, from before the engine's time.
+	Remember struct {
 		From, Agent string
 		At          time.Time
 	}
@@ -217,10 +217,10 @@ func (Reach) acdEvent()         {}
 func (ExtendWrapUp) acdEvent()  {}
 func (Assign) acdEvent()        {}
 func (SetPriority) acdEvent()   {}
+func (Move) acdEvent()          {}
 func (Remember) acdEvent()      {}
 func (KeepPlaces) acdEvent()    {}
 func (OfferRinging) acdEvent()  {}
-func (Move) acdEvent()          {}
 func (OfferAccepted) acdEvent() {}
 func (OfferFailed) acdEvent()   {}
 func (CallEnded) acdEvent()     {}
