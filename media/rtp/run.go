@@ -21,15 +21,22 @@ type Run struct {
 // needs a look: a source that is not followed yet, a packet passed on that was not
 // the newest, another packet time.
 func RunOf(r *Receiver, l *Line, step uint32) (run Run, ok bool) {
-	if !r.started || !r.timed || l.mode != modeRelay || l.inSSRC != r.ssrc || l.inHigh != r.maxSeq ||
-		l.ts != r.lastTS+l.shift || l.dur != step || step == 0 {
+	run, ok = RunIn(r, step)
+	if !ok || l.mode != modeRelay || l.inSSRC != r.ssrc || l.inHigh != r.maxSeq || l.ts != r.lastTS+l.shift || l.dur != step {
+		return Run{}, false
+	}
+	run.NewSSRC, run.SeqShift, run.TSShift = l.ssrc, uint16(l.high)-l.inHigh, l.shift
+	return run, true
+}
+
+// RunIn tells what r receives while nothing happens, for a source that goes nowhere:
+// Run without what is made of it.
+func RunIn(r *Receiver, step uint32) (run Run, ok bool) {
+	if !r.started || !r.timed || step == 0 {
 		return Run{}, false
 	}
 	return Run{
-		SSRC: r.ssrc, NewSSRC: l.ssrc,
-		Seq: r.maxSeq + 1, SeqShift: uint16(l.high) - l.inHigh,
-		TS: r.lastTS + step, TSShift: l.shift,
-		Step: step, Jitter: media.Duration(int64(r.jitter)),
+		SSRC: r.ssrc, Seq: r.maxSeq + 1, TS: r.lastTS + step, Step: step, Jitter: media.Duration(int64(r.jitter)),
 	}, true
 }
 

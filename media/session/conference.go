@@ -182,6 +182,7 @@ func (c *Conference) add(now time.Time, l *Leg, r Role) {
 		return
 	}
 	l.part()
+	l.pull() // nobody may have listened to it
 	l.player = player{}
 	l.line.Cut()
 	m := &member{c: c, l: l, role: r, index: len(c.members)}

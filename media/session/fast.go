@@ -46,7 +46,7 @@ func (k *kernel) seat(port uint16, l *Leg) {
 
 // fast is the kernel's part in what a leg receives: as long as it is open, the
 // packets that are exactly the next ones go from the peer to the bridged leg's peer
-// without us, and in, the other leg's line and the counters stand where they were
+// without us, or end there when nobody listens (a caller in a menu or a queue), and in, the other leg's line and the counters stand where they were
 // when it was opened. pull brings them up to date and closes it, before anything
 // else may happen to the leg; the next packet that comes by the socket opens it
 // again. Worker only.
@@ -54,7 +54,7 @@ type fast struct {
 	flow *bpf.Flow // nil: this leg has none
 	open bool
 
-	to     *Leg
+	to     *Leg // nil: nobody listens
 	step   uint32
 	length int
 	in     bpf.Hop
@@ -95,11 +95,15 @@ func (l *Leg) fold(t bpf.Tally) {
 	f, d, w := &l.fast, l.fast.to, l.w
 	at := w.e.kernel.time(t.Last)
 	l.in.Advance(t.Packets, f.step, at, t.Jitter)
-	d.line.Advance(t.Packets, f.step, at)
 	l.lastRTP, l.timedOut = at, false
+	w.count.in += t.Packets
+	if d == nil {
+		w.count.unheard += t.Packets
+		return
+	}
+	d.line.Advance(t.Packets, f.step, at)
 	d.sent += t.Packets
 	d.sentOctets += t.Packets * uint64(f.length)
-	w.count.in += t.Packets
 	w.count.out += t.Packets
 	w.count.forwarded += t.Packets
 }
@@ -131,20 +135,53 @@ func (l *Leg) offer(now time.Time, d *Leg, law codec.Law, p *rtp.Packet) {
 	if !ok || !ok2 || !bpf.Through(in, out) {
 		return
 	}
+	path := l.path(now, in, run, p)
+	path.From, path.To, path.Out = netip.AddrPortFrom(d.ownIP(out), d.port), d.src, out
+	path.NewSSRC, path.NewPT, path.SeqShift, path.TSShift = run.NewSSRC, d.p.SendPT, run.SeqShift, run.TSShift
 	f := &l.fast
-	f.to, f.step, f.length, f.in, f.out, f.law = d, run.Step, length, in, out, law
-	f.record = l.rec != nil
-	f.check = now.Add(routeEvery)
-	path := bpf.Path{
-		Peer: l.src, Local: netip.AddrPortFrom(l.ownIP(in), l.port), From: netip.AddrPortFrom(d.ownIP(out), d.port), To: d.src,
-		In: in, Out: out, SSRC: run.SSRC, NewSSRC: run.NewSSRC, PT: p.PT, NewPT: d.p.SendPT,
-		Seq: run.Seq, SeqShift: run.SeqShift, TS: run.TS, TSShift: run.TSShift,
-		Step: run.Step, StepTime: media.Duration(int64(run.Step)), Length: length, Jitter: run.Jitter, Last: k.clock(now), Ring: -1,
-	}
-	if f.record {
+	f.to, f.out, f.law = d, out, law
+	if f.record = l.rec != nil; f.record {
 		path.Ring = l.w.index
 	}
-	f.open = true
+	f.flow.Open(&path)
+}
+
+// path is what every flow of l has, from the packet behind p on; f stands for it.
+func (l *Leg) path(now time.Time, in bpf.Hop, run rtp.Run, p *rtp.Packet) bpf.Path {
+	f := &l.fast
+	f.open, f.in, f.step, f.length = true, in, run.Step, p.End-p.Off
+	f.check = now.Add(routeEvery)
+	return bpf.Path{
+		Peer: l.src, Local: netip.AddrPortFrom(l.ownIP(in), l.port), In: in, SSRC: run.SSRC, PT: p.PT, Seq: run.Seq, TS: run.TS,
+		Step: run.Step, StepTime: media.Duration(int64(run.Step)), Length: f.length, Jitter: run.Jitter,
+		Last: l.w.e.kernel.clock(now), Ring: -1,
+	}
+}
+
+// unheard tells whether packets of l in law end with us and only their figures count;
+// whoever listens to a leg must say no here, and pull before he begins.
+func (l *Leg) unheard(law codec.Law) bool {
+	return l.peer == nil && l.member == nil && l.rec == nil && l.machine.ears == nil && l.guard == nil && l.p.Recv && law.Octets()
+}
+
+// retire lets the kernel take the packets that follow p, to which nobody listens. Keys
+// and all else that is not the very next packet of this sound come as before.
+func (l *Leg) retire(now time.Time, law codec.Law, p *rtp.Packet) {
+	if p.Marker || p.Off != rtp.HeaderSize || !l.unheard(law) {
+		return
+	}
+	run, ok := rtp.RunIn(&l.in, uint32(p.End-p.Off)) // an octet is a tick
+	if !ok {
+		return
+	}
+	in, ok := l.w.e.kernel.table.Hop(l.src.Addr(), now)
+	if !ok || !in.Watched() {
+		return
+	}
+	path := l.path(now, in, run, p)
+	path.Nowhere = true
+	f := &l.fast
+	f.to, f.record = nil, false
 	f.flow.Open(&path)
 }
 
@@ -171,7 +208,10 @@ func (w *worker) catchUp(now time.Time) {
 		if now.After(f.check) {
 			f.check = now.Add(routeEvery)
 			in, ok := k.table.Hop(l.src.Addr(), now)
-			out, ok2 := k.table.Hop(f.to.src.Addr(), now)
+			out, ok2 := f.out, true
+			if f.to != nil {
+				out, ok2 = k.table.Hop(f.to.src.Addr(), now)
+			}
 			if !ok || !ok2 || in != f.in || out != f.out {
 				l.pullOwn()
 				continue

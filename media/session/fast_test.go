@@ -6,13 +6,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/centrala/centrala/media"
 	"github.com/centrala/centrala/media/codec"
+	"github.com/centrala/centrala/media/dtmf"
 	"github.com/centrala/centrala/media/record"
 	"github.com/centrala/centrala/media/rtp"
+
+	pion "github.com/pion/rtp"
 )
 
 // onBPF is an engine that forwards in the kernel; the test is skipped where that
@@ -409,3 +413,153 @@ func BenchmarkOffer(b *testing.B) {
 	})
 	<-done
 }
+
+// TestUnheard: what a caller sends to whom nobody listens ends in the kernel, and all
+// figures are those of every packet; keys come through, and whoever begins to listen
+// hears from that moment on.
+func TestUnheard(t *testing.T) {
+	e := onBPF(t, 1)
+	events := make(chan Event, 64)
+	a, b := newPhone(t, codec.PCMA, 500), newPhone(t, codec.PCMA, 1250)
+	la, err := e.Open(LegOptions{Group: 7, Sink: func(ev Event) { events <- ev }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lb, err := e.Open(LegOptions{Group: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	la.Set(a.params())
+	lb.Set(b.params())
+	statsOf(la)
+	sent := uint64(0)
+	speak := func(n int) {
+		t.Helper()
+		for range n {
+			a.speak(la.Addr())
+			sent++
+		}
+		eventually(t, "all are counted", func() bool { return statsOf(la).PacketsReceived == sent })
+	}
+	unheard := func() uint64 {
+		e.forwardedNow()
+		n := make(chan uint64)
+		e.Do(7, func(time.Time) { n <- la.w.count.unheard })
+		return <-n
+	}
+	// ends has the kernel take n packets: the one before them opens the flow.
+	ends := func(n int) {
+		t.Helper()
+		before := unheard()
+		a.speak(la.Addr())
+		sent++
+		eventually(t, "the flow opens", func() bool {
+			open := make(chan bool)
+			e.Do(7, func(time.Time) { open <- la.fast.open })
+			return <-open
+		})
+		speak(n)
+		if got := unheard() - before; got != uint64(n) {
+			t.Errorf("%d of %d ended in the kernel", got, n)
+		}
+	}
+	ends(200)
+	// A key, among sound as some phones send it.
+	for i := range 5 {
+		key := make([]byte, dtmf.EventSize)
+		dtmf.PutEvent(key, dtmf.Event{Code: 5, End: i > 1, Duration: uint16(160 * (i + 1))})
+		p := pion.Packet{Header: pion.Header{Version: 2, PayloadType: 101, SequenceNumber: a.seq, Timestamp: a.ts, SSRC: a.ssrc}, Payload: key}
+		a.seq++
+		raw, err := p.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.conn.WriteToUDPAddrPort(raw, la.Addr()); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+	}
+	a.ts += 5 * media.FrameSamples
+	ends(100)
+	key := 0
+	for len(events) > 0 {
+		switch ev := (<-events).(type) {
+		case Digit:
+			if key++; ev.Digit != '5' {
+				t.Errorf("%+v", ev)
+			}
+		case FirstPacket:
+		default:
+			t.Errorf("%+v", ev)
+		}
+	}
+	if key != 1 {
+		t.Errorf("%d keys, want 1", key)
+	}
+	// Lost ones are lost, by the same count.
+	a.seq += 3
+	a.ts += 3 * media.FrameSamples
+	ends(20)
+	if s := statsOf(la); s.PacketsLost != 3 || s.PacketsSent != 0 || s.Strangers != 0 || s.JitterMs <= 0 {
+		t.Errorf("%+v", s.Audio)
+	}
+	// An agent: all from now on is heard.
+	before := unheard()
+	la.Bridge(lb)
+	statsOf(la)
+	for i := range 20 {
+		a.speak(la.Addr())
+		sent++
+		eventually(t, "a frame crosses", func() bool { return b.count() > i })
+	}
+	la.Unbridge()
+	statsOf(la)
+	if n := unheard(); n != before {
+		t.Errorf("%d packets of a conversation ended in the kernel", n-before)
+	}
+	// A conference: it comes by another way than the leg's own commands.
+	ends(20)
+	c := e.NewConference(7)
+	c.Add(la, Talker())
+	c.Add(lb, Talker())
+	statsOf(lb)
+	before = unheard()
+	b.mu.Lock()
+	b.heard = nil
+	b.mu.Unlock()
+	for range 30 {
+		speak(1)
+		time.Sleep(media.FrameDuration) // the pace of the mixer
+	}
+	eventually(t, "b hears a in the conference", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.heard) > 20*media.FrameSamples && level(b.heard, 500) > 0.5
+	})
+	if n := unheard(); n != before {
+		t.Errorf("%d packets of a conference ended in the kernel", n-before)
+	}
+	// A machine.
+	c.Close()
+	statsOf(la)
+	ends(20)
+	before = unheard()
+	listens := &counter{}
+	la.Tap(listens, 0, false)
+	statsOf(la)
+	speak(20)
+	if n := unheard(); n != before {
+		t.Errorf("%d packets ended in the kernel while a machine listened", n-before)
+	}
+	if n := listens.samples.Load(); n < 19*media.FrameSamples {
+		t.Errorf("the machine heard %d samples", n)
+	}
+}
+
+// counter is a Machine that counts what it hears.
+type counter struct{ samples atomic.Int64 }
+
+func (c *counter) Hear(_ time.Time, _ uint8, _ bool, _ int, _ uint32, pcm []int16) {
+	c.samples.Add(int64(len(pcm)))
+}
+func (c *counter) Speak([]int16) bool { return false }

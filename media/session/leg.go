@@ -476,7 +476,14 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 		}
 		return
 	}
-	if d := l.peer; d != nil && !l.transcodes(law) {
+	d := l.peer
+	if d == nil {
+		if l.fast.flow != nil && b[0] == 2<<6 {
+			l.retire(now, law, &p)
+		}
+		return
+	}
+	if !l.transcodes(law) {
 		if law != d.p.Law && d.canSend {
 			codec.Transcode(payload, payload, law, d.p.Law)
 		}

@@ -14,7 +14,7 @@ type metrics struct {
 	reg  prometheus.Registerer
 	tick prometheus.Histogram
 
-	forwarded, ways *prometheus.Desc
+	forwarded, unheard, ways *prometheus.Desc
 
 	packets, lost, strangers, invalid, ignored, sendErrors, dropped, latePackets, concealed *prometheus.Desc
 	refused, checks, shakes, webDropped, webTCP                                             *prometheus.Desc
@@ -37,6 +37,7 @@ func newMetrics(e *Engine, reg prometheus.Registerer) (*metrics, error) {
 		packets:       d("packets_total", "RTP packets taken from and sent to peers.", "direction"),
 		lost:          d("packets_lost_total", "RTP packets that did not arrive: at us (in), at the peer by its own RTCP (out).", "direction"),
 		forwarded:     d("packets_forwarded_total", "RTP packets that the kernel passed on by itself; they are in packets_total as well."),
+		unheard:       d("packets_unheard_total", "RTP packets of callers to whom nobody listened, counted by the kernel; they are in packets_total as well."),
 		ways:          d("io", "1 for the way in which packets are moved.", "io"),
 		strangers:     d("strangers_total", "Packets dropped because they came from an address that was not signalled."),
 		invalid:       d("invalid_packets_total", "Packets dropped because they were no RTP or RTCP, or their sequence jumped."),
@@ -78,7 +79,7 @@ func (m *metrics) late(d time.Duration) { m.tick.Observe(d.Seconds()) }
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.forwarded, m.ways, m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
+	for _, d := range []*prometheus.Desc{m.forwarded, m.unheard, m.ways, m.packets, m.lost, m.strangers, m.invalid, m.ignored, m.sendErrors, m.dropped, m.latePackets, m.concealed,
 		m.refused, m.checks, m.shakes, m.webDropped, m.webTCP,
 		m.mos, m.alarms, m.alarmsTotal,
 		m.legs, m.members, m.portsInUse, m.portsDraining, m.portsLimit} {
@@ -104,6 +105,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		c.sendErrors += p.sendErrors.Load()
 		c.late += p.late.Load()
 		c.forwarded += p.forwarded.Load()
+		c.unheard += p.unheard.Load()
 		c.forged += p.forged.Load()
 		c.replayed += p.replayed.Load()
 		c.concealed += p.concealed.Load()
@@ -137,6 +139,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.latePackets, c.late)
 	ch <- prometheus.MustNewConstMetric(m.concealed, prometheus.CounterValue, float64(c.concealed)/media.ClockRate)
 	counter(m.forwarded, c.forwarded)
+	counter(m.unheard, c.unheard)
 	used := m.e.IO()
 	for _, way := range ways {
 		v := 0

@@ -101,7 +101,7 @@ func (s *seat) seating() *seat { return s }
 type counts struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors uint64
 	late, concealed, encodings                                        uint64
-	forged, replayed, forwarded                                       uint64
+	forged, replayed, forwarded, unheard                              uint64
 	members                                                           int64
 
 	mosIn, mosOut mosCount
@@ -112,7 +112,7 @@ type counts struct {
 type published struct {
 	in, out, lostIn, lostOut, strangers, invalid, ignored, sendErrors atomic.Uint64
 	late, concealed                                                   atomic.Uint64
-	forged, replayed, forwarded                                       atomic.Uint64
+	forged, replayed, forwarded, unheard                              atomic.Uint64
 	legs, members                                                     atomic.Int64
 
 	mu            sync.Mutex // what follows, set once a sweep
@@ -342,6 +342,7 @@ func (w *worker) publish() {
 	p.forged.Store(c.forged)
 	p.replayed.Store(c.replayed)
 	p.forwarded.Store(c.forwarded)
+	p.unheard.Store(c.unheard)
 	if x := w.e.web; x != nil && x.w == w {
 		x.publish()
 	}

@@ -154,6 +154,38 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// TestNowhere: what nobody listens to is counted and goes neither on nor to the socket;
+// what is not the very next goes to the socket.
+func TestNowhere(t *testing.T) {
+	s := newScene(t, 1)
+	s.path.Nowhere, s.path.To, s.path.From, s.path.Out = true, netip.AddrPort{}, netip.AddrPort{}, Hop{}
+	f := s.tab.Flow(addr(s.ours).Port())
+	f.Open(&s.path)
+	before := Now()
+	for i := range 4 { // over both wraps
+		s.send(t, rtp(8, 0xFFFE+uint16(i), s.path.TS+160*uint32(i), 0x01020304, bytes.Repeat([]byte{byte(i)}, 160)))
+	}
+	key := rtp(101, 2, s.path.TS+640, 0x01020304, []byte{1, 10, 0, 160})
+	s.send(t, key) // in order behind them, so what is read first tells
+	if got, _ := read(t, s.ours, 5*time.Second); got != string(key) {
+		t.Errorf("the socket got %x, want the key", got)
+	}
+	if tally := f.Close(); tally.Packets != 4 || tally.Last < before || tally.Last > Now() || tally.Jitter <= 0 {
+		t.Errorf("%+v", tally)
+	}
+	if got, _ := read(t, s.b, 10*time.Millisecond); got != "" {
+		t.Errorf("something was forwarded: %x", got)
+	}
+	// The flow serves a conversation afterwards.
+	s.path.Nowhere, s.path.To, s.path.From, s.path.Out = false, addr(s.b), addr(s.to), s.path.In
+	s.path.Seq, s.path.TS, s.path.Last = 3, s.path.TS+800, Now()
+	f.Open(&s.path)
+	s.send(t, rtp(8, 3, s.path.TS, 0x01020304, make([]byte, 160)))
+	if got, _ := read(t, s.b, 5*time.Second); got == "" {
+		t.Error("after that nothing is forwarded")
+	}
+}
+
 // TestOnlyTheNext: each packet that differs in one thing goes to the socket,
 // unchanged, and the flow waits on.
 func TestOnlyTheNext(t *testing.T) {

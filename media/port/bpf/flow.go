@@ -39,7 +39,7 @@ type Flow struct {
 	tshift uint32
 	step   uint32 // 56: ticks from packet to packet
 	in     uint32 // 60: the interface that packets must come in by
-	out    uint32 // 64: the interface to send by; 0 = up the stack they came in by
+	out    uint32 // 64: the interface to send by; 0 = up the stack they came in by; nowhere
 	ring   uint32 // 68: noRing, or which
 	stepNs uint64 // 72
 	last   uint64 // 80: when the last packet came, CLOCK_MONOTONIC
@@ -51,6 +51,7 @@ type Flow struct {
 const (
 	flowSize = 128
 	noRing   = ^uint32(0)
+	nowhere  = ^uint32(0)
 )
 
 // MaxPayload is the largest payload of a packet that is also recorded.
@@ -64,19 +65,22 @@ type Path struct {
 	Peer, Local netip.AddrPort // the packet's source and destination
 	From, To    netip.AddrPort // what they become
 	In, Out     Hop            // to Peer, to To; see Through
-	SSRC        uint32
-	NewSSRC     uint32
-	PT, NewPT   uint8
-	Seq         uint16 // expected next
-	SeqShift    uint16 // added
-	TS          uint32 // expected next
-	TSShift     uint32 // added
-	Step        uint32 // ticks of the timestamp from packet to packet, > 0
-	StepTime    time.Duration
-	Length      int           // octets of every payload, 1-1400, 1-MaxPayload with a ring
-	Jitter      time.Duration // so far (RFC 3550 A.8), 16 times
-	Last        int64         // when the last packet came, as Now tells it
-	Ring        int           // which ring gets a copy of each payload; -1 = none
+	// Nowhere: nobody listens. Packets are counted and end there; From, To, Out and
+	// what is made of a packet are not looked at.
+	Nowhere   bool
+	SSRC      uint32
+	NewSSRC   uint32
+	PT, NewPT uint8
+	Seq       uint16 // expected next
+	SeqShift  uint16 // added
+	TS        uint32 // expected next
+	TSShift   uint32 // added
+	Step      uint32 // ticks of the timestamp from packet to packet, > 0
+	StepTime  time.Duration
+	Length    int           // octets of every payload, 1-1400, 1-MaxPayload with a ring
+	Jitter    time.Duration // so far (RFC 3550 A.8), 16 times
+	Last      int64         // when the last packet came, as Now tells it
+	Ring      int           // which ring gets a copy of each payload; -1 = none
 }
 
 // Hop is how a peer is reached.
@@ -91,8 +95,11 @@ type Hop struct {
 // to one at out: both must be beyond interfaces that are watched, or both on this
 // machine.
 func Through(in, out Hop) bool {
-	return in.index != 0 && out.index != 0 && in.local == out.local
+	return in.Watched() && out.Watched() && in.local == out.local
 }
+
+// Watched tells whether the program sees what the peer sends.
+func (h Hop) Watched() bool { return h.index != 0 }
 
 // Tally is what the kernel did since Open or the last Tally.
 type Tally struct {
@@ -104,7 +111,10 @@ type Tally struct {
 // Open lets the kernel take what p says. The flow must be closed.
 func (f *Flow) Open(p *Path) {
 	f.saddr, f.daddr = p.Peer.Addr().As4(), p.Local.Addr().As4()
-	f.nsaddr, f.ndaddr = p.From.Addr().As4(), p.To.Addr().As4()
+	f.nsaddr, f.ndaddr = [4]byte{}, [4]byte{}
+	if !p.Nowhere {
+		f.nsaddr, f.ndaddr = p.From.Addr().As4(), p.To.Addr().As4()
+	}
 	be := binary.BigEndian
 	be.PutUint16(f.ports[:], p.Peer.Port())
 	be.PutUint16(f.ports[2:], p.Local.Port())
@@ -117,7 +127,10 @@ func (f *Flow) Open(p *Path) {
 	f.ts, f.tshift, f.step = p.TS, p.TSShift, p.Step
 	f.length, f.stepNs = uint32(p.Length), uint64(p.StepTime)
 	f.in, f.out = p.In.index, p.Out.index
-	if p.Out.local {
+	switch {
+	case p.Nowhere:
+		f.out = nowhere
+	case p.Out.local:
 		f.out = 0 // it is on the stack it must go up already
 	}
 	f.ring = noRing

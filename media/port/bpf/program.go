@@ -275,8 +275,21 @@ func program(flows, rings *ebpf.Map, first uint16, n uint32) asm.Instructions {
 		asm.Add.Imm(asm.R1, 1),
 		asm.StoreMem(asm.R7, 96, asm.R1, asm.DWord),
 
+		// Nobody listens: it was counted, and that is all.
+		load(asm.R1, asm.R7, 64, asm.Word),
+		asm.Mov.Imm32(asm.R2, -1),
+		asm.JNE.Reg32(asm.R1, asm.R2, "onward"),
+		load(asm.R1, asm.R7, 40, asm.Half),
+		asm.Add.Imm(asm.R1, 1),
+		asm.StoreMem(asm.R7, 40, asm.R1, asm.Half),
+		load(asm.R1, asm.R7, 48, asm.Word),
+		load(asm.R2, asm.R7, 56, asm.Word),
+		asm.Add.Reg(asm.R1, asm.R2),
+		asm.StoreMem(asm.R7, 48, asm.R1, asm.Word),
+		asm.Ja.Label("drop"),
+
 		// The new RTP header, in network order on the stack.
-		asm.StoreImm(asm.RFP, header, 0x80, asm.Byte),
+		asm.StoreImm(asm.RFP, header, 0x80, asm.Byte).WithSymbol("onward"),
 		load(asm.R1, asm.R7, 38, asm.Byte),
 		asm.StoreMem(asm.RFP, header+1, asm.R1, asm.Byte),
 		load(asm.R1, asm.R7, 40, asm.Half),
@@ -342,7 +355,7 @@ func program(flows, rings *ebpf.Map, first uint16, n uint32) asm.Instructions {
 	replace(pseudo | mangled)
 
 	// The headers. The helpers above may have moved the packet.
-	add(packet("lost")...)
+	add(packet("drop")...)
 	put := func(off, from int16, base asm.Register, size asm.Size) {
 		add(load(asm.R1, base, from, size), asm.StoreMem(asm.R8, off, asm.R1, size))
 	}
@@ -392,8 +405,8 @@ func program(flows, rings *ebpf.Map, first uint16, n uint32) asm.Instructions {
 		asm.Mov.Imm(asm.R0, next).WithSymbol("next"),
 		asm.Return(),
 
-		// It cannot happen: the packet was long enough before.
-		asm.Mov.Imm(asm.R1, int32(open)).WithSymbol("lost"),
+		// From above: it cannot happen that a packet is not as long any more.
+		asm.Mov.Imm(asm.R1, int32(open)).WithSymbol("drop"),
 		state(asm.Xchg),
 		asm.Mov.Imm(asm.R0, 2), // TCX_DROP
 		asm.Return(),
