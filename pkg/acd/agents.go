@@ -39,6 +39,10 @@ func (e *Engine) presence(name string, ev agent.Event, reason, by string) {
 		e.verdict = fmt.Errorf("%w: agent %q: wrap-up of queue %q ends by itself", ErrRefused, name, a.lastCall.q)
 		return
 	}
+	if a.m.State == agent.WrapUp && a.owes != "" && by != BySupervisor && (ev == agent.SetReady || ev == agent.WrapUpOver || ev == agent.SetNotReady) {
+		e.verdict = fmt.Errorf("%w: agent %q: the call of queue %q has no disposition yet", ErrRefused, name, a.lastCall.q)
+		return
+	}
 	facts := agent.Facts{Talking: len(a.calls) > 0, Reason: reason}
 	step := func() { e.change(a, ev, facts, reason, by) }
 	if by != BySystem {
@@ -225,6 +229,19 @@ func (e *Engine) extendWrapUp(ev ExtendWrapUp) {
 	}
 }
 
+// dispose notes that a call has its disposition. A wrap-up that waited for it alone is over.
+func (e *Engine) dispose(ev Disposed) {
+	a := e.agentNamed(ev.Agent, false)
+	if a == nil {
+		return
+	}
+	a.disposed = ev.CallID
+	if a.owes == ev.CallID {
+		a.owes = ""
+		e.armAgent(a)
+	}
+}
+
 func (e *Engine) occupy(ev Occupy) {
 	a := e.agentNamed(ev.Agent, true)
 	if a == nil || slices.ContainsFunc(a.calls, func(t talk) bool { return t.callID == ev.CallID }) {
@@ -268,18 +285,21 @@ func (e *Engine) hangUp(name, callID string) {
 		delete(e.onCall, callID)
 	}
 	if t.q != "" {
-		e.wrapUpDue(a, t.q)
+		e.wrapUpDue(a, t)
 	}
-	e.change(a, agent.HangUp, agent.Facts{Talking: len(a.calls) > 0, WrapUp: a.wrapUp > 0}, "", BySystem)
+	e.change(a, agent.HangUp, agent.Facts{Talking: len(a.calls) > 0, WrapUp: a.wrapsUp()}, "", BySystem)
 	if len(a.calls) == 0 && a.m.State != agent.WrapUp {
-		a.wrapUp, a.wrapMore = 0, 0
+		a.wrapUp, a.wrapMore, a.owes = 0, 0, ""
 	}
 	e.settle(a)
 }
 
 // wrapUpDue notes what a queue's call that has ended asks of its agent.
-func (e *Engine) wrapUpDue(a *agentRec, queue string) {
-	q := e.byQueue[queue]
+func (e *Engine) wrapUpDue(a *agentRec, t talk) {
+	q := e.byQueue[t.q]
+	if q != nil && q.DispositionRequired && a.disposed != t.callID {
+		a.owes = t.callID
+	}
 	due, mode, more := time.Duration(0), WrapTimed, time.Duration(0)
 	if q != nil {
 		due, mode, more = q.Queue.WrapUp, cmp.Or(q.WrapUpMode, WrapTimed), q.WrapUpExtend
@@ -294,6 +314,9 @@ func (e *Engine) wrapUpDue(a *agentRec, queue string) {
 		a.wrapUp, a.wrapMode, a.wrapMore = due, mode, more
 	}
 }
+
+// wrapsUp tells whether something is to be done once the phone is free.
+func (a *agentRec) wrapsUp() bool { return a.wrapUp > 0 || a.owes != "" }
 
 // forget drops an agent who is out of the configuration and off the phone.
 func (e *Engine) forget(a *agentRec) {

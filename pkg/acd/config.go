@@ -45,7 +45,7 @@ type Settings struct {
 	// long, without a word, goes not ready (ReasonDeviceGone). 0 = 10 min;
 	// negative = never. AlwaysReady agents are exempt.
 	PresenceLease time.Duration
-	// MaxWrapUp bounds wrap-up of the mode until_done. 0 = 1 h.
+	// MaxWrapUp bounds wrap-up of the mode until_done, and one that waits for a disposition. 0 = 1 h.
 	MaxWrapUp time.Duration
 	// After is what an offer that came to nothing means for its agent, by cause;
 	// a queue's own comes before it. Missing causes: DefaultAfter.
@@ -125,6 +125,9 @@ type Queue struct {
 	WrapUp       time.Duration
 	WrapUpMode   string
 	WrapUpExtend time.Duration
+	// DispositionRequired: who took a call of the queue stays in wrap-up until Disposed
+	// tells that the call has its disposition, Settings.MaxWrapUp at the longest.
+	DispositionRequired bool
 	// RingTimeout bounds one offer; 0 = Config.RingTimeout.
 	RingTimeout time.Duration
 	// RingLimit bounds the phones that ring for one caller (ring_all,

@@ -131,6 +131,8 @@ type agentRec struct {
 	wrapUp    time.Duration // due after the last call
 	wrapMode  string
 	wrapMore  time.Duration // that the agent may still add
+	owes      string        // the call whose disposition the wrap-up waits for
+	disposed  string        // the call that was given one last
 	pause     time.Duration // of NotReady for a time
 	timer     timer
 	lease     timer
@@ -207,6 +209,8 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.presence(ev.Agent, agent.SetNotReady, ev.Reason, ev.By)
 	case WrapUpDone:
 		e.presence(ev.Agent, agent.WrapUpOver, ev.Reason, ev.By)
+	case Disposed:
+		e.dispose(ev)
 	case ExtendWrapUp:
 		e.extendWrapUp(ev)
 	case Assign:
@@ -349,6 +353,9 @@ func (e *Engine) change(a *agentRec, ev agent.Event, f agent.Facts, reason, by s
 	a.weigh(e.now, a.m.State == agent.OnCall || a.m.State == agent.WrapUp)
 	if was.State == agent.WrapUp && a.m.State != agent.WrapUp {
 		a.wrapUp, a.wrapMore = 0, 0 // a call made in wrap-up has used it up
+		if a.m.State != agent.OnCall {
+			a.owes = ""
+		}
 	}
 	if a.m.State == agent.Offline && was.State != agent.Offline {
 		e.loggedOut(a)
@@ -378,6 +385,9 @@ func (e *Engine) armAgent(a *agentRec) {
 		at = a.offer.deadline
 	case a.m.State == agent.WrapUp:
 		at = a.since + int64(a.wrapUp)
+		if a.owes != "" {
+			at = a.since + int64(max(a.wrapUp, e.set.MaxWrapUp))
+		}
 	case a.m.State == agent.NotReady && a.m.Paused:
 		at = a.since + int64(a.pause)
 	case a.m.State == agent.Ready && a.lost:

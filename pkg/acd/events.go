@@ -147,6 +147,8 @@ type (
 		Agent, By string
 		For       time.Duration
 	}
+	// Disposed: the agent said how the call went, during it or after it.
+	Disposed struct{ Agent, CallID string }
 	// Reach tells whether a phone can be reached (has a binding, answers OPTIONS).
 	// Until told, it is taken to be. Device, or else the Agent's.
 	Reach struct {
@@ -215,6 +217,7 @@ func (SetNotReady) acdEvent()   {}
 func (WrapUpDone) acdEvent()    {}
 func (Reach) acdEvent()         {}
 func (ExtendWrapUp) acdEvent()  {}
+func (Disposed) acdEvent()      {}
 func (Assign) acdEvent()        {}
 func (SetPriority) acdEvent()   {}
 func (Move) acdEvent()          {}

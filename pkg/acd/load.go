@@ -88,7 +88,7 @@ func (l *loader) agents(s Saved) {
 		a.lastOffer, a.offered, a.taken = sa.LastOffer, sa.Offered, sa.Taken
 		a.occ, a.occAt, a.working, a.load, a.once = sa.Occ, sa.OccAt, sa.Working, sa.Load, sa.Once
 		a.lastCall, a.wrapUp, a.wrapMode, a.wrapMore = talk{sa.LastCall.CallID, sa.LastCall.Queue}, sa.WrapUp, sa.WrapMode, sa.WrapMore
-		a.pause, a.leaving = sa.Pause, sa.Leaving
+		a.pause, a.leaving, a.owes, a.disposed = sa.Pause, sa.Leaving, sa.Owes, sa.Disposed
 		for _, t := range sa.Calls {
 			a.calls = append(a.calls, talk{t.CallID, t.Queue})
 		}

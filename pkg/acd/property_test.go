@@ -123,7 +123,7 @@ func drawConfig(t *rapid.T) Configure {
 	for i := range rapid.IntRange(0, 4).Draw(t, "queues") {
 		q := Queue{Name: fmt.Sprint("q", i), Strategy: rapid.SampledFrom(Strategies).Draw(t, "strategy"), RingLimit: rapid.IntRange(0, 3).Draw(t, "ring_limit"),
 			RingStep: max(secs("step"), 0), WrapUpMode: rapid.SampledFrom(WrapUpModes).Draw(t, "mode"), WrapUpExtend: secs("extend"),
-			LastAgent: secs("last_agent"), Patience: secs("patience"), Priority: rapid.IntRange(-1, 1).Draw(t, "prio"), WrapUp: secs("wrap"), RingTimeout: secs("ring"),
+			DispositionRequired: rapid.Bool().Draw(t, "disposition"), LastAgent: secs("last_agent"), Patience: secs("patience"), Priority: rapid.IntRange(-1, 1).Draw(t, "prio"), WrapUp: secs("wrap"), RingTimeout: secs("ring"),
 			MaxWait: secs("max_wait"), MaxLength: rapid.IntRange(0, 6).Draw(t, "max"), LeaveWhenEmpty: rapid.Bool().Draw(t, "empty"),
 			AnnounceFirst: secs("first"), AnnounceEvery: secs("every")}
 		if rapid.Bool().Draw(t, "needs") {
@@ -241,6 +241,9 @@ func (w *world) draw() Event {
 		return OfferFailed{w.someOffer(), rapid.SampledFrom(OfferOutcomes[1:]).Draw(t, "cause")}
 	case k < 93:
 		id := w.talks[name]
+		if rapid.IntRange(0, 4).Draw(t, "dispose") == 0 {
+			return Disposed{name, id}
+		}
 		delete(w.talks, name)
 		return CallEnded{name, id}
 	case k < 94:

@@ -114,7 +114,7 @@ func (e *Engine) repairAgents() {
 		case (st == agent.Reserved || st == agent.Ringing) && a.offer == nil:
 			e.giveBack(a)
 		case st == agent.OnCall && len(a.calls) == 0:
-			e.change(a, agent.HangUp, agent.Facts{WrapUp: a.wrapUp > 0}, "repaired", BySystem)
+			e.change(a, agent.HangUp, agent.Facts{WrapUp: a.wrapsUp()}, "repaired", BySystem)
 		case st != agent.OnCall && st != agent.Offline && a.offer == nil && len(a.calls) > 0:
 			e.change(a, agent.Occupy, agent.Facts{Talking: true}, "repaired", BySystem)
 		}

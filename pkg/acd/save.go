@@ -120,6 +120,8 @@ type SavedAgent struct {
 	WrapUp    time.Duration         `json:"wrap_up,omitempty"`
 	WrapMode  string                `json:"wrap_mode,omitempty"`
 	WrapMore  time.Duration         `json:"wrap_more,omitempty"`
+	Owes      string                `json:"owes,omitempty"`
+	Disposed  string                `json:"disposed,omitempty"`
 	Pause     time.Duration         `json:"pause,omitempty"`
 	Leaving   bool                  `json:"leaving,omitempty"`
 	Timers    map[string]SavedTimer `json:"timers,omitempty"`
@@ -279,7 +281,7 @@ func (e *Engine) saveAgent(a *agentRec) SavedAgent {
 	s := SavedAgent{Agent: a.Agent, Number: a.number, Device: a.device, Machine: a.m, Since: a.since, Reachable: a.reachable, Lost: a.lost, LostUntil: a.lostUntil,
 		Standing: uint8(a.standing), Draws: a.draws(), IdleSince: a.idleSince, IdleSeq: a.idleSeq, KeepIdle: a.keepIdle, Redraw: a.redraw, LastOffer: a.lastOffer, Offered: a.offered,
 		Taken: a.taken, Occ: a.occ, OccAt: a.occAt, Working: a.working, Load: a.load, Once: a.once, LastCall: SavedTalk{a.lastCall.callID, a.lastCall.q},
-		WrapUp: a.wrapUp, WrapMode: a.wrapMode, WrapMore: a.wrapMore, Pause: a.pause, Leaving: a.leaving, Timers: e.saveTimers(&a.timer, &a.lease)}
+		WrapUp: a.wrapUp, WrapMode: a.wrapMode, WrapMore: a.wrapMore, Owes: a.owes, Disposed: a.disposed, Pause: a.pause, Leaving: a.leaving, Timers: e.saveTimers(&a.timer, &a.lease)}
 	for _, t := range a.calls {
 		s.Calls = append(s.Calls, SavedTalk{t.callID, t.q})
 	}

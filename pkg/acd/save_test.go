@@ -148,7 +148,7 @@ func TestEveryFieldIsSaved(t *testing.T) {
 			"byQueue byAgent pools hold out verdict view touched panelsDue frontier picked"},
 		{caller{}, "cb callID from returns stays held to why told q fam class priority arrived seq front joined in older younger offers past sticky patience limit announce widen another look due dues",
 			"strict key leaf pos"},
-		{agentRec{}, "Agent number device m since reachable lost lostUntil standing seats idleSince idleSeq keepIdle redraw lastOffer offered taken occ occAt working load once offer personal calls lastCall wrapUp wrapMode wrapMore pause timer lease leaving",
+		{agentRec{}, "Agent number device m since reachable lost lostUntil standing seats idleSince idleSeq keepIdle redraw lastOffer offered taken occ occAt working load once offer personal calls lastCall wrapUp wrapMode wrapMore owes disposed pause timer lease leaving",
 			"pool queues free"},
 		{offer{}, "id a c made deadline alone", ""},
 		{queue{}, "Queue families level oldest newest drawn floor dropAt", "s need line byNeed pools members unable panel touched callbacks"},

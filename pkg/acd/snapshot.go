@@ -67,6 +67,11 @@ type AgentSnapshot struct {
 	Taken     int         `json:"taken"`     // calls since log-in
 	Occupancy float64     `json:"occupancy"` // share of recent time on calls and in wrap-up, 0 to 1
 	Once      bool        `json:"once,omitempty"`
+	// LastCall and LastQueue are of the call of a queue that the agent talks or talked in;
+	// DispositionDue: the wrap-up waits for its disposition.
+	LastCall       string `json:"last_call,omitempty"`
+	LastQueue      string `json:"last_queue,omitempty"`
+	DispositionDue bool   `json:"disposition_due,omitempty"`
 }
 
 // Snapshot copies the engine's state. It costs time and memory in the number of
@@ -130,6 +135,9 @@ func (e *Engine) queueSnapshot(q *queue) QueueSnapshot {
 func (e *Engine) agentSnapshot(a *agentRec) AgentSnapshot {
 	s := AgentSnapshot{Name: a.Name, Device: a.device, State: a.m.State, Reason: a.m.Reason, Since: wall(e.abs(a.since)),
 		After: a.m.After, Reachable: a.reachable && !a.lost && a.device != "", Queues: make([]string, 0, len(a.queues))}
+	if a.m.State == agent.OnCall || a.m.State == agent.WrapUp {
+		s.LastCall, s.LastQueue, s.DispositionDue = a.lastCall.callID, a.lastCall.q, a.owes != ""
+	}
 	s.Taken, s.Occupancy, s.Once = a.taken, a.occupancyAt(e.now), a.once
 	if a.m.State == agent.Ready {
 		s.IdleSince = wall(e.abs(a.idleSince))

@@ -569,6 +569,82 @@ func TestOneCallOnDemand(t *testing.T) {
 	s.want("offer c2 ana")
 }
 
+func TestDispositionRequired(t *testing.T) {
+	talk := func(t *testing.T, wrap time.Duration) *score {
+		s := newScore(t, sales(func(q *Queue) { q.WrapUp, q.DispositionRequired = wrap, true }), people("ana"))
+		s.at("0s", login("ana"), enter("c1", "sales"), accept("c1"), enter("c2", "sales"))
+		s.none("offer c2")
+		return s
+	}
+	refused := func(s *score) {
+		s.t.Helper()
+		if s.e.Verdict() == nil {
+			s.t.Error("left the wrap-up without a disposition")
+		}
+	}
+	t.Run("keeps the agent, then what is left of the wrap-up", func(t *testing.T) {
+		s := talk(t, 30*time.Second)
+		s.at("1s", CallEnded{"ana", "c1"})
+		s.at("5s", WrapUpDone{Agent: "ana", By: ByPhone})
+		refused(s)
+		s.at("6s", Disposed{"ana", "c1"})
+		s.at("30.999s")
+		s.none("offer")
+		s.at("31s")
+		s.want("agent ana wrap_up ready", "agent ana ready reserved", "offer c2 ana")
+	})
+	t.Run("given late", func(t *testing.T) {
+		s := talk(t, 30*time.Second)
+		s.at("1s", CallEnded{"ana", "c1"})
+		s.at("60s", ready("ana"))
+		refused(s)
+		s.at("61s", pause("ana", "lunch"))
+		refused(s)
+		s.at("62s", Disposed{"ana", "c0"}) // of another call
+		s.none("offer")
+		s.at("63s", Disposed{"ana", "c1"})
+		s.want("agent ana wrap_up ready", "agent ana ready reserved", "offer c2 ana")
+	})
+	t.Run("given in the call, no wrap-up", func(t *testing.T) {
+		s := talk(t, 0)
+		s.at("1s", Disposed{"ana", "c1"}, CallEnded{"ana", "c1"})
+		s.want("agent ana on_call ready", "agent ana ready reserved", "offer c2 ana")
+	})
+	t.Run("no wrap-up but the disposition", func(t *testing.T) {
+		s := talk(t, 0)
+		s.at("1s", CallEnded{"ana", "c1"})
+		s.want("agent ana on_call wrap_up")
+		s.at("2s", Disposed{"ana", "c1"})
+		s.want("agent ana wrap_up ready", "agent ana ready reserved", "offer c2 ana")
+	})
+	t.Run("bounded", func(t *testing.T) {
+		s := talk(t, 0)
+		s.at("1s", CallEnded{"ana", "c1"})
+		s.at("3600.999s")
+		s.none("offer")
+		s.at("3601s")
+		s.want("agent ana wrap_up ready", "agent ana ready reserved", "offer c2 ana")
+	})
+	t.Run("a call made meanwhile does not free", func(t *testing.T) {
+		s := talk(t, 0)
+		s.at("1s", CallEnded{"ana", "c1"}, Occupy{"ana", "out"})
+		s.at("9s", Release{"ana", "out"})
+		s.want("agent ana on_call wrap_up")
+		s.at("10s", Disposed{"ana", "c1"})
+		s.want("offer c2 ana")
+	})
+	t.Run("a supervisor, and logging out, do", func(t *testing.T) {
+		s := talk(t, 0)
+		s.at("1s", CallEnded{"ana", "c1"}, WrapUpDone{Agent: "ana", By: BySupervisor})
+		s.want("agent ana on_call wrap_up", "agent ana wrap_up ready", "agent ana ready reserved", "offer c2 ana")
+		s = talk(t, 0)
+		s.at("1s", CallEnded{"ana", "c1"}, LogOut{Agent: "ana", By: ByPhone})
+		s.want("agent ana on_call wrap_up", "agent ana wrap_up offline")
+		s.at("2s", login("ana"))
+		s.want("agent ana offline ready", "agent ana ready reserved", "offer c2 ana")
+	})
+}
+
 func TestWrapUpModes(t *testing.T) {
 	talk := func(t *testing.T, mode string) *score {
 		s := newScore(t, sales(func(q *Queue) { q.WrapUp, q.WrapUpMode, q.WrapUpExtend = 30*time.Second, mode, 20*time.Second }), people("ana"))

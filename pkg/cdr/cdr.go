@@ -64,6 +64,10 @@ type Call struct {
 	Legs       []Leg       `json:"legs,omitempty"`
 	Recordings []Recording `json:"recordings,omitempty"`
 
+	// Dispositions are what agents said of the call, the earliest first, one of each. They
+	// may come after its end: the store adds them to the record that it reads.
+	Dispositions []Disposition `json:"dispositions,omitempty"`
+
 	LastSeq uint64    `json:"last_seq"` // newest event in this record
 	LastAt  time.Time `json:"last_at"`
 }
@@ -111,6 +115,17 @@ type Recording struct {
 	SHA256     string `json:"sha256,omitempty"`
 	PausedMs   int64  `json:"paused_ms,omitempty"` // of the duration nothing was recorded on purpose
 	Closed     bool   `json:"closed"`
+}
+
+// Disposition is how a call went, by an agent's word.
+type Disposition struct {
+	Disposition string    `json:"disposition"`
+	Group       string    `json:"group,omitempty"`
+	List        string    `json:"list"`
+	Agent       string    `json:"agent"`
+	Queue       string    `json:"queue,omitempty"`
+	Note        string    `json:"note,omitempty"`
+	At          time.Time `json:"at"`
 }
 
 // Open reports whether the call runs still.

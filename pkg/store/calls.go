@@ -167,9 +167,11 @@ type CallFilter struct {
 	Agent     string
 	Result    event.Result
 	Reason    event.Reason
-	Ended     bool   // only calls that have ended
-	Cursor    string // of the page before; "" = the newest
-	Limit     int    // 1..1000; 0 = 100
+	Ended     bool // only calls that have ended
+	// Disposition that an agent gave.
+	Disposition string
+	Cursor      string // of the page before; "" = the newest
+	Limit       int    // 1..1000; 0 = 100
 }
 
 // ErrCursor: the cursor is none of ours.
@@ -202,6 +204,9 @@ func (s *Store) Calls(ctx context.Context, tenant string, f CallFilter) (calls [
 	w.equal("agent", f.Agent)
 	w.equal("result", string(f.Result))
 	w.equal("reason", string(f.Reason))
+	if f.Disposition != "" {
+		w.and("EXISTS (SELECT 1 FROM dispositions d WHERE d.tenant = calls.tenant AND d.call_id = calls.id AND d.disposition = ?)", f.Disposition)
+	}
 	if err := w.after(f.Cursor); err != nil {
 		return nil, "", err
 	}
@@ -225,7 +230,7 @@ func (s *Store) Calls(ctx context.Context, tenant string, f CallFilter) (calls [
 		last := calls[limit-1]
 		next = cursor(last.Started, last.ID)
 	}
-	return calls, next, nil
+	return calls, next, s.withDispositions(ctx, tenant, calls)
 }
 
 func scanCall(rows *sql.Rows) (cdr.Call, error) {
@@ -279,6 +284,16 @@ func cursor(started time.Time, id string) string {
 
 // Call returns one call's record: as it stands when it runs, else as stored.
 func (s *Store) Call(ctx context.Context, tenant, id string) (cdr.Call, error) {
+	c, err := s.callRecord(ctx, tenant, id)
+	if err != nil {
+		return c, err
+	}
+	one := []cdr.Call{c}
+	err = s.withDispositions(ctx, tenant, one)
+	return one[0], err
+}
+
+func (s *Store) callRecord(ctx context.Context, tenant, id string) (cdr.Call, error) {
 	for _, c := range s.Live(tenant) {
 		if c.ID == id {
 			return c, nil

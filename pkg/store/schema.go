@@ -298,6 +298,61 @@ CREATE TABLE webhook_dead (
 ) WITHOUT ROWID;`,
 	`-- all tenants: by which way a revision came
 ALTER TABLE revisions ADD COLUMN via TEXT NOT NULL DEFAULT '';`,
+	`-- one row for each question of a call: who answers twice has answered as the last time
+CREATE TABLE survey_answers (
+	tenant    TEXT NOT NULL,
+	survey    TEXT NOT NULL,
+	call_id   TEXT NOT NULL,
+	question  TEXT NOT NULL,
+	seq       INTEGER NOT NULL, -- of the event
+	at        INTEGER NOT NULL,
+	flow      TEXT NOT NULL,
+	version   INTEGER NOT NULL,
+	kind      TEXT NOT NULL,
+	value     TEXT NOT NULL,
+	recording TEXT NOT NULL,
+	queue     TEXT NOT NULL,
+	agent     TEXT NOT NULL,
+	PRIMARY KEY (tenant, survey, call_id, question)
+) WITHOUT ROWID;
+CREATE INDEX survey_answers_seq ON survey_answers (tenant, survey, seq);`,
+	`-- what agents said of calls
+CREATE TABLE dispositions (
+	tenant      TEXT NOT NULL,
+	call_id     TEXT NOT NULL,
+	agent       TEXT NOT NULL,
+	at          INTEGER NOT NULL,
+	queue       TEXT NOT NULL,
+	list        TEXT NOT NULL,
+	disposition TEXT NOT NULL,
+	heading     TEXT NOT NULL, -- its group
+	note        TEXT NOT NULL,
+	PRIMARY KEY (tenant, call_id, agent)
+) WITHOUT ROWID;
+CREATE INDEX dispositions_at ON dispositions (tenant, at);
+CREATE TABLE script_answers (
+	tenant  TEXT NOT NULL,
+	call_id TEXT NOT NULL,
+	agent   TEXT NOT NULL,
+	script  TEXT NOT NULL,
+	at      INTEGER NOT NULL,
+	queue   TEXT NOT NULL,
+	contact TEXT NOT NULL,
+	answers TEXT NOT NULL,
+	done    INTEGER NOT NULL,
+	PRIMARY KEY (tenant, call_id, agent, script)
+) WITHOUT ROWID;
+CREATE INDEX script_answers_at ON script_answers (tenant, at);
+CREATE INDEX script_answers_contact ON script_answers (tenant, contact, at);
+CREATE TABLE reminders (
+	tenant TEXT NOT NULL,
+	id     TEXT NOT NULL,
+	agent  TEXT NOT NULL,
+	at     INTEGER NOT NULL,
+	doc    TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE INDEX reminders_agent ON reminders (tenant, agent, at);`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.

@@ -335,6 +335,9 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 	}
 	for i := range w.mail {
 		if err := s.writeVoicemail(ctx, &w.mail[i]); err != nil {
+		if err := s.writeDesk(ctx, &w.rows[i].event); err != nil {
+			return nil, false, fmt.Errorf("store: write what agents said: %w", err)
+		}
 			return nil, false, fmt.Errorf("store: write voicemail: %w", err)
 		}
 	}

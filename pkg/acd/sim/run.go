@@ -179,6 +179,7 @@ func (w *world) people(cfg acd.Configure) error {
 	s := w.t.Scenario
 	w.queues = make(map[string]*acd.Queue, len(cfg.Queues))
 	for i := range cfg.Queues {
+		cfg.Queues[i].DispositionRequired = false // the workers of a simulation write nothing down
 		w.queues[cfg.Queues[i].Name] = &cfg.Queues[i]
 	}
 	w.agents = make([]worker, len(cfg.Agents))
