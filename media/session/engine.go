@@ -198,8 +198,10 @@ func (e *Engine) worker(group uint64) *worker {
 // block.
 func (e *Engine) Do(group uint64, f func(now time.Time)) { e.worker(group).do(f) }
 
-// bindTries bounds how many pairs Open tries when another program holds some.
-const bindTries = 16
+// bindTries bounds how many pairs Open tries when another program holds some: ports
+// go round in order, and so do another server's, whose block must be got over. A try
+// that fails costs some 5 us, and its pair rests before it is tried again.
+const bindTries = 256
 
 // Open makes a leg with ports of its own. It sends nothing and takes nothing
 // until Set. The error wraps ErrNoPort when all ports are taken.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -350,4 +351,31 @@ centrala_media_strangers_total 1
 	if err := reg.Register(e.metrics); err != nil { // taken out by Stop
 		t.Error(err)
 	}
+}
+
+// TestPortsOfAnotherProgram: a block that another server has bound is got over.
+func TestPortsOfAnotherProgram(t *testing.T) {
+	const pairs = 40
+	e := newEngine(t, Config{}, pairs)
+	free := e.cfg.PortMin + 2*17
+	for p := e.cfg.PortMin; p < e.cfg.PortMax; p += 2 {
+		if p == free {
+			continue
+		}
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, p)))
+		if err != nil {
+			continue // taken by yet another program: as good
+		}
+		defer c.Close()
+	}
+	l, err := e.Open(LegOptions{Group: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Addr().Port(); got != free {
+		t.Errorf("port %d, want %d, the only one that is free", got, free)
+	}
+	closed := make(chan struct{})
+	l.Close(func(Stats) { close(closed) })
+	<-closed
 }
