@@ -332,12 +332,12 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 				return nil, false, fmt.Errorf("store: write audit: %w", err)
 			}
 		}
-	}
-	for i := range w.mail {
-		if err := s.writeVoicemail(ctx, &w.mail[i]); err != nil {
 		if err := s.writeDesk(ctx, &w.rows[i].event); err != nil {
 			return nil, false, fmt.Errorf("store: write what agents said: %w", err)
 		}
+	}
+	for i := range w.mail {
+		if err := s.writeVoicemail(ctx, &w.mail[i]); err != nil {
 			return nil, false, fmt.Errorf("store: write voicemail: %w", err)
 		}
 	}
