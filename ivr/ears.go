@@ -5,12 +5,16 @@ import (
 )
 
 // speechOf is how a step may be answered by voice; nil: by keys alone.
-func speechOf(step *flow.Step) *flow.Speech {
+func (m *machine) speechOf(step *flow.Step) *flow.Speech {
 	switch b := step.Body.(type) {
 	case *flow.Menu:
 		return b.Speech
 	case *flow.Collect:
 		return b.Speech
+	case *flow.Survey:
+		if q := m.questionAt(step); q != nil {
+			return q.Speech
+		}
 	}
 	return nil
 }
@@ -18,7 +22,7 @@ func speechOf(step *flow.Step) *flow.Speech {
 // openEar lets the step's recogniser hear the caller while the step asks. It is the last
 // action of the turn, as every Stream.
 func (m *machine) openEar(step *flow.Step) {
-	s := speechOf(step)
+	s := m.speechOf(step)
 	if s == nil || m.s.Ear != 0 || m.s.Deaf || m.s.Phase != PhaseSpeaking && m.s.Phase != PhaseListening {
 		return
 	}
@@ -37,7 +41,7 @@ func (m *machine) closeEar() {
 // earOver is what the recogniser understood. One that is dead leaves the keys.
 func (m *machine) earOver(step *flow.Step, ev Event) {
 	done, ok := ev.(StreamDone)
-	s := speechOf(step)
+	s := m.speechOf(step)
 	if !ok || s == nil || m.s.Ear == 0 || done.ID != m.s.Ear || m.s.Phase != PhaseSpeaking && m.s.Phase != PhaseListening {
 		m.ignore(ev, "no voice is listened to")
 		return
@@ -76,5 +80,7 @@ func (m *machine) earOver(step *flow.Step, ev Event) {
 			return
 		}
 		m.run(m.collectAgain(step, b.Invalid))
+	case *flow.Survey:
+		m.run(m.surveyHeardSaid(step, h))
 	}
 }

@@ -94,6 +94,7 @@ type State struct {
 	Times     int       `json:"times,omitempty"`     // times a play step was heard
 	Target    int       `json:"target,omitempty"`    // which of a dial's targets rings
 	Key       byte      `json:"key,omitempty"`       // that leaves the queue
+	Question  int       `json:"question,omitempty"`  // which of a survey's is asked
 	Swallow   byte      `json:"swallow,omitempty"`   // a terminator that came too late
 	SwallowBy time.Time `json:"swallow_by,omitzero"`
 

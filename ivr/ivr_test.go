@@ -144,6 +144,8 @@ func (x *score) take(actions []Action) {
 			x.got = append(x.got, "keep "+a.Recording)
 		case DropMessage:
 			x.got = append(x.got, "drop "+a.Recording)
+		case SurveyAnswer:
+			x.got = append(x.got, fmt.Sprintf("answer %s/%s %s=%s", a.Survey, a.Question, a.Kind, a.Value))
 		case Over:
 			x.got = append(x.got, "done")
 		case Tell:

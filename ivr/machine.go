@@ -45,7 +45,7 @@ func (m *machine) run(step string) {
 		}
 		m.closeEar()
 		m.s.Step, m.s.Kind, m.s.Phase = step, next.Kind, ""
-		m.s.Wait, m.s.Tries, m.s.Times, m.s.Target, m.s.Collected, m.s.Key, m.s.Stage = 0, 0, 0, 0, "", 0, ""
+		m.s.Wait, m.s.Tries, m.s.Times, m.s.Target, m.s.Collected, m.s.Key, m.s.Stage, m.s.Question = 0, 0, 0, 0, "", 0, "", 0
 		if next.Kind != flow.KindResult { // a note of a script, no step of anybody's
 			m.do(EnterStep{m.f.Name, step, string(next.Kind)})
 		}

@@ -52,6 +52,7 @@ type cli struct {
 	Contact   contactCmd   `cmd:"" help:"Customers."`
 	Case      caseCmd      `cmd:"" help:"Orders, complaints and requests."`
 	Voicemail voicemailCmd `cmd:"" help:"Messages that callers have left."`
+	Survey    surveyCmd    `cmd:"" help:"What callers answered."`
 	Report    reportCmd    `cmd:"" help:"Figures: service level, waits, handling, occupancy."`
 	Simulate  simulateCmd  `cmd:"" help:"Play traffic against queues and agents on virtual time; compare two configurations."`
 	Staff     staffCmd     `cmd:"" help:"How many agents so many calls need (Erlang C, Erlang A)."`

@@ -59,6 +59,7 @@ var kinds = []kind{
 	{KindMenu, ways{next: true}, (*parser).menu},
 	{KindCollect, ways{next: true, on: []string{"failed"}}, (*parser).collect},
 	{KindRecord, ways{next: true, free: []string{"failed", "empty"}}, (*parser).record},
+	{KindSurvey, ways{next: true, free: []string{"unanswered", OutcomeFailed}}, (*parser).survey},
 	{KindPrompt, ways{next: true, on: []string{OutcomeFailed}, free: []string{OutcomeNotFound, OutcomeTimeout}}, (*parser).prompt},
 	{KindHTTP, ways{next: true, on: []string{OutcomeFailed}, free: []string{OutcomeTimeout, OutcomeNotFound, OutcomeRefused}}, (*parser).http},
 	{KindSchedule, ways{}, (*parser).schedule},

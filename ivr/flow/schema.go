@@ -139,6 +139,9 @@ func (r *recorder) object(path string) mapping {
 	props := mapping{}
 	for key, p := range r.asked[path] {
 		props[key] = p.schema()
+		if p.what == "objects" {
+			props[key] = mapping{"type": "array", "maxItems": maxList, "items": r.object(path + "." + key + "[0]")}
+		}
 	}
 	return mapping{"type": "object", "properties": props, "additionalProperties": false}
 }

@@ -14,6 +14,8 @@ func (c *Call) other(a ivr.Action) {
 		c.note("job", "%s", a.Job.Name())
 	case ivr.Record:
 		c.note("record", "the caller speaks")
+	case ivr.SurveyAnswer:
+		c.note("answer", "%s = %s", a.Question, a.Value)
 	case ivr.Callback:
 		c.note("callback", "%s", a.Queue)
 	case ivr.Voicemail:

@@ -43,6 +43,7 @@ type Server interface {
 	Flows
 	CallbackDesk
 	Mailboxes
+	Surveys
 	People
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)

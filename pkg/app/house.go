@@ -216,6 +216,14 @@ func (h *house) QueueMusic(queue string) string {
 func (h *house) QueueAnnounce(queue string, items uint32) []string {
 	q := h.queues[queue]
 	if q == nil {
+// QueueSurvey is the flow to which callers go when the agent has hung up.
+func (h *house) QueueSurvey(queue string) string {
+	if q := h.queues[queue]; q != nil {
+		return q.Survey
+	}
+	return ""
+}
+
 		return nil
 	}
 	out := make([]string, 0, len(q.Announce))

@@ -161,6 +161,7 @@ func TestRightsRowByRow(t *testing.T) {
 		"agents.read": "TTTTTT", "agents.change": "oT-T-T", "queues.read": "TTTTTT", "queues.change": "-T-T-T", "devices.read": "-T-TTT", "trunks.read": "-T-TTT",
 		"recordings.read": "-TTT-T", "recordings.hear": "oTTT-T", "recordings.save": "-TTT-T", "recordings.verify": "--TTT-",
 		"voicemail.read": "oT-T-T", "voicemail.change": "oT-T-T",
+		"surveys.read": "-TTT-T",
 		"reports.read": "oTTTTT", "reports.rebuild": "---TT-", "traffic.read": "-T-T-T",
 		"contacts.read": "TTTT-T", "contacts.change": "TT-T-T",
 		"resources.read": "-T-TT-", "resources.change": "---T--", "flows.read": "-T-TT-", "flows.change": "---T--",

@@ -98,6 +98,7 @@ var rights = map[Right]row{
 	"recordings.verify": all(Tenant, RoleQuality, RoleAdmin, RoleOps),
 	"voicemail.read":    all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI).own(RoleAgent),
 	"voicemail.change":  all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI).own(RoleAgent),
+	"surveys.read":      all(Tenant, RoleSupervisor, RoleQuality, RoleAdmin, RoleAPI),
 	"reports.read":      all(Tenant, RoleSupervisor, RoleQuality, RoleAdmin, RoleOps, RoleAPI).own(RoleAgent),
 	"reports.rebuild":   all(Tenant, RoleAdmin, RoleOps),
 	"traffic.read":      all(Tenant, RoleSupervisor, RoleAdmin, RoleAPI),

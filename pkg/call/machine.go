@@ -25,6 +25,8 @@ type Rules interface {
 	// QueueRecord and QueueMusic are the queue's own settings, "" when it has none.
 	QueueRecord(queue string) resource.Record
 	QueueMusic(queue string) string
+	// QueueSurvey is the flow that callers go to when the agent has hung up, "" none.
+	QueueSurvey(queue string) string
 	// QueueAnnounce lists what waiting callers are told: "position", "estimate" or
 	// names of prompts; empty = the position. items has a bit for each item that is
 	// due, 0 = all.

@@ -63,7 +63,7 @@ func (m *Machine) callerGone(ev LegGone, was LegState) {
 		result, why = event.ResultUpstream, ev.Reason
 	case was < LegAnswered:
 		why = event.ReasonCancelled
-	case m.S.Phase == Menu:
+	case m.S.Phase == Menu && !m.S.Talked:
 		why = event.ReasonLeftMenu
 	case m.S.Phase == Waiting:
 		why = event.ReasonAbandoned
@@ -79,6 +79,9 @@ func (m *Machine) peerGone(ev LegGone) {
 	m.cutAnnouncements()
 	m.release(ev.Leg)
 	m.stopRecording()
+	if ev.Remote && m.toSurvey() {
+		return
+	}
 	if ev.Remote && m.S.IVR != nil {
 		// The flow may go on after the conversation: a survey, a menu again, a hang up.
 		m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})

@@ -170,6 +170,8 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.decideMessage(a.Recording, true)
 		case ivr.DropMessage:
 			m.decideMessage(a.Recording, false)
+		case ivr.SurveyAnswer:
+			m.surveyAnswered(a)
 		case ivr.Do:
 			m.startJob(a)
 		case ivr.StopDo:

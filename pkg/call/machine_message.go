@@ -126,6 +126,7 @@ func (m *Machine) settleMessage(keep bool) {
 		m.journal(event.MessageKept{Recording: g.Recording, Path: body.Path, Flow: g.Flow, Step: g.Step, For: g.For,
 			DurationMs: body.DurationMs, VoiceMs: g.Closed.Voice.Milliseconds()})
 		m.putIntoBox(g, body)
+		m.putIntoSurvey(g)
 		return
 	}
 	if body.SizeBytes > 0 {

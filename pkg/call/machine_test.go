@@ -29,12 +29,14 @@ type rules struct {
 	keys          map[byte]string
 	callback      Callback
 	voicemail     *Voicemails
+	survey        string
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
 func (r rules) FlowInput(in ivr.Input) ivr.Input     { return in }
 func (r rules) QueueRecord(q string) resource.Record { return r.record[q] }
 func (r rules) QueueMusic(string) string             { return "" }
+func (r rules) QueueSurvey(string) string            { return r.survey }
 func (r rules) AgentOf(d string) string              { return r.agents[d] }
 func (r rules) InCallCodes() map[string]string       { return r.inCall }
 func (r rules) Parking() (time.Duration, int)        { return r.parkTime, 0 }

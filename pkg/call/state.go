@@ -204,6 +204,7 @@ type State struct {
 	FailWord   string // Reason header that came with it
 
 	Talked     bool          // was bridged at least once
+	Surveyed   bool          // sent to a queue's survey
 	OfferID    string        // the accepted offer
 	Recording  string        // recording id while one is open
 	RecPaused  bool          // nothing is recorded on purpose

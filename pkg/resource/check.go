@@ -495,6 +495,9 @@ func (c *checker) queue(k Key, q *QueueSpec) {
 	if q.Dispositions != "" {
 		exists(c, r, "dispositions", KindDispositionList, c.s.DispositionLists, q.Dispositions)
 	}
+	if q.Survey != "" {
+		exists(c, r, "survey", KindFlow, c.s.Flows, q.Survey)
+	}
 	if q.Script != "" {
 		exists(c, r, "script", KindScript, c.s.Scripts, q.Script)
 	}
@@ -710,6 +713,7 @@ func (c *checker) reach() {
 					visit(ref{Kind(kind), Key{r.key.Tenant, name}})
 				}
 			}
+			visit(ref{KindFlow, Key{r.key.Tenant, q.Survey}})
 			for _, to := range q.Keys {
 				if kind, name, ok := strings.Cut(to, ":"); ok {
 					visit(ref{Kind(kind), Key{r.key.Tenant, name}})

@@ -466,6 +466,9 @@ type QueueSpec struct {
 	Patience  Duration `yaml:"patience,omitempty"`
 	// Dispositions is the disposition_list from which agents say how a call went; "" = none.
 	Dispositions string `yaml:"dispositions,omitempty"`
+	// Survey is the flow to which callers go when the agent has hung up and they have not
+	// (step survey, ivr.md), once a call; "" = none. A flow's own way "answered" comes first.
+	Survey string `yaml:"survey,omitempty"`
 	// Script is shown to the agent with each call.
 	Script string `yaml:"script,omitempty"`
 }

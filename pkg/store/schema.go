@@ -356,7 +356,7 @@ CREATE INDEX reminders_agent ON reminders (tenant, agent, at);`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases", "webhooks", "webhook_dead", "dispositions", "script_answers", "reminders"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases", "webhooks", "webhook_dead", "dispositions", "script_answers", "reminders", "survey_answers"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

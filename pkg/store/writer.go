@@ -205,6 +205,7 @@ type work struct {
 	files []recording
 	moved []moved
 	mail  []voicemailOp
+	polls []SurveyAnswer // answers of surveys
 }
 
 // moved is a recording's file that was checked or converted.
@@ -272,6 +273,8 @@ func (s *Store) project(w *work) {
 			w.moved = append(w.moved, moved{r.event.Tenant, b})
 		} else if o, ok := voicemailOf(r.event); ok {
 			w.mail = append(w.mail, o)
+		} else if b, ok := r.event.Body.(event.SurveyAnswered); ok {
+			w.polls = append(w.polls, surveyAnswer(r.event, b))
 		}
 	}
 }
@@ -339,6 +342,11 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 	for i := range w.mail {
 		if err := s.writeVoicemail(ctx, &w.mail[i]); err != nil {
 			return nil, false, fmt.Errorf("store: write voicemail: %w", err)
+		}
+	}
+	for i := range w.polls {
+		if err := s.writeSurveyAnswer(ctx, &w.polls[i]); err != nil {
+			return nil, false, fmt.Errorf("store: write survey answer: %w", err)
 		}
 	}
 	for i, o := range batch {
