@@ -51,6 +51,11 @@ type LiveAgent struct {
 	Agent
 	Deadline time.Time `json:"deadline,omitzero"` // of the state, if it should pass
 	Taken    int       `json:"taken"`             // calls since log-in
+	// LastCall and LastQueue are of the call of a queue that the agent talks in or wraps up;
+	// DispositionDue: the wrap-up waits for its disposition.
+	LastCall       string `json:"last_call,omitempty"`
+	LastQueue      string `json:"last_queue,omitempty"`
+	DispositionDue bool   `json:"disposition_due,omitempty"`
 }
 
 // LiveView may be implemented by the application: the state behind the pages.
@@ -89,11 +94,6 @@ func (h *HTTP) liveOperations() []operation {
 		{method: "GET", path: "/live", right: "live.read", own: ownBound, summary: "How queues, agents and calls stand now, with the number of the event to go on from.", out: Live{}, do: h.live},
 		{method: "GET", path: "/events", right: "events.read", own: ownBound, summary: "The journal's events as they come (server-sent events).", content: "text/event-stream", serve: h.events,
 			query: []param{{"after", "integer", "Only events behind this number; Last-Event-ID does the same. Left out: from now on."},
-	// LastCall and LastQueue are of the call of a queue that the agent talks in or wraps up;
-	// DispositionDue: the wrap-up waits for its disposition.
-	LastCall       string `json:"last_call,omitempty"`
-	LastQueue      string `json:"last_queue,omitempty"`
-	DispositionDue bool   `json:"disposition_due,omitempty"`
 				{"kind", "string", "Kinds, separated by commas; call.* is all that begin so."}, {"queue", "string", "Events of this queue and its calls."},
 				{"agent", "string", "Events of this agent and its calls."}, {"call", "string", "Events of this call."}}},
 		{method: "POST", path: "/phone/session", secret: true, right: "phone.use", own: ownBound, journalled: true, summary: "Credentials for the page's phone, on the device of the user.", out: PhoneSession{}, do: h.phoneSession},
