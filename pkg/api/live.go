@@ -25,12 +25,50 @@ type Live struct {
 	Queues []LiveQueue `json:"queues"`
 	Agents []LiveAgent `json:"agents"`
 	Calls  []cdr.Call  `json:"calls"` // running, oldest first
+	Alarms []LiveAlarm `json:"alarms"`
+	// RecentFrom is since when the queues' recent figures count: the quarter of an hour
+	// before the running one.
+	RecentFrom time.Time `json:"recent_from"`
+}
+
+// LiveFigures are a queue's figures, by the formulas of the reports: absent where
+// there is nothing to divide by.
+type LiveFigures struct {
+	Entered      int64    `json:"entered"`
+	Answered     int64    `json:"answered"`
+	Abandoned    int64    `json:"abandoned"`
+	Callbacks    int64    `json:"callbacks"`                // asked for
+	ServiceLevel *float64 `json:"service_level,omitempty"`  // 0 to 1, service_level.short_excluded
+	ASA          *float64 `json:"asa_s,omitempty"`          // seconds
+	LongestWait  *float64 `json:"longest_wait_s,omitempty"` // seconds, of all since
+}
+
+// LiveLimits are the bounds of a queue's alarms; 0 = none.
+type LiveLimits struct {
+	Waiting       int   `json:"waiting,omitempty"`
+	LongestWaitMs int64 `json:"longest_wait_ms,omitempty"`
+	ServiceLevel  int   `json:"service_level,omitempty"` // percent
+	Ready         int   `json:"ready,omitempty"`
+}
+
+// LiveAlarm is an alarm that is raised (pkg/alarm).
+type LiveAlarm struct {
+	Alarm  string    `json:"alarm"`
+	Queue  string    `json:"queue,omitempty"`
+	CallID string    `json:"call_id,omitempty"`
+	Value  float64   `json:"value"`
+	Limit  float64   `json:"limit"`
+	Since  time.Time `json:"since"`
 }
 
 // LiveQueue is a queue and who waits in it.
 type LiveQueue struct {
 	Queue
-	Callers []Waiting `json:"callers"`
+	DisplayName string      `json:"display_name,omitempty"`
+	Callers     []Waiting   `json:"callers"`
+	Today       LiveFigures `json:"today"`  // since the tenant's midnight
+	Recent      LiveFigures `json:"recent"` // since Live.RecentFrom
+	Limits      *LiveLimits `json:"limits,omitempty"`
 }
 
 // Waiting is one caller in a queue.
@@ -61,6 +99,8 @@ type LiveAgent struct {
 // LiveView may be implemented by the application: the state behind the pages.
 type LiveView interface {
 	Live(ctx context.Context, tenant string) (Live, error)
+	// Changed is closed by the next change of anything that Live shows.
+	Changed() <-chan struct{}
 }
 
 // Phones may be implemented by the application: it gives browsers credentials.
@@ -92,6 +132,7 @@ type ICEServer struct {
 func (h *HTTP) liveOperations() []operation {
 	return []operation{
 		{method: "GET", path: "/live", right: "live.read", own: ownBound, summary: "How queues, agents and calls stand now, with the number of the event to go on from.", out: Live{}, do: h.live},
+		{method: "GET", path: "/live/stream", right: "live.read", own: ownBound, summary: "The same, and what changes of it as it does (server-sent events).", content: "text/event-stream", serve: h.liveStream},
 		{method: "GET", path: "/events", right: "events.read", own: ownBound, summary: "The journal's events as they come (server-sent events).", content: "text/event-stream", serve: h.events,
 			query: []param{{"after", "integer", "Only events behind this number; Last-Event-ID does the same. Left out: from now on."},
 				{"kind", "string", "Kinds, separated by commas; call.* is all that begin so."}, {"queue", "string", "Events of this queue and its calls."},
@@ -247,16 +288,6 @@ func (h *HTTP) events(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p := auth.From(r.Context())
-	who, most := p.Tenant+"/"+p.Name, streamsOfUser
-	if p.Local || p.Session == "" {
-		most = 10_000 // programs: one key may serve many wallboards
-	}
-	if !h.streams.enter(who, most) {
-		w.Header().Set("Retry-After", "5")
-		problem(w, http.StatusTooManyRequests, "too many streams of events", nil)
-		return
-	}
-	defer h.streams.leave(who)
 	if isOwn(r) {
 		f.own = p
 		if v, ok := h.app.(LiveView); ok {
@@ -265,29 +296,20 @@ func (h *HTTP) events(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(h.ending, cancel)()
-	l := h.feed.Listen(tenant(r), after)
-	defer l.Close()
-	out := http.NewResponseController(w)
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-	_ = out.SetReadDeadline(time.Time{})
-	write := func(b []byte) bool {
-		_ = out.SetWriteDeadline(time.Now().Add(streamWrite))
-		_, err := w.Write(b)
-		return err == nil
-	}
-	if !write([]byte("retry: 1000\n\n")) || out.Flush() != nil {
+	stream, ok := h.openStream(w, r)
+	if !ok {
 		return
 	}
+	defer stream.close()
+	ctx, write := stream.ctx, stream.write
+	l := h.feed.Listen(tenant(r), after)
+	defer l.Close()
 	pause := time.NewTimer(streamPause)
 	defer pause.Stop()
 	for last := time.Now(); ; {
 		if l.Behind() {
 			l.Skip()
-			if !write(fmt.Appendf(nil, "id: %d\nevent: reset\ndata: {\"seq\":%d}\n\n", l.At(), l.At())) || out.Flush() != nil {
+			if !write(fmt.Appendf(nil, "id: %d\nevent: reset\ndata: {\"seq\":%d}\n\n", l.At(), l.At())) || !stream.flush() {
 				return
 			}
 		}
@@ -309,7 +331,7 @@ func (h *HTTP) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		if out.Flush() != nil {
+		if !stream.flush() {
 			return
 		}
 		// Thousands of listeners are woken by each commit of the journal; an event more or

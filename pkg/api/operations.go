@@ -105,6 +105,9 @@ type (
 		Prompt string `json:"prompt,omitempty"`
 		Stop   bool   `json:"stop,omitempty"`
 	}
+	moveBody struct {
+		Queue string `json:"queue"`
+	}
 	priorityBody struct {
 		Priority *int   `json:"priority" minimum:"-1000" maximum:"1000"`
 		By       string `json:"by,omitempty"`
@@ -160,6 +163,7 @@ func (h *HTTP) callOperations() []operation {
 			do: func(r *http.Request) (any, error) { return h.app.Why(r.Context(), tenant(r), r.PathValue("id")) }},
 		{method: "POST", path: "/calls/{id}/assign", right: "calls.route", summary: "Gives a waiting call to an agent, out of turn.", in: Assignment{}, do: h.assign},
 		{method: "POST", path: "/calls/{id}/priority", right: "calls.route", summary: "Changes a waiting call's own priority.", in: priorityBody{}, do: h.priority},
+		{method: "POST", path: "/calls/{id}/move", right: "calls.route", summary: "Sends a waiting call on to another queue.", in: moveBody{}, query: []param{byParam}, do: h.move},
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/centrala/centrala/pkg/auth"
 	"github.com/centrala/centrala/pkg/event"
 )
 
@@ -17,6 +19,8 @@ type Routing interface {
 	Assign(ctx context.Context, tenant, id string, a Assignment) error
 	// SetPriority changes a waiting call's own priority.
 	SetPriority(ctx context.Context, tenant, id string, priority int, by string) error
+	// Move sends a waiting call on to another queue.
+	Move(ctx context.Context, tenant, id, queue, by string) error
 	// Why tells a call's way through its queues.
 	Why(ctx context.Context, tenant, id string) (Why, error)
 }
@@ -70,6 +74,13 @@ func (h *HTTP) agentState(r *http.Request) (any, error) {
 	if isOwn(r) && in.By == "supervisor" {
 		return nil, fmt.Errorf("%w: by: you are no supervisor", errNoRight)
 	}
+	if p := auth.From(r.Context()); p != nil && !isOwn(r) && p.Name != r.PathValue("name") && !p.Local {
+		if in.By == "" {
+			in.By = "supervisor"
+		}
+		// The journal has that a supervisor did it, the audit log who.
+		h.audit(r, "agent.state", r.PathValue("name"), strings.TrimSpace(in.State+" "+in.Reason))
+	}
 	switch {
 	case in.By != "" && in.By != "api" && in.By != "supervisor":
 		return nil, fmt.Errorf("%w: by %q: want api or supervisor", ErrInvalid, in.By)
@@ -111,4 +122,16 @@ func (h *HTTP) priority(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("%w: priority: want -1000 to 1000", ErrInvalid)
 	}
 	return struct{}{}, h.app.SetPriority(r.Context(), tenant(r), r.PathValue("id"), *in.Priority, in.By)
+}
+
+// move reads the body of a waiting call's way to another queue.
+func (h *HTTP) move(r *http.Request) (any, error) {
+	var in moveBody
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if !resourceName.MatchString(in.Queue) {
+		return nil, fmt.Errorf("%w: queue: want the name of a queue", ErrInvalid)
+	}
+	return struct{}{}, h.app.Move(r.Context(), tenant(r), r.PathValue("id"), in.Queue, whoAsks(r))
 }

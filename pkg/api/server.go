@@ -45,6 +45,7 @@ type HTTP struct {
 	feed *feed.Feed    // nil: no events
 
 	streams streams
+	mirrors mirrors
 	flying  inFlight
 	ending  context.Context // done when Stop begins: streams end, requests go on to their end
 	end     context.CancelFunc
@@ -205,6 +206,7 @@ func (h *HTTP) Stop(ctx context.Context) error {
 		h.http.Close()
 	}
 	h.wg.Wait()
+	h.mirrors.wg.Wait()
 	return err
 }
 

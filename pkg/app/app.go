@@ -89,6 +89,8 @@ type App struct {
 	api       *api.HTTP
 	web       web
 	webhooks  *webhook.Runner
+	alarms    *alarms
+	figures   figures
 	mail      *mail.Queue // nil: no e-mail
 	voicemail *voicemail.Desk
 
@@ -129,7 +131,9 @@ func New(o Options) (*App, error) {
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
 	}
-	return &App{opts: o, cfg: o.Config, log: o.Log, dispatchers: map[string]*dispatch.Dispatcher{}, drained: make(chan struct{})}, nil
+	a := &App{opts: o, cfg: o.Config, log: o.Log, dispatchers: map[string]*dispatch.Dispatcher{}, drained: make(chan struct{})}
+	a.figures.app = a
+	return a, nil
 }
 
 // onStop remembers how to undo what has just been started.
@@ -175,6 +179,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"sip", a.startSIP},
 		{"voicemail", a.startVoicemail},
 		{"webhooks", a.startWebhooks},
+		{"alarms", a.startAlarms},
 		{"api", a.startAPI},
 		{"web", a.startWeb},
 	} {

@@ -97,6 +97,7 @@ var samples = map[string]struct{ query, body string }{
 	"POST /agents/{name}/state":       {"", `{"state":"ready"}`},
 	"POST /accounts":                  {"", `{"name":"vera"}`},
 	"POST /accounts/{name}/state":     {"", `{"disabled":false}`},
+	"POST /calls/{id}/move":           {"", `{"queue":"sales"}`},
 	"POST /keys":                      {"", `{"name":"k","role":"api"}`},
 	"POST /me/password":               {"", `{"old":"` + goodPassword + `","new":"` + goodPassword + `!"}`},
 	"POST /me/totp":                   {"", `{"password":"` + goodPassword + `!"}`},
@@ -125,7 +126,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	good := 0
 	for _, op := range cli {
 		name := op.Method + " " + op.Path
-		if slices.Contains(skip, name) || op.Path == "/events" {
+		if slices.Contains(skip, name) || op.Path == "/events" || op.Path == "/live/stream" {
 			continue
 		}
 		path := regexp.MustCompile(`\{\w+\}`).ReplaceAllStringFunc(op.Path, func(s string) string {

@@ -79,6 +79,18 @@ func (a *App) SetPriority(ctx context.Context, tenant, id string, priority int, 
 	return conflict(h.acd.Ask(ctx, acd.SetPriority{CallID: id, Priority: priority, By: cmp.Or(by, acd.BySupervisor)}))
 }
 
+// Move implements api.Server.
+func (a *App) Move(ctx context.Context, tenant, id, queue, by string) error {
+	h := a.dir.Load().houses[tenant]
+	if h == nil {
+		return fmt.Errorf("tenant %q: %w", tenant, api.ErrNotFound)
+	}
+	if h.queues[queue] == nil {
+		return fmt.Errorf("%w: queue %q: there is none", api.ErrInvalid, queue)
+	}
+	return conflict(h.acd.Ask(ctx, acd.Move{CallID: id, To: "queue:" + queue, By: by}))
+}
+
 // Why implements api.Server: the story is in the journal, how the call stands now
 // is asked of the engine.
 func (a *App) Why(ctx context.Context, tenant, id string) (api.Why, error) {
