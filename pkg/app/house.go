@@ -211,11 +211,6 @@ func (h *house) QueueMusic(queue string) string {
 	return ""
 }
 
-// QueueAnnounce is what the queue tells who waits: of its items those with a bit in
-// items, all for 0.
-func (h *house) QueueAnnounce(queue string, items uint32) []string {
-	q := h.queues[queue]
-	if q == nil {
 // QueueSurvey is the flow to which callers go when the agent has hung up.
 func (h *house) QueueSurvey(queue string) string {
 	if q := h.queues[queue]; q != nil {
@@ -224,6 +219,11 @@ func (h *house) QueueSurvey(queue string) string {
 	return ""
 }
 
+// QueueAnnounce is what the queue tells who waits: of its items those with a bit in
+// items, all for 0.
+func (h *house) QueueAnnounce(queue string, items uint32) []string {
+	q := h.queues[queue]
+	if q == nil {
 		return nil
 	}
 	out := make([]string, 0, len(q.Announce))
