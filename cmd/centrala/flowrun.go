@@ -71,7 +71,7 @@ func (k flowRunCmd) Run(ctx context.Context, c *cli) error {
 			return usageError{fmt.Errorf("--at: %w", err)}
 		}
 	}
-	in := ivr.Input{Tenant: k.Tenant, CallID: "terminal", From: k.Caller, To: k.Dialled, Language: cmp.Or(k.Language, languageOf(set, k.Tenant, k.Flow))}
+	in := ivr.Input{Tenant: k.Tenant, CallID: "terminal", From: k.Caller, To: k.Dialled, Language: cmp.Or(k.Language, flowcheck.LanguageOf(set, k.Tenant, k.Flow))}
 	if len(k.Set) > 0 {
 		in.Previous = &ivr.State{Vars: k.Set}
 	}
@@ -93,19 +93,6 @@ func (k flowRunCmd) documents() ([]resource.Document, error) {
 		return nil, err
 	}
 	return resource.ParseYAML(bytes.NewReader(text), "server")
-}
-
-// languageOf is the language of callers who come into a flow: of its number, else the tenant's.
-func languageOf(s *resource.Set, tenant, name string) string {
-	for k, n := range s.Numbers {
-		if k.Tenant == tenant && n.Flow == name && n.Language != "" {
-			return n.Language
-		}
-	}
-	if t := s.Tenants[tenant]; t != nil {
-		return t.Language
-	}
-	return ""
 }
 
 // lines reads what is typed until the end of the input or of ctx.

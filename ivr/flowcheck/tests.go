@@ -69,3 +69,21 @@ func House(s *resource.Set, tenant string, flows func(string) *flow.Flow) rehear
 	}
 	return h
 }
+
+// LanguageOf is the language of callers who come into a flow: of the first of its
+// numbers by name that has one, else the tenant's.
+func LanguageOf(s *resource.Set, tenant, name string) string {
+	first, language := "", ""
+	for k, n := range s.Numbers {
+		if k.Tenant == tenant && n.Flow == name && n.Language != "" && (first == "" || k.Name < first) {
+			first, language = k.Name, n.Language
+		}
+	}
+	if language != "" {
+		return language
+	}
+	if t := s.Tenants[tenant]; t != nil {
+		return t.Language
+	}
+	return ""
+}

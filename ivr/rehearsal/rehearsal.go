@@ -113,6 +113,9 @@ func (c *Call) Step() string {
 	return c.steps[len(c.steps)-1]
 }
 
+// Path is every step that the call has entered, in order.
+func (c *Call) Path() []string { return append([]string{}, c.steps...) }
+
 // Notes returns what happened since it was asked last.
 func (c *Call) Notes() []Note {
 	n := c.notes

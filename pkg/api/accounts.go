@@ -151,6 +151,15 @@ func (h *HTTP) accountOperations() []operation {
 			_, err := h.onAccount(r, func(ref account.Ref) (err error) { n, err = h.auth.EndSessions(r.Context(), ref, "", ""); return err })
 			return endedBody{n}, err
 		}},
+		{method: "DELETE", path: "/accounts/{name}/sessions/{id}", right: change, summary: "Ends one session of an account.", do: func(r *http.Request) (any, error) {
+			return h.onAccount(r, func(ref account.Ref) error {
+				n, err := h.auth.EndSessions(r.Context(), ref, r.PathValue("id"), "")
+				if err == nil && n == 0 {
+					err = fmt.Errorf("session %q: %w", r.PathValue("id"), ErrNotFound)
+				}
+				return err
+			})
+		}},
 		{method: "GET", path: "/keys", right: "keys.read", summary: "API keys.", out: items[Key]{}, do: func(r *http.Request) (any, error) {
 			out := []Key{}
 			for _, k := range h.auth.Keys(tenant(r)) {

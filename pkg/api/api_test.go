@@ -374,7 +374,7 @@ func TestApply(t *testing.T) {
 	_, c := open(t, f)
 	docs := "kind: device\nname: a\nspec: {password: p}\n---\nkind: device\nname: b\nspec: {password: p}\n"
 	a := ask(t, c, "POST", "/api/v1/resources?dry_run=true&prune=true&by=anna&name=x.yaml", docs)
-	if a.status != 200 || len(f.docs) != 2 || f.apply != (api.ApplyOptions{Dry: true, Prune: true, By: "anna"}) {
+	if a.status != 200 || len(f.docs) != 2 || f.apply != (api.ApplyOptions{Dry: true, Prune: true, By: "anna", Via: "cli"}) {
 		t.Errorf("%d %s: %d documents, %+v", a.status, a.body, len(f.docs), f.apply)
 	}
 	ask(t, c, "POST", "/api/v1/resources?by="+strings.Repeat("x", 65), docs)

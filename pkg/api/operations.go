@@ -14,7 +14,7 @@ import (
 func (h *HTTP) operations() []operation {
 	var all []operation
 	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.queueOperations, h.callbackOperations, h.recordingOperations, h.voicemailOperations, h.surveyOperations, h.contactOperations, h.reportOperations,
-		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.audioOperations, h.webhookOperations} {
+		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.editorOperations, h.audioOperations, h.webhookOperations} {
 		all = append(all, part()...)
 	}
 	return all
@@ -231,7 +231,7 @@ func ownFigures(_ *HTTP, r *http.Request, p *auth.Principal) error {
 func (h *HTTP) resourceOperations() []operation {
 	return []operation{
 		{method: "GET", path: "/resources", right: "resources.read", summary: "All resources as YAML documents.", content: "application/yaml", serve: h.export,
-			query: []param{{"secrets", "boolean", "With trunk passwords and password digests; over the socket alone."}}},
+			query: []param{{"secrets", "boolean", "With trunk passwords and password digests; over the socket alone."}, {"kind", "string", "Only these."}, {"name", "string", "Only this one of the kind."}}},
 		{method: "POST", path: "/resources", right: "resources.change", most: maxDocuments, summary: "Applies YAML documents, at once or not at all.", out: ApplyResult{},
 			query: []param{{"name", "string", "What faults call the text."}, {"dry_run", "boolean", "Check and tell, change nothing."}, {"prune", "boolean", "Remove what the documents do not name."}, byParam},
 			do:    h.apply},

@@ -61,6 +61,8 @@ type ResourceChange struct {
 	Kind     resource.Kind   `json:"kind"`
 	Name     string          `json:"name"`
 	Spec     json.RawMessage `json:"spec,omitempty"` // as it was then, secrets masked
+	// Before is what stood there before; of GET /revisions/{revision} alone.
+	Before json.RawMessage `json:"before,omitempty"`
 }
 
 // RevisionPage is one page of the history of all resources.

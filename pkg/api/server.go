@@ -520,7 +520,7 @@ func by(s string) string {
 	return s
 }
 
-// export writes YAML. Query: secrets.
+// export writes YAML. Query: secrets, kind, name.
 func (h *HTTP) export(w http.ResponseWriter, r *http.Request) {
 	secrets, err := flag(r, "secrets")
 	if err != nil {
@@ -533,9 +533,14 @@ func (h *HTTP) export(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	docs, err := h.app.Export(r.Context(), secrets)
+	q := r.URL.Query()
+	kind, name, whose := q.Get("kind"), q.Get("name"), q.Get("tenant")
 	if !p.Node {
-		docs = slices.DeleteFunc(slices.Clone(docs), func(d resource.Document) bool { return tenantOf(d) != p.Tenant })
+		whose = p.Tenant
 	}
+	docs = slices.DeleteFunc(slices.Clone(docs), func(d resource.Document) bool {
+		return whose != "" && !p.Local && tenantOf(d) != whose || kind != "" && string(d.Kind) != kind || name != "" && d.Name != name
+	})
 	var out bytes.Buffer
 	if err == nil {
 		err = resource.Export(&out, docs, secrets)

@@ -104,6 +104,8 @@ var samples = map[string]struct{ query, body string }{
 	"PUT /resources/{kind}/{name}":    {"?dry_run=true", `{"spec":{"members":[{"agent":"bob"}]}}`},
 	"POST /revisions/{revision}/undo": {"?dry_run=true", ``},
 	"GET /traffic":                    {"?day=today", ``},
+	"POST /flows/{name}/check":        {"", "start: a\nsteps: {a: {hangup: normal}}"},
+	"POST /flows/{name}/rehearse":     {"", `{"acts":[{"wait":true}]}`},
 	"POST /session":                   {"", `{"name":"nobody","password":"x"}`},
 	"POST /session/link/look":         {"", `{"token":"x"}`},
 }
