@@ -1,8 +1,10 @@
 // Every language has every word, and every word that the pages ask for exists.
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 
 const flat = (o, at = '') => Object.entries(o).flatMap(([k, v]) => (typeof v === 'object' ? flat(v, at + k + '.') : [at + k]))
-const words = (l) => new Set(flat(JSON.parse(readFileSync(new URL(`src/i18n/${l}.json`, import.meta.url), 'utf8'))))
+// Chunks that are loaded later have words of their own: src/*/i18n.
+const rooms = ['src/i18n/', ...readdirSync(new URL('src/', import.meta.url)).map((d) => `src/${d}/i18n/`)].filter((d) => existsSync(new URL(d, import.meta.url)))
+const words = (l) => new Set(rooms.flatMap((d) => flat(JSON.parse(readFileSync(new URL(d + l + '.json', import.meta.url), 'utf8')))))
 const en = words('en')
 let faults = 0
 const fault = (text) => (console.error(text), faults++)

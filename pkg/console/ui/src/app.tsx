@@ -3,7 +3,7 @@ import { Suspense, lazy, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
 import { del, get, whenSignedOut, type Session } from './api'
-import { stop, useLive } from './live'
+import { stop, useLink } from './live'
 import { phone } from './phone'
 import { languages, speak, type Language } from './words'
 import { SignIn, UseLink } from './pages/signin'
@@ -104,7 +104,7 @@ function Frame({ session, leave, children }: { session: Session; leave: () => vo
 // LinkState says how fresh what is shown is.
 function LinkState() {
   const { t } = useTranslation()
-  const { link, staleSince } = useLive()
+  const { link, staleSince } = useLink()
   return (
     <Badge role="status" color={link === 'live' ? 'green' : 'orange'} variant="filled">
       {link === 'live' ? t('link.live') : t('link.' + link) + (staleSince ? ' ' + span(Date.now() - staleSince) : '')}

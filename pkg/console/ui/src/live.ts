@@ -6,18 +6,44 @@ import { get } from './api'
 export interface Caller {
   call_id: string
   position: number
+  priority: number
   joined: string
+  estimate_ms?: number
+  rings?: string[]
+  callback?: string
   from?: string
+}
+// Figures are made by the formulas of the reports; absent where there is nothing to divide by.
+export interface Figures {
+  entered: number
+  answered: number
+  abandoned: number
+  callbacks: number
+  service_level?: number
+  asa_s?: number
+  longest_wait_s?: number
 }
 export interface Queue {
   name: string
   display_name?: string
   waiting: number
+  callbacks?: number
   oldest?: string
   logged_in: number
   free: number
   states: Record<string, number>
   callers: Caller[]
+  today: Figures
+  recent: Figures
+  limits?: { waiting?: number; longest_wait_ms?: number; service_level?: number; ready?: number }
+}
+export interface Alarm {
+  alarm: string
+  queue?: string
+  call_id?: string
+  value: number
+  limit: number
+  since: string
 }
 export interface Agent {
   name: string
@@ -46,6 +72,7 @@ export interface Call {
   display?: string
   to?: string
   dialled?: string
+  since?: string
   started: string
   answered?: string
   ended?: string
@@ -73,6 +100,8 @@ export interface Live {
   queues: Queue[]
   agents: Agent[]
   calls: Call[]
+  alarms: Alarm[]
+  recent_from: string
 }
 export interface Event {
   seq: number
@@ -84,74 +113,138 @@ export interface Event {
 
 export type Link = 'live' | 'reconnecting' | 'stale'
 
-interface View {
-  live?: Live
+interface LinkView {
   link: Link
   staleSince?: number
-  // clock is how far the server's clock is ahead of the page's, ms.
-  clock: number
+}
+interface View extends LinkView {
+  live?: Live
 }
 
-// The snapshot is fetched at most this often: 500 ms from an event to the screen.
-const REFRESH_MS = 350
+// The server says something at least each 5 s: whoever hears nothing for so long shows
+// what is old.
+const SILENT_MS = 12_000
 
-let view: View = { link: 'reconnecting', clock: 0 }
+let view: View = { link: 'reconnecting' }
+let linkView: LinkView = view
+// How far the server's clock is ahead of the page's, ms.
+let clock = 0
 const watchers = new Set<() => void>()
+const linkWatchers = new Set<() => void>()
 const listeners = new Set<(e: Event) => void>()
 let source: EventSource | undefined
-let due: ReturnType<typeof setTimeout> | undefined
-let fetching = false
-let again = false
+let raw: EventSource | undefined
+let silence: ReturnType<typeof setTimeout> | undefined
+
+// Rows by name or id; those that have not changed stay the same objects, so that what
+// shows them need not look again.
+type Row = { name?: string; id?: string }
+const rows: Record<string, Map<string, any>> = { queues: new Map(), agents: new Map(), calls: new Map() }
+const lists: Record<string, any[]> = { queues: [], agents: [], calls: [] }
 
 function set(change: Partial<View>) {
   view = { ...view, ...change }
+  if (view.link !== linkView.link || view.staleSince !== linkView.staleSince) {
+    linkView = { link: view.link, staleSince: view.staleSince }
+    linkWatchers.forEach((f) => f())
+  }
   watchers.forEach((f) => f())
 }
 
-async function refresh() {
-  due = undefined
-  if (fetching) {
-    again = true
+const order: Record<string, (a: any, b: any) => number> = {
+  queues: (a, b) => (a.name < b.name ? -1 : 1),
+  agents: (a, b) => (a.name < b.name ? -1 : 1),
+  calls: (a, b) => (a.started < b.started ? -1 : a.started > b.started ? 1 : a.id < b.id ? -1 : 1),
+}
+
+function take(m: MessageEvent, whole: boolean) {
+  let d: any
+  try {
+    d = JSON.parse(m.data)
+  } catch {
     return
   }
-  fetching = true
-  try {
-    const sent = performance.now()
-    const live = await get<Live>('/live')
-    const half = (performance.now() - sent) / 2
-    set({ live, clock: Date.parse(live.now) + half - Date.now(), ...(source?.readyState === EventSource.OPEN ? { link: 'live', staleSince: undefined } : {}) })
-    if (!source) open(live.seq)
-  } catch {
-    set({ link: 'stale', staleSince: view.staleSince ?? Date.now() })
-    if (!source && watchers.size > 0) due ??= setTimeout(refresh, 2000)
-  }
-  fetching = false
-  if (again) {
-    again = false
-    soon()
-  }
-}
-
-function soon() {
-  due ??= setTimeout(refresh, REFRESH_MS)
-}
-
-function open(after: number) {
-  source = new EventSource(`/api/v1/events?after=${after}`)
-  source.onopen = () => {
-    set({ link: 'live', staleSince: undefined })
-    soon()
-  }
-  source.onerror = () => {
-    set({ link: 'reconnecting', staleSince: view.staleSince ?? Date.now() })
-    if (source?.readyState === EventSource.CLOSED) {
-      source = undefined
-      soon()
+  const changed = new Set<string>()
+  for (const kind of Object.keys(rows)) {
+    if (whole) {
+      rows[kind].clear()
+      changed.add(kind)
+    }
+    for (const r of (d[kind] ?? []) as Row[]) {
+      rows[kind].set(r.name ?? r.id!, r)
+      changed.add(kind)
     }
   }
-  source.addEventListener('reset', soon)
-  for (const kind of kinds) source.addEventListener(kind, told)
-  source.onmessage = told
+  for (const key of (d.gone ?? []) as string[]) {
+    const kind = key.slice(0, key.indexOf('/'))
+    if (rows[kind]?.delete(key.slice(kind.length + 1))) changed.add(kind)
+  }
+  for (const kind of changed) lists[kind] = [...rows[kind].values()].sort(order[kind])
+  clock = Date.parse(d.now) - Date.now()
+  alive()
+  const same = view.live && JSON.stringify(view.live.alarms) === JSON.stringify(d.alarms)
+  if (!changed.size && same && view.link === 'live') return
+  set({
+    link: 'live',
+    staleSince: undefined,
+    live: { seq: d.seq, now: d.now, tenant: '', queues: lists.queues, agents: lists.agents, calls: lists.calls, alarms: same ? view.live!.alarms : d.alarms ?? [], recent_from: d.recent_from },
+  })
+}
+
+function alive() {
+  clearTimeout(silence)
+  silence = setTimeout(() => set({ link: 'stale', staleSince: Date.now() - SILENT_MS }), SILENT_MS)
+}
+
+function open() {
+  source = new EventSource('/api/v1/live/stream')
+  source.addEventListener('state', (m) => take(m, true))
+  source.addEventListener('patch', (m) => take(m, false))
+  source.onerror = () => {
+    clearTimeout(silence)
+    set({ link: 'reconnecting', staleSince: view.staleSince ?? Date.now() })
+    if (source?.readyState !== EventSource.CLOSED) return
+    source = undefined // refused: the session may be over, which asking tells
+    get('/session').catch(() => {})
+    setTimeout(() => !source && watchers.size + linkWatchers.size > 0 && open(), 2000)
+  }
+}
+
+function subscribe(f: () => void) {
+  watchers.add(f)
+  if (!source) open()
+  return () => void watchers.delete(f)
+}
+
+// useLive is what the server showed last, and how old that is.
+export const useLive = () => useSyncExternalStore(subscribe, () => view)
+
+function subscribeLink(f: () => void) {
+  linkWatchers.add(f)
+  if (!source) open()
+  return () => void linkWatchers.delete(f)
+}
+
+// useLink is how fresh what is shown is.
+export const useLink = () => useSyncExternalStore(subscribeLink, () => linkView)
+
+// serverNow is the server's time, ms since 1970.
+export const serverNow = () => Date.now() + clock
+
+// onEvent calls f for each event of the journal, while anybody wants them; it returns
+// how to stop.
+export function onEvent(f: (e: Event) => void) {
+  listeners.add(f)
+  if (!raw) {
+    raw = new EventSource('/api/v1/events?kind=' + kinds.join(','))
+    for (const kind of kinds) raw.addEventListener(kind, told)
+  }
+  return () => {
+    listeners.delete(f)
+    if (listeners.size > 0) return
+    raw?.close()
+    raw = undefined
+  }
 }
 
 function told(m: MessageEvent) {
@@ -161,42 +254,24 @@ function told(m: MessageEvent) {
   } catch {
     return
   }
-  soon()
   listeners.forEach((f) => f(e))
 }
 
-// kinds that change what the screens show.
-const kinds = [
-  'call.started', 'call.answered', 'call.ended', 'leg.started', 'leg.ringing', 'leg.answered', 'leg.ended', 'segment.started', 'hold.changed',
-  'queue.entered', 'queue.left', 'queue.offered', 'queue.offer_ended', 'queue.assigned', 'queue.priority', 'agent.state', 'agent.message',
-  'callback.asked', 'callback.ended', 'recording.started', 'recording.paused', 'recording.resumed', 'recording.ended', 'call.supervised',
-]
+// kinds of which onEvent tells.
+const kinds = ['call.started', 'call.answered', 'call.ended', 'agent.state', 'message.sent', 'message.read', 'alarm.raised', 'alarm.cleared']
 
-function subscribe(f: () => void) {
-  watchers.add(f)
-  if (watchers.size === 1 && !source && !due && !fetching) void refresh()
-  return () => {
-    watchers.delete(f)
-  }
-}
-
-// useLive is what the server showed last, and how old that is.
-export const useLive = () => useSyncExternalStore(subscribe, () => view)
-
-// onEvent calls f for each event of the stream; it returns how to stop.
-export function onEvent(f: (e: Event) => void) {
-  listeners.add(f)
-  return () => void listeners.delete(f)
-}
-
-// refreshNow fetches the snapshot without waiting for an event.
-export const refreshNow = soon
+// refreshNow is for who has just asked for something: the stream brings it by itself.
+export const refreshNow = () => {}
 
 // stop ends the stream, at sign-out.
 export function stop() {
   source?.close()
-  source = undefined
-  if (due) clearTimeout(due)
-  due = undefined
-  view = { link: 'reconnecting', clock: 0 }
+  raw?.close()
+  source = raw = undefined
+  clearTimeout(silence)
+  for (const kind of Object.keys(rows)) {
+    rows[kind].clear()
+    lists[kind] = []
+  }
+  view = linkView = { link: 'reconnecting' }
 }

@@ -23,8 +23,24 @@ export async function begin() {
   await speak(wanted(), false)
 }
 
+type Words = Record<string, () => Promise<{ default: object }>>
+const brought: Words[] = []
+
+// bring adds the words of a chunk that is loaded later; wait for it before its page is
+// shown.
+export async function bring(english: object, more: Words) {
+  if (brought.includes(more)) return
+  brought.push(more)
+  i18next.addResourceBundle('en', 'translation', english, true, true)
+  await learn(i18next.language, more)
+}
+
+async function learn(l: string, words: Words) {
+  if (words[l]) i18next.addResourceBundle(l, 'translation', (await words[l]()).default, true, true)
+}
+
 export async function speak(l: Language, keep = true) {
-  if (l !== 'en' && !i18next.hasResourceBundle(l, 'translation')) i18next.addResourceBundle(l, 'translation', (await others[l]()).default)
+  await Promise.all([others, ...brought].map((w) => learn(l, w)))
   await i18next.changeLanguage(l)
   document.documentElement.lang = l
   if (keep) localStorage.setItem(KEY, l)

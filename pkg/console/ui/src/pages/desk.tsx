@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
 import { get, name as el, post, type Session } from '../api'
-import { refreshNow, useLive, type Agent, type Call } from '../live'
+import { refreshNow, serverNow, useLive, type Agent, type Call } from '../live'
 import { Wrong, useTry } from '../parts/error'
 import { Customer } from '../parts/customer'
 import { Keypad } from '../parts/keypad'
@@ -134,7 +134,6 @@ function TalkCard({ call, session }: { call?: Call; session: Session }) {
   const p = usePhone()
   const { live } = useLive()
   const now = useNow()
-  const { clock } = useLive()
   const { run, wrong, busy, forget } = useTry()
   const [number, setNumber] = useState('')
   const [target, setTarget] = useState('')
@@ -163,7 +162,7 @@ function TalkCard({ call, session }: { call?: Call; session: Session }) {
               <Text size="lg" fw={700}>{call?.display || call?.from || talk.peer || t('call.unknown')}</Text>
               <Group gap="xs">
                 <Badge role="status">{t('talk.' + talk.state)}</Badge>
-                <Text className="tabular">{span(now - clock - talk.since)}</Text>
+                <Text className="tabular">{span(now - (serverNow() - Date.now()) - talk.since)}</Text>
                 {talk.quality && <Text size="sm">{t('quality.' + talk.quality.words)}</Text>}
                 {held && <Badge color="orange">{t('call.held')}</Badge>}
                 {paused && <Badge color="red">{t('call.paused')}</Badge>}

@@ -1,5 +1,5 @@
-import { useEffect, useState } from 'react'
-import { useLive } from '../live'
+import { useSyncExternalStore } from 'react'
+import { serverNow } from '../live'
 
 // span is a length of time as people read clocks: 0:07, 12:30, 1:02:03.
 export function span(ms: number) {
@@ -8,16 +8,27 @@ export function span(ms: number) {
   return s >= 3600 ? `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`
 }
 
-// useNow is the server's time, ticking each second.
-export function useNow() {
-  const { clock } = useLive()
-  const [now, set] = useState(Date.now())
-  useEffect(() => {
-    const t = setInterval(() => set(Date.now()), 1000)
-    return () => clearInterval(t)
-  }, [])
-  return now + clock
+// One clock for all that tick.
+const ticking = new Set<() => void>()
+let ticker: ReturnType<typeof setInterval> | undefined
+let now = serverNow()
+function tick(f: () => void) {
+  ticking.add(f)
+  now = serverNow()
+  ticker ??= setInterval(() => {
+    now = serverNow()
+    ticking.forEach((f) => f())
+  }, 1000)
+  return () => {
+    ticking.delete(f)
+    if (ticking.size > 0) return
+    clearInterval(ticker)
+    ticker = undefined
+  }
 }
+
+// useNow is the server's time, ticking each second.
+export const useNow = () => useSyncExternalStore(tick, () => now)
 
 // Since counts from a time of the server's.
 export function Since({ at }: { at?: string }) {
