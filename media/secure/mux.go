@@ -105,6 +105,15 @@ func (a *Agent) Consent(now time.Time) bool {
 	return at != 0 && now.UnixNano()-at < int64(ConsentFor)
 }
 
+// Checked is when the newest check came on the chosen path; zero: none yet. It may be
+// asked from any goroutine.
+func (a *Agent) Checked() time.Time {
+	if at := a.heard.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
 // Check handles a STUN packet and returns what to answer by the same path, nil
 // for nothing; the answer is valid until the next call. Nothing is told to who
 // does not know a password: a stranger's packet gets no answer at all.

@@ -161,6 +161,17 @@ type SoundBack struct {
 	Lasted time.Duration
 }
 
+// Quiet: nothing came from a browser. Sound is since its last packet of sound,
+// Checks since its last check of ICE on the path in use, which browsers send every 2
+// to 6 seconds. It is told a second after the last of any, and once a second from then
+// on; Heard ends it. A browser that was never heard is not told of.
+type Quiet struct{ Sound, Checks time.Duration }
+
+// Heard: a browser that was Quiet is there again.
+type Heard struct{}
+
+func (Quiet) event()       {}
+func (Heard) event()       {}
 func (Digit) event()       {}
 func (PlayDone) event()    {}
 func (FirstPacket) event() {}

@@ -59,6 +59,7 @@ func (l *Leg) unprotect(b []byte, now time.Time) []byte {
 		return nil
 	}
 	if l.web != nil {
+		l.web.heard = now
 		l.web.proved()
 	}
 	return out

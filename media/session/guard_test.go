@@ -2,8 +2,10 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -352,11 +354,9 @@ func TestBrowsersOnTwoWorkers(t *testing.T) {
 	}
 }
 
-// TestConsent: a browser that has gone without a word is sent nothing after 30 s,
-// and is served again when its checks come back (RFC 7675).
-func TestConsent(t *testing.T) {
-	s := newScore(t)
-	a := s.leg(addrA, codec.PCMA)
+// webLeg is a browser's leg without a port; check is one of its checks.
+func (s *score) webLeg() (a *part, check func()) {
+	a = s.leg(addrA, codec.PCMA)
 	out := a.Leg.rtp
 	agent := &secure.Agent{Ufrag: "u", Password: "p"}
 	a.web, a.guard = &webLeg{x: &webPort{e: s.w.e, w: s.w, mux: secure.NewMux()}, agent: agent}, &guard{}
@@ -367,18 +367,27 @@ func TestConsent(t *testing.T) {
 		a.Leg.rtp, a.Leg.rtcp = out, out
 		a.apply(s.now, a.web.wanted)
 	}
-	ours, _ := sdesKeys(9)
+	ours, theirs := sdesKeys(9)
 	a.web.wanted = Params{Law: codec.PCMA, SendPT: 8, RecvPT: 8, Send: true, Recv: true}
 	a.renewKeys(s.now, ours)
-	check := func() {
+	a.peer, _ = secure.NewSession(theirs)
+	return a, func() {
+		s.t.Helper()
 		m, err := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername("u:x"), stun.RawAttribute{Type: stun.AttrUseCandidate}, stun.NewShortTermIntegrity("p"))
 		if err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		if mux.Check(m.Raw, secure.Path{Addr: addrA}, s.now) == nil {
-			t.Fatal("not answered")
+			s.t.Fatal("not answered")
 		}
 	}
+}
+
+// TestConsent: a browser that has gone without a word is sent nothing after 30 s,
+// and is served again when its checks come back (RFC 7675).
+func TestConsent(t *testing.T) {
+	s := newScore(t)
+	a, check := s.webLeg()
 	check()
 	if !a.canSend {
 		t.Fatal("nothing may be sent after the check")
@@ -397,4 +406,82 @@ func TestConsent(t *testing.T) {
 		t.Error("not served again")
 	}
 	a.web = nil // its port was never opened
+}
+
+// TestQuiet: a browser of which nothing comes is told of once a second, with how long
+// its sound and its checks have been missing; a forged packet is no life; the first
+// word of it ends that.
+func TestQuiet(t *testing.T) {
+	s := newScore(t)
+	a, check := s.webLeg()
+	check()
+	told := func() (out []Event) {
+		for _, e := range a.events {
+			switch e.(type) {
+			case Quiet, Heard:
+				out = append(out, e)
+			}
+		}
+		a.events = nil
+		return out
+	}
+	s.pass(10 * time.Second)
+	if got := told(); len(got) != 0 {
+		t.Fatalf("told of a browser that was never heard: %v", got)
+	}
+	speak := func() {
+		t.Helper()
+		s.speaks(a, a.web.path)
+	}
+	for range 150 { // 3 s with a check in each, as browsers do beside the sound
+		speak()
+		s.pass(20 * time.Millisecond)
+	}
+	check()
+	for range 4 {
+		s.pass(700 * time.Millisecond) // its sound rests, its checks do not
+		check()
+	}
+	if got := told(); len(got) != 0 {
+		t.Fatalf("told of a browser that is there: %v", got)
+	}
+	s.pass(3200 * time.Millisecond)
+	got := told()
+	if len(got) != 3 {
+		t.Fatalf("told %v", got)
+	}
+	for i, e := range got {
+		q, ok := e.(Quiet)
+		since := time.Duration(i+1) * time.Second
+		if !ok || q.Checks < since || q.Checks > since+2*sweepEvery || q.Sound-q.Checks != 2800*time.Millisecond+20*time.Millisecond {
+			t.Errorf("%d: %+v", i, e)
+		}
+	}
+	a.receiveWeb(make([]byte, 172), a.web.path, s.now) // of no key
+	s.pass(200 * time.Millisecond)
+	if got := told(); slices.Contains(got, Event(Heard{})) {
+		t.Error("a forged packet is a sign of life")
+	}
+	speak()
+	s.pass(200 * time.Millisecond)
+	if got := told(); !slices.Contains(got, Event(Heard{})) {
+		t.Errorf("told %v", got)
+	}
+	a.web = nil
+}
+
+// speaks hands in a packet of a browser.
+func (s *score) speaks(a *part, p secure.Path) {
+	s.t.Helper()
+	plain := make([]byte, 172)
+	plain[0], plain[1] = 0x80, 8
+	binary.BigEndian.PutUint16(plain[2:], a.seq)
+	binary.BigEndian.PutUint32(plain[4:], a.ts)
+	binary.BigEndian.PutUint32(plain[8:], a.ssrc)
+	a.seq, a.ts = a.seq+1, a.ts+160
+	b, err := a.peer.Protect(nil, plain)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a.receiveWeb(b, p, s.now)
 }

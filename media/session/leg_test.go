@@ -15,6 +15,7 @@ import (
 	"github.com/centrala/centrala/media/play"
 	"github.com/centrala/centrala/media/port"
 	"github.com/centrala/centrala/media/rtp"
+	"github.com/centrala/centrala/media/secure"
 	"github.com/centrala/centrala/pkg/event"
 )
 
@@ -63,6 +64,7 @@ type part struct {
 	seq    uint16
 	ts     uint32
 	ssrc   uint32
+	peer   *secure.Session // of a browser
 }
 
 var (

@@ -166,6 +166,8 @@ type webLeg struct {
 	early   [][]byte // DTLS from before the SDP
 	over    bool     // the peer has shown that it has the keys
 	consent bool
+	heard   time.Time              // the newest packet that came by its keys
+	quiet   time.Time              // when Quiet was told last; zero: it is heard
 	sender  atomic.Pointer[sender] // for the handshake's goroutine
 }
 
@@ -393,4 +395,22 @@ func (l *Leg) sweepWeb(now time.Time) {
 		v.consent = c
 		l.apply(now, v.wanted)
 	}
+	if v.heard.IsZero() {
+		return
+	}
+	checked := v.of.Checked()
+	switch newest := later(v.heard, checked); {
+	case now.Sub(newest) < quietAfter:
+		if !v.quiet.IsZero() {
+			v.quiet = time.Time{}
+			l.tell(Heard{})
+		}
+	case now.Sub(v.quiet) >= quietAfter:
+		v.quiet = now
+		l.tell(Quiet{Sound: now.Sub(v.heard), Checks: now.Sub(checked)})
+	}
 }
+
+// quietAfter is how long a browser says nothing before it is told, and told again:
+// fifty packets.
+const quietAfter = time.Second

@@ -118,8 +118,19 @@ type PhoneSession struct {
 	WS       string    `json:"ws"`  // wss://HOST/sip
 	Device   string    `json:"device"`
 	Expires  time.Time `json:"expires"`
+	// Call is the one that the device's phone has now: a page that was loaded anew takes
+	// it over by an INVITE with X-Resume: ID. Nil = none.
+	Call *PhoneCall `json:"call,omitempty"`
 	// ICEServers are for RTCPeerConnection; none are needed where the node is reached.
 	ICEServers []ICEServer `json:"ice_servers"`
+}
+
+// PhoneCall is a call that a device's phone has.
+type PhoneCall struct {
+	ID string `json:"id"`
+	// Away: nothing comes from the page that had it. While one is there, another takes
+	// its call only when its person wants so.
+	Away bool `json:"away"`
 }
 
 // ICEServer is a STUN or TURN server (RTCIceServer).

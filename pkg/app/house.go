@@ -248,6 +248,15 @@ func (h *house) Parking() (time.Duration, int) {
 	return time.Duration(h.spec.ParkTime), h.spec.ParkSlots
 }
 
+// Resume is the tenant's care for browsers' phones that are lost in mid-call.
+func (h *house) Resume() (time.Duration, string) {
+	within := 30 * time.Second
+	if w := h.spec.ResumeWithin; w != nil {
+		within = max(0, time.Duration(*w))
+	}
+	return within, cmp.Or(h.spec.ResumePrompt, "please_wait")
+}
+
 // AgentAnnouncement is what an agent hears before a conversation of a queue.
 func (h *house) AgentAnnouncement(queue string) (string, time.Duration) {
 	q := h.queues[queue]

@@ -42,7 +42,7 @@ const (
 )
 
 // PhoneSession implements api.Phones.
-func (a *App) PhoneSession(_ context.Context, tenant, device, session string, until time.Time) (api.PhoneSession, error) {
+func (a *App) PhoneSession(ctx context.Context, tenant, device, session string, until time.Time) (api.PhoneSession, error) {
 	dev := a.dir.Load().set.Devices[resource.Key{Tenant: tenant, Name: device}]
 	if dev == nil {
 		return api.PhoneSession{}, fmt.Errorf("%w: the user has no device %q", api.ErrConflict, device)
@@ -68,6 +68,9 @@ func (a *App) PhoneSession(_ context.Context, tenant, device, session string, un
 		return api.PhoneSession{}, fmt.Errorf("%w: too many browser phones", api.ErrConflict)
 	}
 	out := api.PhoneSession{Username: username, Password: password, Realm: a.cfg.SIP.Realm, Device: device, Expires: expires.UTC(), ICEServers: []api.ICEServer{}}
+	if c := a.calls.CallOf(ctx, tenant, device); c.ID != "" {
+		out.Call = &api.PhoneCall{ID: c.ID, Away: c.Away}
+	}
 	return out, nil
 }
 

@@ -288,5 +288,6 @@ const (
 	TimerAsk                      // a caller asked about a callback; the call of one without an agent
 	TimerMessage                  // has the caller fallen silent
 	TimerVoicemail                // a message's length, or the wait for a key of who listens to one
+	TimerResume                   // a browser's phone that is away comes back no more
 	TimerFlow      TimerID = 1 << 32
 )

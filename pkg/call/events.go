@@ -95,6 +95,13 @@ type (
 	}
 	// SilentLeg: no RTP for longer than allowed.
 	SilentLeg struct{ Leg int }
+	// LegAway: nothing comes from a browser any more. LegBack: it is there again, or
+	// (SIPCallID) a new page has taken the leg over, by that dialog.
+	LegAway struct{ Leg int }
+	LegBack struct {
+		Leg       int
+		SIPCallID string
+	}
 	// AudioAlarm: nothing comes from a leg though it should; AudioCleared: over.
 	AudioAlarm struct {
 		Leg     int
@@ -303,6 +310,8 @@ func (Key) callEvent()             {}
 func (Played) callEvent()          {}
 func (PlayFailed) callEvent()      {}
 func (SilentLeg) callEvent()       {}
+func (LegAway) callEvent()         {}
+func (LegBack) callEvent()         {}
 func (AudioAlarm) callEvent()      {}
 func (AudioCleared) callEvent()    {}
 func (AnswerSent) callEvent()      {}

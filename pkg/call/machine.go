@@ -42,6 +42,9 @@ type Rules interface {
 	// Parking is how long a caller waits in a slot before who parked it is rung, and
 	// how many slots there are; zero takes the default.
 	Parking() (wait time.Duration, slots int)
+	// Resume is how long a browser's phone that is lost in mid-call keeps its place (0
+	// = not at all), and what the other side hears meanwhile, before music.
+	Resume() (within time.Duration, prompt string)
 	// AgentAnnouncement is the prompt that an agent hears before the conversation, ""
 	// = none, and the unit in which the caller's wait is said after it, 0 = not.
 	AgentAnnouncement(queue string) (prompt string, unit time.Duration)
@@ -118,6 +121,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.playFailed(ev)
 	case SilentLeg:
 		m.silentLeg(ev)
+	case LegAway:
+		m.legAway(ev)
+	case LegBack:
+		m.legBack(ev)
 	case AudioAlarm:
 		if m.known(ev.Leg) {
 			l := &m.S.Legs[ev.Leg]
@@ -540,6 +547,8 @@ func (m *Machine) timerFired(t TimerID) {
 		if m.S.Phase == Messaging {
 			m.messageTimeout()
 		}
+	case t == TimerResume:
+		m.resumeTimeout()
 	case t == TimerMax:
 		m.end(event.ResultOurs, event.ReasonMaxDuration)
 	case t == TimerEnding:

@@ -148,6 +148,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.stopTimer(TimerRing)
 	m.stopTimer(TimerJoin)
 	m.stopTimer(TimerWatch)
+	m.stopTimer(TimerResume)
 	m.askStop()
 	m.leaveSlot()
 	m.S.Joining = nil

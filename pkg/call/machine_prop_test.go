@@ -93,7 +93,14 @@ func TestAnyOrderOfEventsEndsOnce(t *testing.T) {
 		for range n {
 			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "ms")) * time.Millisecond)
 			leg := rapid.IntRange(-1, 4).Draw(rt, "leg")
-			switch rapid.IntRange(0, 32).Draw(rt, "kind") {
+			switch rapid.IntRange(0, 35).Draw(rt, "kind") {
+			case 33:
+				step(LegAway{leg})
+			case 34:
+				step(LegBack{leg, rapid.SampledFrom([]string{"", "new"}).Draw(rt, "page")})
+			case 35:
+				now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(rt, "s")) * time.Second)
+				step(TimerFired{TimerResume})
 			case 30:
 				step(FromACD{rapid.SampledFrom([]acd.Effect{acd.CallbackTaken{CallID: "c1"}, acd.CallbackRefused{CallID: "c1", Why: acd.RefusedMany}}).Draw(rt, "callback")})
 			case 31:

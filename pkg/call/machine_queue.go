@@ -44,7 +44,9 @@ func (m *Machine) joinQueue(queue string, priority int, w wish) {
 	}
 	m.segment(event.SegmentStarted{Segment: event.SegmentWaiting, Queue: queue})
 	m.S.AwaitQueue = true
-	m.tell(acd.Enter{CallID: m.S.ID, Queue: queue, Priority: priority, Skills: w.Skills, Need: w.Need, Agent: w.Agent,
+	front := m.S.Front
+	m.S.Front = ""
+	m.tell(acd.Enter{Front: front, CallID: m.S.ID, Queue: queue, Priority: priority, Skills: w.Skills, Need: w.Need, Agent: w.Agent,
 		Patience: w.Patience, From: m.S.From, ArrivedAt: m.S.WaitSince, Returns: m.knownCaller(), Stays: m.S.SentOn >= acd.MaxSentOn})
 	m.playMusic()
 }

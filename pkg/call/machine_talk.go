@@ -21,8 +21,12 @@ func (m *Machine) talkers() []int {
 
 func (m *Machine) talks(leg int) bool { return slices.Contains(m.talkers(), leg) }
 
-// holds tells whether a leg has put the others on hold, by its phone or by API.
-func (m *Machine) holds(leg int) bool { return m.S.Legs[leg].Held || m.S.Legs[leg].OnHold }
+// holds tells whether a leg has put the others on hold, by its phone or by API, or is
+// away: there is nobody to hear.
+func (m *Machine) holds(leg int) bool {
+	l := &m.S.Legs[leg]
+	return l.Held || l.OnHold || l.Away
+}
 
 // connect begins a conversation of the kept leg with a leg that has answered.
 func (m *Machine) connect(leg int) {
@@ -100,6 +104,10 @@ func (m *Machine) confer(hearing []int) {
 // holdMusic: who waits hears music, the kept leg from where it left it; who holds
 // hears nothing.
 func (m *Machine) holdMusic(waiting []int) {
+	if m.away() {
+		m.comfort(waiting)
+		return
+	}
 	name := m.music()
 	for _, l := range waiting {
 		offset := time.Duration(0)
@@ -149,15 +157,9 @@ func (m *Machine) holdAsked(ev HoldAsked) {
 	m.rehold(ev.Leg, before)
 }
 
-// rehold follows a change of one leg's hold in the conversation.
-func (m *Machine) rehold(leg int, before bool) {
-	if m.watching() && leg == m.S.Watch.Leg {
-		m.remix()
-		return
-	}
-	if !m.talks(leg) || m.holds(leg) == before {
-		return
-	}
+// resound joins the sound anew after a change of who can hear: of leg. It returns who
+// hears the conversation.
+func (m *Machine) resound(leg int) []int {
 	m.cutAnnouncements()
 	hearing := slices.DeleteFunc(m.talkers(), m.holds)
 	if len(m.S.Others) > 0 || m.watching() {
@@ -171,6 +173,19 @@ func (m *Machine) rehold(leg int, before bool) {
 		m.do(UnbridgeLegs{m.S.Kept, m.S.Peer})
 		m.holdMusic(hearing)
 	}
+	return hearing
+}
+
+// rehold follows a change of one leg's hold in the conversation.
+func (m *Machine) rehold(leg int, before bool) {
+	if m.watching() && leg == m.S.Watch.Leg {
+		m.remix()
+		return
+	}
+	if !m.talks(leg) || m.holds(leg) == before {
+		return
+	}
+	hearing := m.resound(leg)
 	switch on := m.S.Ledger.Segment == event.SegmentHold; {
 	case len(hearing) >= 2 && on:
 		m.segment(m.talkSegment(event.SegmentTalking))

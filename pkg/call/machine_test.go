@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -30,6 +31,7 @@ type rules struct {
 	callback      Callback
 	voicemail     *Voicemails
 	survey        string
+	resume        time.Duration // 0 = the default
 }
 
 func (r rules) Flow(n string) *flow.Flow             { return r.flows[n] }
@@ -40,7 +42,10 @@ func (r rules) QueueSurvey(string) string            { return r.survey }
 func (r rules) AgentOf(d string) string              { return r.agents[d] }
 func (r rules) InCallCodes() map[string]string       { return r.inCall }
 func (r rules) Parking() (time.Duration, int)        { return r.parkTime, 0 }
-func (r rules) DefaultTarget() string                { return r.defaultTarget }
+func (r rules) Resume() (time.Duration, string) {
+	return cmp.Or(r.resume, resumeWithin), resumePrompt
+}
+func (r rules) DefaultTarget() string { return r.defaultTarget }
 func (r rules) AgentAnnouncement(string) (string, time.Duration) {
 	return r.brief, time.Second
 }

@@ -202,6 +202,10 @@ func (m *Manager) Invite(in *sip.Invitation) {
 		m.refuse(in, 404, event.ReasonNotFound)
 		return
 	}
+	if id := in.Header(ResumeHeader); id != "" && in.Kind == sip.IdentityDevice {
+		m.resume(in, id)
+		return
+	}
 	s, l, ok := m.newCall(in, house)
 	if !ok {
 		m.refuse(in, 400, event.ReasonError)

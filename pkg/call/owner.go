@@ -87,6 +87,7 @@ type legHandle struct {
 	device    string          // counted as in use
 	agent     string          // who sits there
 	gone      bool
+	lost      bool // a browser's, whose dialog died; a new page may take it over
 	mixed     bool // in a conference: what its partners say is recorded as a sum
 
 	awaits uint64 // the Play whose clips are being read; 0: none
@@ -288,6 +289,8 @@ func (o *owner) handle(v any) {
 			return
 		}
 		o.replacedFound(v)
+	case takeOver:
+		o.takenOver(v)
 	case wantLeg:
 		o.wanted(v)
 	case handedLeg:

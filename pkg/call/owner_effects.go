@@ -37,7 +37,7 @@ func (o *owner) carryOut(e Effect) {
 	case DialOutside:
 		o.dialOutside(e.Number, e.One)
 	case EndLeg:
-		o.legs[e.Leg].dialog.End(reasonHeader(e.Reason))
+		o.endLeg(o.legs[e.Leg], e.Reason)
 	case PlayPhrases:
 		o.playPhrases(e)
 	case PlayClip:

@@ -341,6 +341,8 @@ func (o *owner) orphan(v any) {
 		}
 	case wantLeg:
 		v.by.post(handedLeg{call: o.id})
+	case takeOver:
+		v.leg.dialog.Reject(481, "")
 	case joinRequest:
 		o.refuseRequest(v)
 	case parkRequest:

@@ -162,6 +162,9 @@ func (o *owner) remoteOffer(i int, body []byte) {
 
 func (o *owner) legEnded(i int, ev sip.Ended) {
 	l := o.legs[i]
+	if o.dialogLost(i, ev) {
+		return
+	}
 	l.gone = true
 	gone := LegGone{Leg: i}
 	switch ev.By {
@@ -196,6 +199,10 @@ func (o *owner) mediaEvent(i int, ev session.Event) {
 		o.step(Played{i, ev.ID})
 	case session.TimedOut:
 		o.step(SilentLeg{i})
+	case session.Quiet:
+		o.quiet(i, ev)
+	case session.Heard:
+		o.step(LegBack{Leg: i})
 	case session.NoSound:
 		o.step(AudioAlarm{i, ev.Alarm.String(), ev.Silence})
 	case session.SoundBack:

@@ -55,7 +55,10 @@ type Leg struct {
 	Agent  string // user who takes calls on the device, or ""
 	Held   bool   // this side's phone has put the call on hold
 	OnHold bool   // the same, asked by API
-	Busy   Busy   // what its agent was told to the ACD
+	// Away: a browser of which nothing comes, since AwaySince.
+	Away      bool
+	AwaySince time.Time
+	Busy      Busy // what its agent was told to the ACD
 	// Inbound: it called in; leg 0, and one that came from another call's leg 0.
 	Inbound bool
 	Keys    string // pressed in the conversation, as far as they may become a code
@@ -189,6 +192,7 @@ type State struct {
 	WishFor   int // priority
 	WaitSince time.Time
 	SentOn    int
+	Front     string   // why this stay begins before all others (acd.Enter), "" = in turn
 	Telling   uint64   // the play of the last announcement
 	Targets   []string // dial targets not yet tried ("device:x", "number:+40...")
 	DialFor   dialFor

@@ -492,6 +492,24 @@ type LegTransferred struct {
 	ToCall   string `json:"to_call,omitempty"`
 }
 
+// LegAway: nothing comes from a browser's phone in mid-call (page, network, lid). The
+// other side hears comfort, and the leg keeps its place until LegBack or its end.
+type LegAway struct {
+	Leg    int    `json:"leg"`
+	Device string `json:"device"`
+	Agent  string `json:"agent,omitempty"`
+}
+
+// LegBack: it is there again after AwayMs (0: nobody has missed it), by itself or, with
+// SIPCallID, by a new page in the old one's place.
+type LegBack struct {
+	Leg       int    `json:"leg"`
+	Device    string `json:"device"`
+	Agent     string `json:"agent,omitempty"`
+	AwayMs    int64  `json:"away_ms"`
+	SIPCallID string `json:"sip_call_id,omitempty"`
+}
+
 // LegRedirected: a phone sent its call elsewhere (3xx). Refused is the SIP status
 // of why it was not followed, 0 when it was.
 type LegRedirected struct {
@@ -562,6 +580,8 @@ func (StreamEnded) Kind() string       { return "stream.ended" }
 func (ResourcesApplied) Kind() string  { return "resources.applied" }
 func (TransferAsked) Kind() string     { return "transfer.asked" }
 func (TransferEnded) Kind() string     { return "transfer.ended" }
+func (LegAway) Kind() string           { return "leg.away" }
+func (LegBack) Kind() string           { return "leg.back" }
 func (LegTransferred) Kind() string    { return "leg.transferred" }
 func (LegRedirected) Kind() string     { return "leg.redirected" }
 func (HoldAsked) Kind() string         { return "hold.asked" }
@@ -600,6 +620,8 @@ func (StreamEnded) body()       {}
 func (ResourcesApplied) body()  {}
 func (TransferAsked) body()     {}
 func (TransferEnded) body()     {}
+func (LegAway) body()           {}
+func (LegBack) body()           {}
 func (LegTransferred) body()    {}
 func (LegRedirected) body()     {}
 func (HoldAsked) body()         {}
@@ -650,6 +672,8 @@ func init() {
 	register[ResourcesApplied]()
 	register[TransferAsked]()
 	register[TransferEnded]()
+	register[LegAway]()
+	register[LegBack]()
 	register[LegTransferred]()
 	register[LegRedirected]()
 	register[HoldAsked]()

@@ -98,7 +98,7 @@ func (c *checker) queueKeys(r ref, q *QueueSpec) {
 	if d := strings.TrimPrefix(cb.CallerID, "+"); cb.CallerID != "" && (d == "" || len(d) > 32 || strings.Trim(d, "0123456789") != "") {
 		c.fault(r, "callback.caller_id", "%s; want digits", strict.Quote(cb.CallerID))
 	}
-	if p := cb.Announce; p != "" && (len(p) > 64 || strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "") {
+	if p := cb.Announce; p != "" && !promptName(p) {
 		c.fault(r, "callback.announce", "%s; want a prompt's name, or none", strict.Quote(p))
 	}
 }

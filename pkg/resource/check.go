@@ -170,6 +170,12 @@ func (c *checker) tenant(name string, t *TenantSpec) {
 			c.fault(r, "default_target", `%s; want "queue:NAME", "device:NAME", "flow:NAME" or "voicemail:NAME"`, strict.Quote(t.DefaultTarget))
 		}
 	}
+	if t.ResumeWithin != nil && *t.ResumeWithin != 0 {
+		c.must(r, "resume_within", badDuration(*t.ResumeWithin, "5s", "5m"))
+	}
+	if p := t.ResumePrompt; p != "" && !promptName(p) {
+		c.fault(r, "resume_prompt", "%s; want the name of a prompt", strict.Quote(p))
+	}
 	if t.ParkTime != 0 {
 		c.must(r, "park_time", badDuration(t.ParkTime, "5s", "1h"))
 	}

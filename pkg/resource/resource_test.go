@@ -464,12 +464,17 @@ func fuzzOne(t *testing.T, text string) {
 
 func TestParking(t *testing.T) {
 	for spec, fault := range map[string]string{
-		"{park_time: 5s, park_slots: 99}": "",
-		"{park_time: 1h, park_slots: 1}":  "",
-		"{park_time: 4s}":                 "park_time",
-		"{park_time: 2h}":                 "park_time",
-		"{park_slots: 100}":               "want 1 to 99",
-		"{park_slots: -1}":                "want 1 to 99",
+		"{park_time: 5s, park_slots: 99}":                 "",
+		"{park_time: 1h, park_slots: 1}":                  "",
+		"{park_time: 4s}":                                 "park_time",
+		"{resume_within: 20s, resume_prompt: one_moment}": "",
+		"{resume_within: 0s}":                             "",
+		"{resume_within: 4s}":                             "resume_within",
+		"{resume_within: 6m}":                             "resume_within",
+		"{resume_prompt: ../x}":                           "resume_prompt",
+		"{park_time: 2h}":                                 "park_time",
+		"{park_slots: 100}":                               "want 1 to 99",
+		"{park_slots: -1}":                                "want 1 to 99",
 	} {
 		docs, err := ParseYAML(strings.NewReader("{kind: tenant, name: default, spec: "+spec+"}"), "t.yaml")
 		if err != nil {

@@ -84,6 +84,13 @@ type TenantSpec struct {
 	ParkTime Duration `yaml:"park_time,omitempty"`
 	// ParkSlots is how many parking slots there are, 01 to at most 99; default 99.
 	ParkSlots int `yaml:"park_slots,omitempty"`
+	// ResumeWithin is how long a call is kept whose agent's browser is lost in the
+	// middle of it: the page is loaded anew, a lid closes, a network changes. The caller
+	// hears ResumePrompt and music meanwhile, and goes before all others in its queue
+	// when nobody comes back; default 30s, at most 5m, 0s = the call ends as with any phone.
+	ResumeWithin *Duration `yaml:"resume_within,omitempty"`
+	// ResumePrompt is what the caller hears first; default "please_wait".
+	ResumePrompt string `yaml:"resume_prompt,omitempty"`
 	// OutsideCalls bounds the calls of the whole tenant to the outside.
 	OutsideCalls *OutsideSpec `yaml:"outside_calls,omitempty"`
 	// Rates are what calls to the outside cost, for spend_per_day.

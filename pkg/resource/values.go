@@ -54,6 +54,11 @@ func badDuration(d Duration, lo, hi string) string {
 	return ""
 }
 
+// promptName tells what may be the name of a prompt.
+func promptName(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
+}
+
 func isHex(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }

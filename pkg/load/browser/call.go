@@ -114,7 +114,14 @@ func (c *Call) describe(d webrtc.SessionDescription) (string, error) {
 }
 
 // Dial calls a number and returns when it is answered.
-func (p *Page) Dial(ctx context.Context, to string) (*Call, error) {
+func (p *Page) Dial(ctx context.Context, to string) (*Call, error) { return p.dial(ctx, to, nil) }
+
+// Resume takes over the leg that a page of the same device had in a call.
+func (p *Page) Resume(ctx context.Context, call string) (*Call, error) {
+	return p.dial(ctx, "resume", []string{"X-Resume: " + call})
+}
+
+func (p *Page) dial(ctx context.Context, to string, more []string) (*Call, error) {
 	c := &Call{p: p, id: token(10), tag: token(4), gone: make(chan struct{}), law: robot.PCMU}
 	if err := c.peer(); err != nil {
 		return nil, err
@@ -135,12 +142,15 @@ func (p *Page) Dial(ctx context.Context, to string) (*Call, error) {
 	p.calls[c.id] = c
 	p.mu.Unlock()
 	c.target, c.remote = "sip:"+to+"@centrala.test", fmt.Sprintf("<sip:%s@centrala.test>", to)
-	if err := c.reinvite(ctx, sdp, nil); err != nil {
+	if err := c.reinvite(ctx, sdp, more); err != nil {
 		c.end()
 		return nil, err
 	}
 	return c, nil
 }
+
+// Vanish ends the call's sound without a word, as a page does that is loaded anew.
+func (c *Call) Vanish() { c.end() }
 
 // reinvite sends an INVITE of ours, the first or a further one, and takes the answer.
 func (c *Call) reinvite(ctx context.Context, sdp string, more []string) error {
