@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"bytes"
 	"hash/maphash"
 	"net/netip"
 	"strconv"
@@ -33,11 +32,15 @@ func topVia(req *sip.Request) *sip.ViaHeader {
 func stampVia(via *sip.ViaHeader, from netip.AddrPort) {
 	sent, err := netip.ParseAddr(via.Host)
 	rport := via.Params.Has("rport")
+	var b [64]byte
+	text := strconv.AppendUint(b[:0], uint64(from.Port()), 10)
+	n := len(text)
+	both := string(from.Addr().AppendTo(text))
 	if rport {
-		via.Params.Add("rport", strconv.Itoa(int(from.Port())))
+		via.Params.Add("rport", both[:n])
 	}
 	if rport || err != nil || sent.Unmap() != from.Addr() {
-		via.Params.Add("received", from.Addr().String())
+		via.Params.Add("received", both[n:])
 	} else {
 		via.Params.Remove("received") // a stranger's own claim
 	}
@@ -118,7 +121,7 @@ func (s *Stack) statelessTag(req *sip.Request) string {
 	return "s" + strconv.FormatUint(h.Sum64(), 36)
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // answer sends a response without a transaction. ACK never gets one.
 func (s *Stack) answer(req *sip.Request, h hop, code int, reason string, headers ...Header) {
@@ -126,11 +129,10 @@ func (s *Stack) answer(req *sip.Request, h hop, code int, reason string, headers
 		return
 	}
 	res := s.makeResponse(req, code, reason, headers...)
-	b := buffers.Get().(*bytes.Buffer)
-	b.Reset()
-	res.StringWrite(b)
+	b := buffers.Get().(*[]byte)
+	*b = appendMessage((*b)[:0], res)
 	s.met.response(string(req.Method), code)
-	if err := replyHop(req, h).send(b.Bytes()); err != nil {
+	if err := replyHop(req, h).send(*b); err != nil {
 		s.met.dropped[dropSend].Inc()
 	}
 	buffers.Put(b)

@@ -12,7 +12,9 @@ import (
 
 const tokenChars = "-.!%*_+`'~"
 
-var tokenTable, hostTable, uriTable = func() (t, h, u [256]bool) {
+// userTable is what a user part of a URI may hold that needs no closer look, valueTable
+// a parameter's value without quotes.
+var tokenTable, hostTable, uriTable, userTable, valueTable = func() (t, h, u, n, v [256]bool) {
 	for c := 0; c < 256; c++ {
 		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		t[c] = alnum || c < 128 && strings.IndexByte(tokenChars, byte(c)) >= 0
@@ -20,7 +22,11 @@ var tokenTable, hostTable, uriTable = func() (t, h, u [256]bool) {
 		u[c] = c > ' ' && c < 127 && c != '<' && c != '>' && c != '"' && c != '\\' && c != '^' && c != '`' && c != '{' && c != '}' && c != '|'
 	}
 	// RFC 4475 3.1.1.2 has a ` in a method (a token), none in a URI.
-	return t, h, u
+	for c := 0; c < 256; c++ {
+		n[c] = h[c] || strings.IndexByte("!~*'()&=+$,", byte(c)) >= 0
+		v[c] = strings.IndexByte(" \t\"<>,", byte(c)) < 0
+	}
+	return t, h, u, n, v
 }()
 
 func all(s string, t *[256]bool) bool {
@@ -115,12 +121,28 @@ func cutList(s string) (one, rest string, ok bool) {
 	return one, "", one != "" && !quoted && !angle
 }
 
+// paramRoom is memory for the parameters of one message.
+type paramRoom []sip.HeaderKV
+
+// take gives the room that is left; keep cuts off what was filled of it, and extra
+// places behind for parameters to come.
+func (r paramRoom) take() sip.HeaderParams { return sip.HeaderParams(r[:0:len(r)]) }
+
+func (r *paramRoom) keep(p sip.HeaderParams, extra int) sip.HeaderParams {
+	if len(p) > len(*r) || len(p) == 0 {
+		return p // it did not fit, and has memory of its own
+	}
+	n := min(len(p)+extra, len(*r))
+	*r = (*r)[n:]
+	return p[:len(p):n]
+}
+
 // parseParams reads ";name=value" pairs; s starts behind the first ';'. Names
 // become lower case. Quotes stay where the writer would not put them again.
-func parseParams(s string) (sip.HeaderParams, bool) {
-	p := make(sip.HeaderParams, 0, 3)
+func parseParams(s string, room *paramRoom, extra int) (sip.HeaderParams, bool) {
+	p := room.take()
 	for {
-		end, quoted := len(s), false
+		end, eq, quoted := len(s), -1, false
 	scan:
 		for i := 0; i < len(s); i++ {
 			switch c := s[i]; {
@@ -128,6 +150,8 @@ func parseParams(s string) (sip.HeaderParams, bool) {
 				i++
 			case c == '"':
 				quoted = !quoted
+			case c == '=' && eq < 0:
+				eq = i
 			case c == ';' && !quoted:
 				end = i
 				break scan
@@ -136,9 +160,12 @@ func parseParams(s string) (sip.HeaderParams, bool) {
 		if quoted {
 			return nil, false
 		}
-		name, value, has := strings.Cut(s[:end], "=")
-		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
-		if !isToken(name) || has && value == "" {
+		name, value := s[:end], ""
+		if eq >= 0 {
+			name, value = s[:eq], trimBlank(s[eq+1:end])
+		}
+		name = trimBlank(name)
+		if !isToken(name) || eq >= 0 && value == "" {
 			return nil, false
 		}
 		if value != "" {
@@ -147,10 +174,10 @@ func parseParams(s string) (sip.HeaderParams, bool) {
 					return nil, false
 				}
 				// sipgo's writer puts quotes around a value with a blank in it.
-				if strings.ContainsAny(value, " \t") {
+				if strings.IndexByte(value, ' ') >= 0 || strings.IndexByte(value, '\t') >= 0 {
 					value = value[1 : len(value)-1]
 				}
-			} else if strings.ContainsAny(value, " \t\"<>,") {
+			} else if !all(value, &valueTable) {
 				return nil, false
 			}
 		}
@@ -160,39 +187,48 @@ func parseParams(s string) (sip.HeaderParams, bool) {
 		}
 		p = append(p, sip.HeaderKV{K: name, V: value})
 		if end == len(s) {
-			return p, true
+			return room.keep(p, extra), true
 		}
 		s = s[end+1:]
 	}
 }
 
-func parseVia(s string) (*sip.ViaHeader, bool) {
+// trimBlank takes blanks and tabs off both ends.
+func trimBlank(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// parseVia reads one value into v.
+func parseVia(s string, v *sip.ViaHeader, room *paramRoom) bool {
 	name, s, ok1 := strings.Cut(s, "/")
 	version, s, ok2 := strings.Cut(s, "/")
 	s = strings.TrimLeft(s, " \t")
-	i := strings.IndexAny(s, " \t")
-	if !ok1 || !ok2 || i < 0 {
-		return nil, false
+	i := 0
+	for i < len(s) && s[i] != ' ' && s[i] != '\t' {
+		i++
 	}
-	v := &sip.ViaHeader{
-		ProtocolName: strings.Trim(name, " \t"), ProtocolVersion: strings.Trim(version, " \t"),
-		Transport: strings.ToUpper(s[:i]),
+	if !ok1 || !ok2 || i == len(s) {
+		return false
 	}
+	v.ProtocolName, v.ProtocolVersion, v.Transport = trimBlank(name), trimBlank(version), strings.ToUpper(s[:i])
 	if !isToken(v.ProtocolName) || !isToken(v.ProtocolVersion) || !isToken(v.Transport) {
-		return nil, false
+		return false
 	}
 	sentBy, params, has := strings.Cut(s[i:], ";")
-	host, port, ok := splitHostPort(strings.Trim(sentBy, " \t"))
-	if !ok {
-		return nil, false
+	var ok bool
+	if v.Host, v.Port, ok = splitHostPort(trimBlank(sentBy)); !ok {
+		return false
 	}
-	v.Host, v.Port = host, port
 	if has {
-		if v.Params, ok = parseParams(params); !ok {
-			return nil, false
-		}
+		v.Params, ok = parseParams(params, room, 1) // received, see stampVia
 	}
-	return v, true
+	return ok
 }
 
 // splitHostPort reads "host", "host : port" or "[v6]:port"; port 0 if none. The
@@ -218,7 +254,7 @@ func splitHostPort(s string) (host string, port int, ok bool) {
 			return "", 0, false
 		}
 	}
-	rest = strings.Trim(rest, " \t")
+	rest = trimBlank(rest)
 	if rest == "" {
 		return host, 0, true
 	}
@@ -250,32 +286,73 @@ func threeColons(s string) string {
 
 // parseURI reads a URI; of a scheme other than sip and sips only the shape.
 func parseURI(s string) (uri sip.Uri, ok bool) {
-	s = threeColons(s)
+	ok = readURI(s, &uri)
+	return uri, ok
+}
+
+// readURI is parseURI into uri.
+func readURI(s string, uri *sip.Uri) bool {
 	if !all(s, &uriTable) {
-		return uri, false
+		return false
 	}
+	if plainURI(s, uri) {
+		return true
+	}
+	*uri = sip.Uri{}
+	s = threeColons(s)
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found || !isScheme(scheme) || rest == "" {
-		return uri, false
+		return false
 	}
-	if sip.ParseUri(s, &uri) != nil {
-		return uri, false
+	if sip.ParseUri(s, uri) != nil {
+		return false
 	}
 	if uri.Scheme != "sip" && uri.Scheme != "sips" {
-		return uri, true
+		return true
 	}
 	// sipgo takes any host and port; check what it cut out.
 	if uri.HierarhicalSlashes || uri.Wildcard || uri.Port < 0 || uri.Port > 65535 {
-		return uri, false
+		return false
 	}
-	host := uri.Host
-	if _, _, fine := splitHostPort(host); !fine {
-		return uri, false
+	if _, _, fine := splitHostPort(uri.Host); !fine {
+		return false
 	}
-	if !escapesOK(uri.User) || !escapesOK(uri.Password) || strings.ContainsAny(uri.User, "@[]#") {
-		return uri, false
+	return escapesOK(uri.User) && escapesOK(uri.Password) && !strings.ContainsAny(uri.User, "@[]#")
+}
+
+// plainURI reads sip:user@host:port and the like without parameters, as most are;
+// false: it is for sipgo to read.
+func plainURI(s string, uri *sip.Uri) bool {
+	const sips = len("sips:")
+	if len(s) <= sips || s[:3] != "sip" {
+		return false
 	}
-	return uri, true
+	scheme, rest := "sip", s[4:]
+	if s[3] == 's' && s[4] == ':' {
+		scheme, rest = "sips", s[sips:]
+	} else if s[3] != ':' {
+		return false
+	}
+	user := ""
+	if at := strings.IndexByte(rest, '@'); at >= 0 {
+		user, rest = rest[:at], rest[at+1:]
+		if user == "" || !all(user, &userTable) {
+			return false
+		}
+	}
+	host, port := rest, 0
+	if colon := strings.IndexByte(rest, ':'); colon >= 0 {
+		n, ok := parseUint(rest[colon+1:], 65535)
+		if !ok || n == 0 {
+			return false
+		}
+		host, port = rest[:colon], int(n)
+	}
+	if len(host) > 255 || !all(host, &hostTable) {
+		return false
+	}
+	*uri = sip.Uri{Scheme: scheme, User: user, Host: host, Port: port}
+	return true
 }
 
 // escapesOK checks that each % starts a %HH.
@@ -318,10 +395,10 @@ func unescape(s string) string {
 	return string(b)
 }
 
-// parseNameAddr reads a From, To, Contact or Route value. A display name keeps
-// the escapes it came with and loses its quotes.
-func parseNameAddr(s string) (display string, uri sip.Uri, params sip.HeaderParams, ok bool) {
-	s = strings.Trim(s, " \t")
+// parseNameAddr reads a From, To, Contact or Route value, its URI into uri. A display
+// name keeps the escapes it came with and loses its quotes.
+func parseNameAddr(s string, uri *sip.Uri, room *paramRoom) (display string, params sip.HeaderParams, ok bool) {
+	s = trimBlank(s)
 	if s == "" {
 		return
 	}
@@ -356,10 +433,10 @@ func parseNameAddr(s string) (display string, uri sip.Uri, params sip.HeaderPara
 		if gt < 0 {
 			return
 		}
-		if uri, ok = parseURI(s[lt+1 : lt+gt]); !ok {
+		if ok = readURI(s[lt+1:lt+gt], uri); !ok {
 			return
 		}
-		rest = strings.Trim(s[lt+gt+1:], " \t")
+		rest = trimBlank(s[lt+gt+1:])
 	} else {
 		// RFC 3261 20.10: without < > what follows ';' is the header's, and a '?'
 		// or ',' may not be in the URI.
@@ -368,17 +445,17 @@ func parseNameAddr(s string) (display string, uri sip.Uri, params sip.HeaderPara
 			spec, rest = strings.TrimRight(s[:i], " \t"), s[i:]
 		}
 		if strings.ContainsAny(spec, "?,") {
-			return "", uri, nil, false
+			return "", nil, false
 		}
-		if uri, ok = parseURI(spec); !ok {
+		if ok = readURI(spec, uri); !ok {
 			return
 		}
 	}
 	if rest != "" {
 		if rest[0] != ';' {
-			return display, uri, nil, false
+			return display, nil, false
 		}
-		params, ok = parseParams(rest[1:])
+		params, ok = parseParams(rest[1:], room, 0)
 	}
 	return
 }

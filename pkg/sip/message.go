@@ -130,6 +130,62 @@ func (m *message) data() *sip.MessageData {
 	return &m.res.MessageData
 }
 
+// parts are the headers that nearly every message has, once each, allocated with it.
+type parts struct {
+	via         sip.ViaHeader
+	from        sip.FromHeader
+	to          sip.ToHeader
+	contact     sip.ContactHeader
+	callID      sip.CallIDHeader
+	contentType sip.ContentTypeHeader
+	cseq        sip.CSeqHeader
+	maxForwards sip.MaxForwardsHeader
+	length      sip.ContentLengthHeader
+	params      [6]sip.HeaderKV // Via's with the two that we add, the tags
+}
+
+// reader is the state of one parse.
+type reader struct {
+	p       *parts
+	params  paramRoom
+	headers []sip.Header
+	seen    [hRecordRoute + 1]bool
+	length  int // Content-Length, -1: none
+}
+
+func (r *reader) use(p *parts) { r.p, r.params = p, p.params[:] }
+
+// finish gives the message its headers, all at once where it can: the list is then
+// made once, as long as it must be.
+func (r *reader) finish(d *sip.MessageData) {
+	var vias, routes, records int
+	for _, h := range r.headers {
+		switch h.(type) {
+		case *sip.ViaHeader:
+			vias++
+		case *sip.RouteHeader:
+			routes++
+		case *sip.RecordRouteHeader:
+			records++
+		}
+	}
+	if vias <= 1 && routes <= 1 && records <= 1 {
+		d.PrependHeader(r.headers...)
+		return
+	}
+	for _, h := range r.headers { // sipgo remembers the topmost of several only so
+		d.AppendHeader(h)
+	}
+}
+
+// any is the message as sipgo's.
+func (m *message) any() sip.Message {
+	if m.req != nil {
+		return m.req
+	}
+	return m.res
+}
+
 // headEnd is the length of start line and headers with the empty line, or -1.
 func headEnd(s string, from int) int {
 	i := strings.Index(s[from:], "\r\n\r\n")
@@ -160,11 +216,14 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 	if !ok {
 		return m, errNotSIP
 	}
-	m, e := parseStartLine(line, lim)
+	var room [24]sip.Header
+	r := reader{headers: room[:0], length: -1}
+	m, e := r.start(line, lim)
 	if m.req == nil && m.res == nil {
 		return m, e
 	}
 	fail(e)
+	d := m.data()
 	if end < 0 {
 		// RFC 3261 7: the empty line must be there even without a body.
 		fail(bad(badStart, "Missing End Of Headers"))
@@ -172,9 +231,7 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 	if len(head) > lim.MaxHeaderBytes {
 		return m, &parseError{0, badSize, "headers too large"}
 	}
-	var seen [hRecordRoute + 1]bool
-	length, n := -1, 0
-	d := m.data()
+	n := 0
 	for rest != "" {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		for rest != "" && (rest[0] == ' ' || rest[0] == '\t') { // RFC 3261 7.3.1: folding
@@ -183,6 +240,7 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 			line = strings.TrimRight(line, " \t") + " " + strings.Trim(more, " \t")
 		}
 		if n++; n > lim.MaxHeaders {
+			r.finish(d)
 			return m, &parseError{0, badSize, "too many headers"}
 		}
 		colon := strings.IndexByte(line, ':')
@@ -203,33 +261,34 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 			}
 		}
 		if known.h == hOther {
-			d.AppendHeader(sip.NewHeader(known.name, value))
+			r.headers = append(r.headers, sip.NewHeader(known.name, value))
 			continue
 		}
-		if seen[known.h] && known.h != hVia && known.h != hContact && known.h != hRoute && known.h != hRecordRoute {
+		if r.seen[known.h] && known.h != hVia && known.h != hContact && known.h != hRoute && known.h != hRecordRoute {
 			fail(bad(badDuplicate, "Repeated "+known.name))
 			continue
 		}
-		if e := addHeader(d, known.h, value, &length); e != nil {
-			if known.h == hVia && !seen[hVia] {
+		if e := r.add(known.h, value); e != nil {
+			if known.h == hVia && !r.seen[hVia] {
 				// The 400 must find its way back by what the sender wrote.
-				d.AppendHeader(sip.NewHeader("Via", value))
-				seen[hVia] = true
+				r.headers = append(r.headers, sip.NewHeader("Via", value))
+				r.seen[hVia] = true
 			}
 			fail(e)
 			continue
 		}
-		seen[known.h] = true
+		r.seen[known.h] = true
 	}
+	r.finish(d)
 	for _, h := range [...]struct {
 		h    hdr
 		text string
 	}{{hVia, "Missing Via"}, {hFrom, "Missing From"}, {hTo, "Missing To"}, {hCallID, "Missing Call-ID"}, {hCSeq, "Missing CSeq"}} {
-		if !seen[h.h] {
+		if !r.seen[h.h] {
 			fail(bad(badMissing, h.text))
 		}
 	}
-	if stream && length < 0 {
+	if stream && r.length < 0 {
 		fail(bad(badLength, "Missing Content-Length"))
 	}
 	if end < 0 {
@@ -237,11 +296,11 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 	}
 	body := s[end:]
 	switch {
-	case length > len(body):
+	case r.length > len(body):
 		// RFC 3261 18.3: a datagram that ends before its body is an error.
 		fail(bad(badLength, "Body Shorter Than Content-Length"))
-	case length >= 0:
-		body = body[:length]
+	case r.length >= 0:
+		body = body[:r.length]
 	}
 	if len(body) > lim.MaxBodyBytes {
 		fail(&parseError{413, badSize, "Request Entity Too Large"})
@@ -253,7 +312,8 @@ func parse(s string, lim *Limits, stream bool) (m message, err *parseError) {
 	return m, err
 }
 
-func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError {
+// add reads the value of one header that we know.
+func (r *reader) add(h hdr, value string) *parseError {
 	if value == "" {
 		if h == hContentLength {
 			return bad(badLength, "Malformed Content-Length")
@@ -268,27 +328,33 @@ func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError
 			if one, value, ok = cutList(value); !ok {
 				return bad(badHeader, "Malformed Via")
 			}
-			v, ok := parseVia(one)
-			if !ok {
+			v := &r.p.via
+			if v.Host != "" {
+				v = new(sip.ViaHeader)
+			}
+			if !parseVia(one, v, &r.params) {
+				*v = sip.ViaHeader{}
 				return bad(badHeader, "Malformed Via")
 			}
-			d.AppendHeader(v)
+			r.headers = append(r.headers, v)
 		}
 	case hFrom:
-		display, uri, params, ok := parseNameAddr(value)
-		if !ok {
+		v := &r.p.from
+		var ok bool
+		if v.DisplayName, v.Params, ok = parseNameAddr(value, &v.Address, &r.params); !ok {
 			return bad(badHeader, "Malformed From")
 		}
-		d.AppendHeader(&sip.FromHeader{DisplayName: display, Address: uri, Params: params})
+		r.headers = append(r.headers, v)
 	case hTo:
-		display, uri, params, ok := parseNameAddr(value)
-		if !ok {
+		v := &r.p.to
+		var ok bool
+		if v.DisplayName, v.Params, ok = parseNameAddr(value, &v.Address, &r.params); !ok {
 			return bad(badHeader, "Malformed To")
 		}
-		d.AppendHeader(&sip.ToHeader{DisplayName: display, Address: uri, Params: params})
+		r.headers = append(r.headers, v)
 	case hContact:
 		if value == "*" {
-			d.AppendHeader(&sip.ContactHeader{Address: sip.Uri{Wildcard: true, Host: "*"}})
+			r.headers = append(r.headers, &sip.ContactHeader{Address: sip.Uri{Wildcard: true, Host: "*"}})
 			return nil
 		}
 		for value != "" {
@@ -297,11 +363,15 @@ func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError
 			if one, value, ok = cutList(value); !ok {
 				return bad(badHeader, "Malformed Contact")
 			}
-			display, uri, params, ok := parseNameAddr(one)
-			if !ok {
+			v := &r.p.contact
+			if v.Address.Host != "" || v.Address.Scheme != "" {
+				v = new(sip.ContactHeader)
+			}
+			if v.DisplayName, v.Params, ok = parseNameAddr(one, &v.Address, &r.params); !ok {
+				*v = sip.ContactHeader{}
 				return bad(badHeader, "Malformed Contact")
 			}
-			d.AppendHeader(&sip.ContactHeader{DisplayName: display, Address: uri, Params: params})
+			r.headers = append(r.headers, v)
 		}
 	case hRoute, hRecordRoute:
 		for value != "" {
@@ -310,22 +380,23 @@ func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError
 			if one, value, ok = cutList(value); !ok {
 				return bad(badHeader, "Malformed Route")
 			}
-			_, uri, _, ok := parseNameAddr(one)
+			var uri sip.Uri
+			_, _, ok = parseNameAddr(one, &uri, &r.params)
 			if !ok || one[len(one)-1] != '>' && !strings.Contains(one, ">") {
 				return bad(badHeader, "Malformed Route")
 			}
 			if h == hRoute {
-				d.AppendHeader(&sip.RouteHeader{Address: uri})
+				r.headers = append(r.headers, &sip.RouteHeader{Address: uri})
 			} else {
-				d.AppendHeader(&sip.RecordRouteHeader{Address: uri})
+				r.headers = append(r.headers, &sip.RecordRouteHeader{Address: uri})
 			}
 		}
 	case hCallID:
 		if value == "" || len(value) > maxCallID || strings.ContainsAny(value, " \t,") {
 			return bad(badHeader, "Malformed Call-ID")
 		}
-		id := sip.CallIDHeader(value)
-		d.AppendHeader(&id)
+		r.p.callID = sip.CallIDHeader(value)
+		r.headers = append(r.headers, &r.p.callID)
 	case hCSeq:
 		num, method, ok := strings.Cut(value, " ")
 		if !ok {
@@ -337,28 +408,28 @@ func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError
 		if !ok || !fits || !isToken(method) {
 			return bad(badHeader, "Malformed CSeq")
 		}
-		d.AppendHeader(&sip.CSeqHeader{SeqNo: uint32(seq), MethodName: sip.RequestMethod(method)})
+		r.p.cseq = sip.CSeqHeader{SeqNo: uint32(seq), MethodName: sip.RequestMethod(method)}
+		r.headers = append(r.headers, &r.p.cseq)
 	case hMaxForwards:
 		v, ok := parseUint(value, 255) // RFC 3261 20.22
 		if !ok {
 			return bad(badHeader, "Malformed Max-Forwards")
 		}
-		mf := sip.MaxForwardsHeader(v)
-		d.AppendHeader(&mf)
+		r.p.maxForwards = sip.MaxForwardsHeader(v)
+		r.headers = append(r.headers, &r.p.maxForwards)
 	case hContentLength:
 		v, ok := parseUint(value, 1<<31-1)
 		if !ok {
 			return bad(badLength, "Malformed Content-Length")
 		}
-		*length = int(v)
-		cl := sip.ContentLengthHeader(v)
-		d.AppendHeader(&cl)
+		r.length, r.p.length = int(v), sip.ContentLengthHeader(v)
+		r.headers = append(r.headers, &r.p.length)
 	case hContentType:
 		if !strings.Contains(value, "/") {
 			return bad(badHeader, "Malformed Content-Type")
 		}
-		ct := sip.ContentTypeHeader(value)
-		d.AppendHeader(&ct)
+		r.p.contentType = sip.ContentTypeHeader(value)
+		r.headers = append(r.headers, &r.p.contentType)
 	}
 	return nil
 }
@@ -366,8 +437,8 @@ func addHeader(d *sip.MessageData, h hdr, value string, length *int) *parseError
 // maxCallID bounds what we keep as a key; RFC 4475's long request needs 240.
 const maxCallID = 512
 
-// parseStartLine returns no message where the line is not SIP's at all.
-func parseStartLine(line string, lim *Limits) (m message, err *parseError) {
+// start reads the first line; no message where it is not SIP's at all.
+func (r *reader) start(line string, lim *Limits) (m message, err *parseError) {
 	if len(line) > 4 && strings.EqualFold(line[:4], "SIP/") {
 		version, rest, ok := strings.Cut(line, " ")
 		code, reason, _ := strings.Cut(rest, " ")
@@ -375,7 +446,13 @@ func parseStartLine(line string, lim *Limits) (m message, err *parseError) {
 		if !ok || !strings.EqualFold(version, "SIP/2.0") || !digits || len(code) != 3 || n < 100 || hasControl(reason) {
 			return m, &parseError{0, badStart, "Malformed Status-Line"}
 		}
-		m.res = sip.NewResponse(int(n), reason)
+		in := new(struct {
+			res sip.Response
+			p   parts
+		})
+		in.res.StatusCode, in.res.Reason, in.res.SipVersion = int(n), reason, "SIP/2.0"
+		m.res = &in.res
+		r.use(&in.p)
 		return m, nil
 	}
 	// A request ends in SIP/x.y; what does not is not for us, or noise.
@@ -388,13 +465,16 @@ func parseStartLine(line string, lim *Limits) (m message, err *parseError) {
 		return m, errNotSIP
 	}
 	uriText, version, _ := strings.Cut(rest, " ")
-	m.req = &sip.Request{}
+	in := new(struct {
+		req sip.Request
+		p   parts
+	})
+	m.req = &in.req
+	r.use(&in.p)
 	if len(uriText) > lim.MaxURIBytes {
 		err = &parseError{414, badURI, "Request-URI Too Long"}
 	} else {
-		var uri sip.Uri
-		uri, err = parseRequestURI(uriText)
-		m.req = sip.NewRequest(sip.RequestMethod(method), uri)
+		err = parseRequestURI(uriText, &m.req.Recipient)
 	}
 	m.req.Method, m.req.SipVersion = sip.RequestMethod(method), "SIP/2.0"
 	switch {
@@ -407,17 +487,17 @@ func parseStartLine(line string, lim *Limits) (m message, err *parseError) {
 	return m, err
 }
 
-func parseRequestURI(s string) (sip.Uri, *parseError) {
+func parseRequestURI(s string, uri *sip.Uri) *parseError {
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok || !isScheme(scheme) || rest == "" {
-		return sip.Uri{}, bad(badURI, "Malformed Request-URI")
+		return bad(badURI, "Malformed Request-URI")
 	}
 	if !strings.EqualFold(scheme, "sip") && !strings.EqualFold(scheme, "sips") {
-		return sip.Uri{}, &parseError{416, badScheme, "Unsupported URI Scheme"}
+		return &parseError{416, badScheme, "Unsupported URI Scheme"}
 	}
-	uri, ok := parseURI(s)
-	if !ok || len(uri.Headers) > 0 { // RFC 3261 19.1.1: no headers in a Request-URI
-		return sip.Uri{}, bad(badURI, "Malformed Request-URI")
+	if !readURI(s, uri) || len(uri.Headers) > 0 { // RFC 3261 19.1.1: no headers in a Request-URI
+		*uri = sip.Uri{}
+		return bad(badURI, "Malformed Request-URI")
 	}
-	return uri, nil
+	return nil
 }

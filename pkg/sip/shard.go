@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"runtime/debug"
@@ -57,8 +56,8 @@ type shard struct {
 	dialogs map[string]*Dialog // by Call-ID and our tag
 	calls   map[string]*tx     // INVITE server transactions by Call-ID, From tag and CSeq: merged requests
 	timers  timerHeap
-	out     bytes.Buffer // the message being written
-	key     []byte       // scratch for keys
+	out     []byte // the message being written
+	key     []byte // scratch for keys
 	rand    *rng
 	over    *overload.Control
 	refused refusals
@@ -292,9 +291,8 @@ func (sh *shard) message(m inbound) {
 
 // write renders a message; the bytes are valid until the next write.
 func (sh *shard) write(m sip.Message) []byte {
-	sh.out.Reset()
-	m.StringWrite(&sh.out)
-	return sh.out.Bytes()
+	sh.out = appendMessage(sh.out[:0], m)
+	return sh.out
 }
 
 func dialogKey(b []byte, callID, tag string) []byte {
