@@ -115,7 +115,7 @@ func fastable(l, d *Leg, law codec.Law) bool {
 	return l.fast.flow != nil && d.rtpSocket != nil && l.guard == nil && d.guard == nil &&
 		l.peer == d && l.member == nil && l.p.Recv && d.canSend && law == d.p.Law && law.Octets() &&
 		!d.player.active && !d.digits.Active() && !d.tone.active && !d.comfort.active &&
-		l.machine.ears == nil && d.machine.voice == nil
+		len(l.machine.ears) == 0 && d.machine.voice == nil
 }
 
 // offer lets the kernel take the packets that follow p, which has just been passed on
@@ -161,7 +161,7 @@ func (l *Leg) path(now time.Time, in bpf.Hop, run rtp.Run, p *rtp.Packet) bpf.Pa
 // unheard tells whether packets of l in law end with us and only their figures count;
 // whoever listens to a leg must say no here, and pull before he begins.
 func (l *Leg) unheard(law codec.Law) bool {
-	return l.peer == nil && l.member == nil && l.rec == nil && l.machine.ears == nil && l.guard == nil && l.p.Recv && law.Octets()
+	return l.peer == nil && l.member == nil && l.rec == nil && len(l.machine.ears) == 0 && l.guard == nil && l.p.Recv && law.Octets()
 }
 
 // retire lets the kernel take the packets that follow p, to which nobody listens. Keys

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/centrala/centrala/media"
@@ -16,30 +17,49 @@ type Machine interface {
 	Speak(pcm []int16) bool
 }
 
-// machine is what of a Machine is at a leg.
+// machine is what of Machines is at a leg.
 type machine struct {
-	ears    Machine // hears what the leg receives; nil: none
-	track   uint8
-	fresh   bool
-	wide    bool
-	voice   Machine // is heard on the leg; nil: none
-	talking bool    // in the frame under way
+	ears    []listening // hear what the leg receives
+	wide    bool        // one of them asks for it
+	voice   Machine     // is heard on the leg; nil: none
+	talking bool        // in the frame under way
 }
 
-// Tap lets m hear what the leg receives, as track; wide asks for 16 kHz where the
-// codec has it. Another Machine takes the place of the one before, nil ends it. What
-// is relayed goes on as it is.
+// listening is one Machine that hears a leg.
+type listening struct {
+	m     Machine
+	track uint8
+	fresh bool
+	wide  bool
+}
+
+// Tap lets m hear what the leg receives, as track: at 16 kHz where it asks for wide and
+// the codec has it, else at 8 kHz. Several may; a Machine that hears the leg already hears
+// it as asked for now. What is relayed goes on as it is.
 func (l *Leg) Tap(m Machine, track uint8, wide bool) {
 	l.post(func(time.Time) {
-		if l.closed {
-			return
-		}
-		l.pull()
-		if l.p.Law.Valid() && !l.transcodes(l.p.Law) {
+		k := &l.machine
+		if len(k.ears) == 0 && l.p.Law.Valid() && !l.transcodes(l.p.Law) {
 			l.ear = nil // what it last heard is long ago
 		}
-		l.machine.ears, l.machine.track, l.machine.wide, l.machine.fresh = m, track, wide, true
+		k.drop(m)
+		k.ears = append(k.ears, listening{m, track, true, wide})
+		k.wide = k.wide || wide
 	})
+}
+
+// Untap ends that m hears the leg.
+func (l *Leg) Untap(m Machine) { l.post(func(time.Time) { l.machine.drop(m) }) }
+
+// drop takes m out.
+func (k *machine) drop(m Machine) {
+	k.ears = slices.DeleteFunc(k.ears, func(e listening) bool { return e.m == m })
+	k.wide = slices.ContainsFunc(k.ears, func(e listening) bool { return e.wide })
+}
+
+// narrow tells whether one of the ears hears at 8 kHz.
+func (k *machine) narrow() bool {
+	return slices.ContainsFunc(k.ears, func(e listening) bool { return !e.wide })
 }
 
 // Voice lets m be heard on the leg in place of the other side whenever it speaks;
@@ -47,10 +67,6 @@ func (l *Leg) Tap(m Machine, track uint8, wide bool) {
 // silence meanwhile. Nil ends it.
 func (l *Leg) Voice(m Machine) {
 	l.post(func(now time.Time) {
-		if l.closed {
-			return
-		}
-		l.pull()
 		was := l.machine.talking
 		l.machine.voice, l.machine.talking = m, false
 		if m != nil {

@@ -72,7 +72,7 @@ func TestMachineHears(t *testing.T) {
 						t.Fatal("the other side hears something else") // the first 5 ms may be joined to silence
 					}
 				}
-				rate := id.Rate(8000) // G.722 decodes at 16000 alone
+				rate := 8000
 				if wide {
 					rate = id.Rate(16000)
 				}
@@ -83,7 +83,7 @@ func TestMachineHears(t *testing.T) {
 				if p := peakOf(pcm[rate/5:], rate, 600); p < 7000 || p > 9000 {
 					t.Errorf("the tone has %.0f, want 8000", p)
 				}
-				a.Tap(nil, 0, false)
+				a.Untap(e)
 				s.run()
 				a.Receive(nil, a.say(600), a.from, s.now)
 				if len(e.pcm[1]) != len(pcm) {
@@ -91,6 +91,56 @@ func TestMachineHears(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSeveralMachinesHear: each at its own rate and on its own track, from its first
+// moment to its last without a break, whoever comes and goes beside it.
+func TestSeveralMachinesHear(t *testing.T) {
+	for _, id := range allCodecs {
+		t.Run(id.String(), func(t *testing.T) {
+			s := newScore(t)
+			a := s.voiced(s.leg(addrA, id), id)
+			one, two, three := newEar(), newEar(), newEar()
+			say := func(frames int) {
+				for range frames {
+					a.Receive(nil, a.say(600), a.from, s.now)
+					s.pass(20 * time.Millisecond)
+				}
+			}
+			a.Tap(one, 0, false)
+			s.run()
+			say(50)
+			a.Tap(two, 1, true)
+			s.run()
+			say(50)
+			a.Tap(three, 2, false)
+			a.Tap(three, 2, false) // twice is once
+			s.run()
+			say(50)
+			a.Untap(two)
+			s.run()
+			say(50)
+			a.Untap(one)
+			a.Untap(three)
+			s.run()
+			say(50)
+			wide := id.Rate(16000)
+			for _, x := range []struct {
+				e     *machineEar
+				track int
+				rate  int
+				want  int // frames
+			}{{one, 0, 8000, 200}, {two, 1, wide, 100}, {three, 2, 8000, 100}} {
+				if n := len(x.e.pcm[x.track]) * 50 / x.rate; n < x.want-1 || n > x.want || x.e.fresh != 1 || x.e.breaks != 0 || len(x.e.rates) != 1 || !x.e.rates[x.rate] {
+					t.Errorf("track %d: %d frames of %d at %v, %d beginnings, %d breaks", x.track, n, x.want, x.e.rates, x.e.fresh, x.e.breaks)
+				}
+				// Of the last half second: a decoder at another rate begins at another phase.
+				if p := peakOf(x.e.pcm[x.track][len(x.e.pcm[x.track])-x.rate/2:], x.rate, 600); p < 7000 || p > 9000 {
+					t.Errorf("track %d: the tone has %.0f, want 8000", x.track, p)
+				}
+			}
+		})
 	}
 }
 
@@ -249,7 +299,7 @@ func TestTappedLegStaysHere(t *testing.T) {
 	if n := eng.forwardedNow() - before; n > 21 { // b to a is nobody's business
 		t.Errorf("the kernel passed on %d packets", n)
 	}
-	la.Tap(nil, 0, false)
+	la.Untap(e)
 	statsOf(la)
 	before = eng.forwardedNow()
 	talk(20)

@@ -74,7 +74,7 @@ func meetingRate(from, to codec.ID) int {
 
 // needsSound tells whether what l receives in id must be decoded.
 func (l *Leg) needsSound(id codec.ID) bool {
-	if !id.Valid() && (l.rec != nil || l.member != nil) || l.machine.ears != nil {
+	if !id.Valid() && (l.rec != nil || l.member != nil) || len(l.machine.ears) > 0 {
 		return true
 	}
 	return l.transcodes(id)
@@ -210,15 +210,21 @@ func (l *Leg) sounds(now time.Time, ssrc uint32, pcm []int16) {
 	e, w := l.ear, l.w
 	at := e.at
 	e.at += uint32(len(pcm) * narrow / e.rate)
-	if k := &l.machine; k.ears != nil {
-		k.ears.Hear(now, k.track, k.fresh, e.rate, at, pcm)
+	others := !e.id.Valid() && (l.rec != nil || l.member != nil) // G.711 goes there as it is
+	low := pcm
+	if e.down != nil && (others || l.machine.narrow()) {
+		low = w.low[:e.down.Process(w.low[:], pcm)]
+	}
+	for i := range l.machine.ears {
+		k := &l.machine.ears[i]
+		if k.wide {
+			k.m.Hear(now, k.track, k.fresh, e.rate, at, pcm)
+		} else {
+			k.m.Hear(now, k.track, k.fresh, narrow, at, low)
+		}
 		k.fresh = false
 	}
-	if !e.id.Valid() && (l.rec != nil || l.member != nil) { // G.711 goes there as it is
-		low := pcm
-		if e.down != nil {
-			low = w.low[:e.down.Process(w.low[:], pcm)]
-		}
+	if others {
 		if l.rec != nil {
 			l.rec.WritePCM(l.channel, now, ssrc, at, low)
 		}

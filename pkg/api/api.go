@@ -98,7 +98,7 @@ type CallCommand struct {
 	// Target of a transfer or conference: "queue:NAME", "flow:NAME", "agent:NAME",
 	// "device:NAME", or a number as the leg's own phone would dial it, with that
 	// phone's rights. Of park: the slot, "" = any. Of record: "start", "stop",
-	// "pause" or "resume".
+	// "pause" or "resume". Of stream_stop: the stream's id, "" = all.
 	Target string
 	// By is who asked, for the journal.
 	By string

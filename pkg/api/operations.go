@@ -155,10 +155,10 @@ func (h *HTTP) callOperations() []operation {
 				if err := decode(r, &in); err != nil {
 					return nil, err
 				}
-				return done(h.stream(r, "stream", &in))
+				return done(h.stream(r, &in))
 			}},
-		{method: "DELETE", path: "/calls/{id}/stream", right: "calls.stream", summary: "Ends the stream.", query: []param{byParam},
-			do: func(r *http.Request) (any, error) { return done(h.stream(r, "stream_stop", nil)) }},
+		{method: "DELETE", path: "/calls/{id}/stream", right: "calls.stream", summary: "Ends streams of the call.", query: []param{{"stream", "string", "Which; default all there are."}, byParam},
+			do: func(r *http.Request) (any, error) { return done(h.stopStream(r)) }},
 		{method: "GET", path: "/calls/{id}/why", right: "calls.read", own: ownCall, summary: "Why the call waited and why that agent.", out: Why{},
 			do: func(r *http.Request) (any, error) { return h.app.Why(r.Context(), tenant(r), r.PathValue("id")) }},
 		{method: "POST", path: "/calls/{id}/assign", right: "calls.route", summary: "Gives a waiting call to an agent, out of turn.", in: Assignment{}, do: h.assign},

@@ -376,8 +376,12 @@ func (h *HTTP) record(r *http.Request) error {
 }
 
 // stream begins or ends a call's stream to a machine.
-func (h *HTTP) stream(r *http.Request, action string, in *StreamRequest) error {
-	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: action, Leg: -1, Stream: in, By: whoAsks(r)})
+func (h *HTTP) stream(r *http.Request, in *StreamRequest) error {
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: "stream", Leg: -1, Stream: in, By: whoAsks(r)})
+}
+
+func (h *HTTP) stopStream(r *http.Request) error {
+	return h.app.CommandCall(r.Context(), tenant(r), r.PathValue("id"), CallCommand{Action: "stream_stop", Leg: -1, Target: r.URL.Query().Get("stream"), By: whoAsks(r)})
 }
 
 // decode reads one JSON object strictly.

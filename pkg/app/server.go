@@ -118,7 +118,9 @@ func (a *App) HangUp(_ context.Context, tenant, id string) error {
 func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallCommand) error {
 	var code int
 	switch c.Action {
-	case "stream", "stream_stop":
+	case "stream_stop":
+		code = a.calls.StopStream(ctx.Done(), tenant, id, c.Target, c.By)
+	case "stream":
 		o, err := streamOptions(c.Stream)
 		if err != nil {
 			return err
@@ -131,7 +133,7 @@ func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallComm
 	case 202:
 		return nil
 	case 404:
-		if c.Target != "" && a.calls.Has(tenant, id) {
+		if c.Target != "" && c.Action != "stream_stop" && a.calls.Has(tenant, id) {
 			return fmt.Errorf("%w: target %q leads nowhere", api.ErrInvalid, c.Target)
 		}
 		return fmt.Errorf("call %q: %w among the calls in progress", id, api.ErrNotFound)
@@ -160,10 +162,10 @@ func (a *App) CommandCall(ctx context.Context, tenant, id string, c api.CallComm
 			return fmt.Errorf("%w: call %q: nothing to %s: see whether it is recorded, and paused, with centrala call show", api.ErrConflict, id, c.Target)
 		}
 		if c.Stream != nil {
-			return fmt.Errorf("%w: call %q has a stream already, or nobody has answered", api.ErrConflict, id)
+			return fmt.Errorf("%w: call %q has as many streams as it may, or one that is heard already, or nobody has answered", api.ErrConflict, id)
 		}
 		if c.Action == "stream_stop" {
-			return fmt.Errorf("%w: call %q has no stream", api.ErrConflict, id)
+			return fmt.Errorf("%w: call %q has no such stream", api.ErrConflict, id)
 		}
 		fallthrough
 	default:

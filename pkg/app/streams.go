@@ -35,10 +35,10 @@ func (a *App) startStreams(context.Context) error {
 	return nil
 }
 
-// streamOptions reads what the API was asked for; nil = the end of a stream.
+// streamOptions reads what the API was asked for.
 func streamOptions(in *api.StreamRequest) (*stream.Options, error) {
 	if in == nil {
-		return nil, nil
+		return nil, fmt.Errorf("%w: no stream is described", api.ErrInvalid)
 	}
 	o := stream.Options{URL: in.URL, Protocol: in.Protocol, Direction: in.Direction, Format: stream.Format(in.Format), Rate: in.Rate}
 	for _, name := range in.Tracks {

@@ -22,11 +22,12 @@ import (
 )
 
 // machine is a server of streams: /echo sends the caller's sound back until key 5,
-// whose result is "people"; /listen keeps both tracks.
+// whose result is "people"; /listen keeps both tracks, /second what it hears.
 type machine struct {
 	*httptest.Server
 	mu     sync.Mutex
 	tracks map[stream.Track][]int16
+	second []int16
 	starts []stream.Message
 	closed int
 }
@@ -60,7 +61,12 @@ func (m *machine) serve(w http.ResponseWriter, r *http.Request) {
 			f, sound, _ := stream.ParseFrame(b)
 			m.mu.Lock()
 			for i := 0; i+1 < len(sound); i += 2 {
-				m.tracks[f.Track] = append(m.tracks[f.Track], int16(uint16(sound[i])|uint16(sound[i+1])<<8))
+				v := int16(uint16(sound[i]) | uint16(sound[i+1])<<8)
+				if r.URL.Path == "/second" {
+					m.second = append(m.second, v)
+				} else {
+					m.tracks[f.Track] = append(m.tracks[f.Track], v)
+				}
 			}
 			m.mu.Unlock()
 			continue
@@ -152,9 +158,20 @@ func TestStreams(t *testing.T) {
 	if err := ask("stream", listener); err != nil {
 		t.Fatal(err)
 	}
-	if err := ask("stream", listener); !errors.Is(err, api.ErrConflict) {
-		t.Errorf("a second one: %v", err)
+	// A second one beside it, which is ended by its name.
+	second := &api.StreamRequest{URL: m.url("/second"), Direction: "listen"}
+	if err := ask("stream", second); err != nil {
+		t.Fatal(err)
 	}
+	o.eventually("it hears the caller too", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.second) >= 1600 && robot.Hears(m.second[len(m.second)-1600:], annaTone)
+	})
+	if err := o.CommandCall(context.Background(), "default", id, api.CallCommand{Action: "stream_stop", Leg: -1, By: "test", Target: id + "-s3"}); err != nil {
+		t.Errorf("the end of the second: %v", err)
+	}
+	o.eventually("the second is gone", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.closed == 2 })
 	o.eventually("the transcriber hears both", func() bool {
 		c, g := m.last(stream.Caller), m.last(stream.Agent)
 		return len(c) == 1600 && len(g) == 1600 && robot.Hears(c, annaTone) && robot.Quiet(c, bobTone) && robot.Hears(g, bobTone) && robot.Quiet(g, annaTone)
@@ -163,7 +180,7 @@ func TestStreams(t *testing.T) {
 	if err := ask("stream_stop", nil); err != nil {
 		t.Fatal(err)
 	}
-	o.eventually("it is gone", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.closed == 2 })
+	o.eventually("it is gone", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.closed == 3 })
 	o.talk(a, o.anna, b, o.bob)
 	hangUp(a)
 	o.over(b)
@@ -186,7 +203,7 @@ func TestStreams(t *testing.T) {
 			}
 		}
 	}
-	if !slices.Equal(outcomes, []string{"ended", "stopped"}) {
+	if !slices.Equal(outcomes, []string{"ended", "stopped", "stopped"}) {
 		t.Errorf("streams ended %q", outcomes)
 	}
 	if s := m.starts[0]; s.Call != id || s.Tenant != "default" || s.To != "1007" || s.From != "101" {

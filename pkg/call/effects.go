@@ -146,8 +146,11 @@ type (
 	// StartStream opens a stream to a machine for the kept leg and its partner;
 	// StreamOver follows in any case. StopStream ends it, StreamKey tells it of a key.
 	StartStream struct{ Options stream.Options }
-	StopStream  struct{ Reason string }
-	StreamKey   struct{ Digit byte }
+	StopStream  struct{ ID, Reason string }
+	StreamKey   struct {
+		ID    string
+		Digit byte
+	}
 	// TellApp tells an application what it need not answer. Over: it is the last.
 	TellApp struct {
 		App  string

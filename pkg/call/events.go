@@ -175,9 +175,11 @@ type (
 		App, Verbs, By string
 		Count          int
 	}
-	// StreamAsked: a stream is wanted by API, or (Options nil) its end.
+	// StreamAsked: a stream is wanted by API, or (Options nil) the end of the one of
+	// that ID, "" of all.
 	StreamAsked struct {
 		Options *stream.Options
+		ID      string
 		By      string
 	}
 	// TimerFired is the end of a SetTimer.

@@ -172,7 +172,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 		m.release(i)
 	}
 	m.stopRecording()
-	m.stopStream("call over")
+	m.stopStreams("call over", anyStream)
 	m.stopJob("call_over")
 	m.tellAppOfEnd()
 	m.endMessage()

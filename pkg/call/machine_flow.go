@@ -161,7 +161,7 @@ func (m *Machine) act(actions []ivr.Action) {
 		case ivr.Stream:
 			m.streamStep(a)
 		case ivr.StopStream:
-			m.stopStream("flow")
+			m.stopStreams("flow", func(k Stream) bool { return k.Action == a.ID })
 		case ivr.Record:
 			m.startMessage(a)
 		case ivr.StopRecord:

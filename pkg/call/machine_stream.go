@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/centrala/centrala/ivr"
@@ -9,17 +10,36 @@ import (
 	"github.com/centrala/centrala/pkg/event"
 )
 
-// startStream hands the kept leg to a machine; false when there is one already, or
-// nobody to hear. step is the flow's action that waits for the end, 0 none.
-func (m *Machine) startStream(o stream.Options, step uint64, by string) bool {
-	if m.S.Stream != "" || m.ending() || !m.answered() {
+// maxStreams bounds the streams that a call has at once: each costs a connection and,
+// with a codec other than G.711, nothing more than the decoder they share.
+const maxStreams = 4
+
+// Stream is a stream of the call's sound to a machine.
+type Stream struct {
+	ID     string
+	Action uint64 // the flow's action that began it, 0 none
+	Step   uint64 // the same while the flow waits for its end, 0 when it does not
+	Voice  bool   // the machine may be heard: one of a call at most
+}
+
+// startStream hands the kept leg to a machine; false when there are as many as there
+// may be, another may be heard already, or there is nobody to hear. action is the
+// flow's (0 none), which waits for the end if wait.
+func (m *Machine) startStream(o stream.Options, action uint64, wait bool, by string) bool {
+	k := Stream{Action: action, Voice: o.Direction != stream.Listen}
+	if wait {
+		k.Step = action
+	}
+	if len(m.S.Streams) >= maxStreams || k.Voice && slices.ContainsFunc(m.S.Streams, func(s Stream) bool { return s.Voice }) ||
+		m.ending() || !m.answered() {
 		return false
 	}
-	m.S.Streams++
+	m.S.Streamed++
 	m.S.AwaitStreams++
-	o.ID, o.Call, o.Tenant = m.S.ID+"-s"+strconv.Itoa(m.S.Streams), m.S.ID, m.S.Tenant
+	o.ID, o.Call, o.Tenant = m.S.ID+"-s"+strconv.Itoa(m.S.Streamed), m.S.ID, m.S.Tenant
 	o.From, o.To, o.Language = m.S.From, m.S.Dialled, m.S.Language
-	m.S.Stream, m.S.StreamStep = o.ID, step
+	k.ID = o.ID
+	m.S.Streams = append(m.S.Streams, k)
 	tracks := make([]string, len(o.Tracks))
 	for i, t := range o.Tracks {
 		tracks[i] = t.String()
@@ -30,30 +50,51 @@ func (m *Machine) startStream(o stream.Options, step uint64, by string) bool {
 	return true
 }
 
-// stopStream ends the stream there is; StreamOver follows and tells no flow.
-func (m *Machine) stopStream(reason string) {
-	if m.S.Stream != "" {
-		m.S.Stream, m.S.StreamStep = "", 0
-		m.do(StopStream{reason})
+// takeStreams takes those out of the state that which says yes to.
+func (m *Machine) takeStreams(which func(Stream) bool) (taken []Stream) {
+	var kept []Stream
+	for _, k := range m.S.Streams {
+		if which(k) {
+			taken = append(taken, k)
+		} else {
+			kept = append(kept, k)
+		}
 	}
+	if taken != nil {
+		m.S.Streams = kept
+	}
+	return taken
 }
+
+// stopStreams ends the streams that which says yes to and returns them; StreamOver
+// follows for each and tells no flow.
+func (m *Machine) stopStreams(reason string, which func(Stream) bool) []Stream {
+	taken := m.takeStreams(which)
+	for _, k := range taken {
+		m.do(StopStream{k.ID, reason})
+	}
+	return taken
+}
+
+// anyStream is of stopStreams.
+func anyStream(Stream) bool { return true }
 
 func (m *Machine) streamOver(ev StreamOver) {
 	r := ev.Result
 	m.journal(event.StreamEnded{Stream: ev.ID, Outcome: r.Outcome, Detail: r.Detail, DurationMs: r.Lasted.Milliseconds(),
 		FramesSent: r.Sent, FramesDropped: r.Dropped, PlayedMs: r.Played.Milliseconds(), OverflowMs: r.Overflow.Milliseconds()})
 	m.S.AwaitStreams--
-	if ev.ID == m.S.Stream {
-		step := m.S.StreamStep
-		m.S.Stream, m.S.StreamStep = "", 0
-		if step != 0 && m.S.Phase == Menu && m.S.IVR != nil {
-			m.streamDone(step, r)
-		}
+	for _, k := range m.takeStreams(func(k Stream) bool { return k.ID == ev.ID }) {
+		m.streamDone(k.Step, r)
 	}
 	m.maybeFinish()
 }
 
+// streamDone tells the flow that waits for the stream of step; 0 = none does.
 func (m *Machine) streamDone(step uint64, r stream.Result) {
+	if step == 0 || m.S.Phase != Menu || m.S.IVR == nil {
+		return
+	}
 	done := ivr.StreamDone{ID: step, Outcome: "failed", Result: r.Word}
 	if r.Outcome == stream.OutcomeEnded {
 		done.Outcome = "ended"
@@ -66,24 +107,30 @@ func (m *Machine) streamAsked(ev StreamAsked) {
 	code := 409
 	switch {
 	case m.ending():
-	case ev.Options == nil && m.S.Stream != "":
-		code = 202
-		step := m.S.StreamStep
-		m.stopStream("asked")
-		if step != 0 && m.S.Phase == Menu && m.S.IVR != nil {
-			m.streamDone(step, stream.Result{Outcome: stream.OutcomeEnded})
+	case ev.Options == nil:
+		stopped := m.stopStreams("asked", func(k Stream) bool { return ev.ID == "" || ev.ID == k.ID })
+		if len(stopped) > 0 {
+			code = 202
 		}
-	case ev.Options != nil && m.startStream(*ev.Options, 0, ev.By):
+		for _, k := range stopped {
+			m.streamDone(k.Step, stream.Result{Outcome: stream.OutcomeEnded})
+		}
+	case m.startStream(*ev.Options, 0, false, ev.By):
 		code = 202
 	}
 	m.do(AnswerTransfer{Code: code})
 }
 
-// streamKey tells the machine of a key, where it is meant for it: in its own step, or
-// in a conversation that is being kept.
+// streamKey tells machines of a key, where it is meant for them: in a step of their
+// own, or in a conversation that is being kept.
 func (m *Machine) streamKey(ev Key) {
-	if m.S.Stream != "" && ev.Leg == m.S.Kept && (m.S.StreamStep != 0 || m.S.Phase == Talking && !m.S.RecPaused) {
-		m.do(StreamKey{ev.Digit})
+	if ev.Leg != m.S.Kept {
+		return
+	}
+	for _, k := range m.S.Streams {
+		if k.Step != 0 || m.S.Phase == Talking && !m.S.RecPaused {
+			m.do(StreamKey{k.ID, ev.Digit})
+		}
 	}
 }
 
@@ -91,12 +138,8 @@ func (m *Machine) streamKey(ev Key) {
 func (m *Machine) streamStep(a ivr.Stream) {
 	m.S.Language = a.Language
 	m.heard()
-	step := a.ID
-	if !a.Spec.Wait {
-		step = 0
-	}
-	if !m.startStream(streamOptions(a.Spec), step, "flow") && step != 0 {
-		m.streamDone(step, stream.Result{Outcome: stream.OutcomeRefused})
+	if !m.startStream(streamOptions(a.Spec), a.ID, a.Spec.Wait, "flow") && a.Spec.Wait {
+		m.streamDone(a.ID, stream.Result{Outcome: stream.OutcomeRefused})
 	}
 }
 

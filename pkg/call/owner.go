@@ -46,8 +46,8 @@ type owner struct {
 	rec     *record.Recording
 	recID   string
 	inACD   bool
-	// streaming is the stream to a machine.
-	streaming streaming
+	// streams are those to machines.
+	streams   []*streaming
 	message   *message            // what the caller says for a flow; nil none
 	cancelJob func()              // ends the job of a flow under way; nil = none
 	inWant    *owner              // who asked for the leg under consideration
@@ -332,10 +332,7 @@ func (o *owner) step(ev Event) {
 			o.carryOut(e)
 		}
 	}
-	if o.streaming.stream != nil && o.m.S.Stream == "" {
-		o.dropStream() // it has ended by itself
-	}
-	o.aimStream()
+	o.aimStreams()
 	o.pending = nil
 }
 

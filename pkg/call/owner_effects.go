@@ -131,10 +131,10 @@ func (o *owner) carryOut(e Effect) {
 	case StartStream:
 		o.startStream(e)
 	case StopStream:
-		o.stopStream(e.Reason)
+		o.stopStream(e.ID, e.Reason)
 	case StreamKey:
-		if s := o.streaming.stream; s != nil {
-			s.Key(e.Digit)
+		if k := o.streamOf(e.ID); k != nil {
+			k.stream.Key(e.Digit)
 		}
 	case StartMessage:
 		o.startMessage(e)
@@ -419,7 +419,11 @@ func (o *owner) setDND(e DoFeature) {
 // finish is the end of the owner: streams closed; its name is freed once the
 // verdict is on disk.
 func (o *owner) finish() {
-	o.stopStream("call over")
+	for _, k := range o.streams {
+		k.aim([2]*session.Leg{}, nil)
+		k.stream.Stop("call over")
+	}
+	o.streams = nil
 	o.stopJob()
 	o.endMessage()
 	for _, l := range o.legs {

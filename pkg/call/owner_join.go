@@ -464,7 +464,7 @@ func (o *owner) command(c command) {
 	case "verbs":
 		o.step(VerbsAsked{App: c.app, Verbs: c.target, Count: c.count, By: c.by})
 	case "stream":
-		o.step(StreamAsked{Options: c.stream, By: c.by})
+		o.step(StreamAsked{Options: c.stream, ID: c.target, By: c.by})
 	case "park":
 		o.step(TransferAsked{Leg: c.leg, To: c.target, By: c.by, Target: route.Target{Kind: route.Feature, Feature: route.FeaturePark, Arg: c.target}})
 	case "conference":

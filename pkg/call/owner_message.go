@@ -28,7 +28,6 @@ type message struct {
 	rec     *record.Recording
 	id      string
 	leg     *session.Leg
-	next    session.Machine // hears the leg too: a stream
 	silence time.Duration
 
 	// the worker's
@@ -41,20 +40,15 @@ type message struct {
 }
 
 // Hear implements session.Machine.
-func (g *message) Hear(now time.Time, track uint8, fresh bool, rate int, at uint32, pcm []int16) {
+func (g *message) Hear(now time.Time, _ uint8, fresh bool, rate int, at uint32, pcm []int16) {
 	if fresh {
 		g.ssrc++
 	}
-	if rate == 8000 { // Tap asks for no other
-		g.rec.WritePCM(record.Left, now, g.ssrc, at, pcm)
-		if g.vad.Voice(rate, pcm) {
-			g.voiced += len(pcm)
-			g.spoke.Store(now.UnixNano())
-			g.voice.Store(int64(g.voiced) / 8)
-		}
-	}
-	if g.next != nil {
-		g.next.Hear(now, track, fresh, rate, at, pcm)
+	g.rec.WritePCM(record.Left, now, g.ssrc, at, pcm)
+	if g.vad.Voice(rate, pcm) {
+		g.voiced += len(pcm)
+		g.spoke.Store(now.UnixNano())
+		g.voice.Store(int64(g.voiced) / 8)
 	}
 }
 
@@ -81,9 +75,6 @@ func (o *owner) startMessage(e StartMessage) {
 		return
 	}
 	g.rec = rec
-	if s := o.streaming.stream; s != nil && o.streaming.ears[0] == m {
-		g.next = s
-	}
 	g.spoke.Store(time.Now().UnixNano())
 	o.message = g
 	m.Tap(g, 0, false)
@@ -114,10 +105,7 @@ func (o *owner) endMessage() {
 	}
 	o.message = nil
 	o.stopTimer(TimerMessage)
-	if o.streaming.ears[0] == g.leg {
-		o.streaming.ears[0] = nil // aimStream gives it back
-	}
-	g.leg.Tap(nil, 0, false)
+	g.leg.Untap(g)
 	// On the worker, behind the last packet it wrote.
 	o.mgr.deps.Media.Do(o.group, func(now time.Time) { g.rec.Close(now) })
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -11,7 +12,8 @@ import (
 
 // streaming is the owner's part of a stream: which legs it is at.
 type streaming struct {
-	stream *stream.Stream // nil: none
+	id     string
+	stream *stream.Stream
 	ears   [2]*session.Leg
 	voice  *session.Leg
 }
@@ -35,49 +37,63 @@ func (o *owner) startStream(e StartStream) {
 		o.then(StreamOver{id, stream.Result{Outcome: stream.OutcomeRefused, Detail: err.Error()}})
 		return
 	}
-	if o.streaming.stream != nil {
-		o.dropStream() // the one before has ended by itself
+	o.streams = append(o.streams, &streaming{id: id, stream: s})
+}
+
+// streamOf is the stream of an id, nil when there is none.
+func (o *owner) streamOf(id string) *streaming {
+	for _, k := range o.streams {
+		if k.id == id {
+			return k
+		}
 	}
-	o.streaming.stream = s
+	return nil
 }
 
-func (o *owner) stopStream(reason string) {
-	if s := o.streaming.stream; s != nil {
-		o.dropStream()
-		s.Stop(reason)
+func (o *owner) stopStream(id, reason string) {
+	if k := o.streamOf(id); k != nil {
+		k.stream.Stop(reason)
 	}
 }
 
-// dropStream takes the stream from the legs.
-func (o *owner) dropStream() {
-	o.streaming.stream = nil
-	o.aimStream()
-}
-
-// aimStream puts the stream at the legs that it is for now. Legs come and go; this is
-// looked at after each event.
-func (o *owner) aimStream() {
-	k := &o.streaming
-	if k.stream == nil && k.voice == nil && k.ears == [2]*session.Leg{} {
+// aimStreams puts the streams at the legs that they are for now, and takes those away
+// that are over. Legs come and go; this is looked at after each event.
+func (o *owner) aimStreams() {
+	if len(o.streams) == 0 {
 		return
 	}
-	var ears [2]*session.Leg
-	var voice *session.Leg
-	if s := k.stream; s != nil {
-		kept := o.media(o.m.S.Kept)
-		if s.Wants(stream.Caller) {
+	open := func(k *streaming) bool {
+		return slices.ContainsFunc(o.m.S.Streams, func(s Stream) bool { return s.ID == k.id })
+	}
+	o.streams = slices.DeleteFunc(o.streams, func(k *streaming) bool { // first: another may be heard in its place
+		if open(k) {
+			return false
+		}
+		k.aim([2]*session.Leg{}, nil)
+		return true
+	})
+	kept := o.media(o.m.S.Kept)
+	for _, k := range o.streams {
+		var ears [2]*session.Leg
+		var voice *session.Leg
+		if k.stream.Wants(stream.Caller) {
 			ears[stream.Caller] = kept
 		}
-		if o.m.S.Phase == Talking && o.m.S.Peer != 0 && s.Wants(stream.Agent) {
+		if o.m.S.Phase == Talking && o.m.S.Peer != 0 && k.stream.Wants(stream.Agent) {
 			ears[stream.Agent] = o.media(o.m.S.Peer)
 		}
-		if s.Speaks() {
+		if k.stream.Speaks() {
 			voice = kept
 		}
+		k.aim(ears, voice)
 	}
+}
+
+// aim puts the stream at these legs and takes it from the others.
+func (k *streaming) aim(ears [2]*session.Leg, voice *session.Leg) {
 	for i, old := range k.ears {
 		if old != ears[i] && old != nil {
-			old.Tap(nil, 0, false)
+			old.Untap(k.stream)
 		}
 	}
 	for i, l := range ears {
@@ -96,18 +112,22 @@ func (o *owner) aimStream() {
 	k.ears, k.voice = ears, voice
 }
 
-// unhear takes the stream from a leg that is given away.
+// unhear takes the streams from a leg that is given away.
 func (o *owner) unhear(l *session.Leg) {
-	k := &o.streaming
-	for i := range k.ears {
-		if l != nil && k.ears[i] == l {
-			l.Tap(nil, 0, false)
-			k.ears[i] = nil
-		}
+	if l == nil {
+		return
 	}
-	if l != nil && k.voice == l {
-		l.Voice(nil)
-		k.voice = nil
+	for _, k := range o.streams {
+		ears, voice := k.ears, k.voice
+		for i := range ears {
+			if ears[i] == l {
+				ears[i] = nil
+			}
+		}
+		if voice == l {
+			voice = nil
+		}
+		k.aim(ears, voice)
 	}
 }
 
@@ -115,14 +135,21 @@ func (o *owner) unhear(l *session.Leg) {
 type streamDigits struct{ id, digits string }
 
 func (o *owner) sendStreamDigits(d streamDigits) {
-	if m := o.media(o.m.S.Kept); m != nil && d.id == o.m.S.Stream {
+	open := slices.ContainsFunc(o.m.S.Streams, func(s Stream) bool { return s.ID == d.id })
+	if m := o.media(o.m.S.Kept); m != nil && open {
 		m.SendDigits(d.digits)
 	}
 }
 
-// Stream opens a stream for a live call of a tenant, or with nil ends the one there
-// is. It returns what Command does; 409 when there is one already, or none, or nobody
-// has answered.
+// Stream opens a stream for a live call of a tenant. It returns what Command does;
+// 409 when there are as many as a call may have, another that is heard is open
+// already, or nobody has answered.
 func (m *Manager) Stream(done <-chan struct{}, tenant, id string, o *stream.Options, by string) int {
 	return m.ask(done, tenant, id, command{kind: "stream", stream: o, by: by})
+}
+
+// StopStream ends the stream of a live call of a tenant, "" all of them. 409: there
+// is none.
+func (m *Manager) StopStream(done <-chan struct{}, tenant, id, stream, by string) int {
+	return m.ask(done, tenant, id, command{kind: "stream", target: stream, by: by})
 }

@@ -215,9 +215,8 @@ type State struct {
 	RecAsked   bool          // somebody in the call asked for it, not the policy
 	KeptRight  bool          // the kept leg is the recording's right channel
 	Recordings int           // opened so far
-	Stream     string        // id of the stream to a machine, "" none
-	StreamStep uint64        // the flow's action that waits for its end, 0 none
-	Streams    int           // opened so far
+	Streams    []Stream      // to machines, open now
+	Streamed   int           // streams opened so far
 	Message    *Message      // being taken, or not decided about; nil none
 	Messages   int           // taken so far
 	Job        *Job          // a flow waits for it; nil none

@@ -190,9 +190,12 @@ func (c *Client) CommandCall(ctx context.Context, id string, cmd api.CallCommand
 	if err != nil {
 		return err
 	}
-	var q url.Values
+	q := url.Values{}
 	if cmd.By != "" {
-		q = url.Values{"by": {cmd.By}}
+		q.Set("by", cmd.By)
+	}
+	if cmd.Action == "stream_stop" && cmd.Target != "" {
+		q.Set("stream", cmd.Target)
 	}
 	return c.do(ctx, method, "/calls/"+url.PathEscape(id)+"/"+path, q, bytes.NewReader(body), nil)
 }
