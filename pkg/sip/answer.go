@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/centrala/centrala/pkg/sip/dialog"
+	"github.com/centrala/centrala/pkg/sip/render"
 )
 
 // Answers without a transaction (RFC 3261 8.2.7): to strangers, to malformed
@@ -69,46 +70,47 @@ func replyHop(req *sip.Request, h hop) hop {
 	return h
 }
 
-// makeResponse builds a response of RFC 3261 8.2.6; what the request lacks is left out.
-func (s *Stack) makeResponse(req *sip.Request, code int, reason string, headers ...Header) *sip.Response {
+// appendResponse renders a response of RFC 3261 8.2.6; what the request lacks is left
+// out. tag goes into a To without one; "" makes one up, the same each time.
+func (s *Stack) appendResponse(b []byte, req *sip.Request, code int, reason, tag string, headers ...Header) []byte {
 	if reason == "" {
 		reason = dialog.Phrase(code)
 	}
-	res := sip.NewResponse(code, reason)
+	b = render.Status(b, code, reason)
 	for _, h := range req.Headers() {
 		if h.Name() == "Via" {
-			res.AppendHeader(h)
+			b = render.Header(b, h)
 		}
 	}
 	if h := req.From(); h != nil {
-		res.AppendHeader(h)
+		b = render.Header(b, h)
 	}
 	if h := req.To(); h != nil {
+		b = render.Header(b, h)
 		if code > 100 && !h.Params.Has("tag") {
-			to := *h
-			to.Params = append(h.Params.Clone(), sip.HeaderKV{K: "tag", V: s.statelessTag(req)})
-			h = &to
+			b = append(b[:len(b)-2], ";tag="...)
+			if tag == "" {
+				b = s.statelessTag(b, req)
+			}
+			b = append(append(b, tag...), "\r\n"...)
 		}
-		res.AppendHeader(h)
 	}
 	if h := req.CallID(); h != nil {
-		res.AppendHeader(h)
+		b = render.Header(b, h)
 	}
 	if h := req.CSeq(); h != nil {
-		res.AppendHeader(h)
+		b = render.Header(b, h)
 	}
-	for _, h := range headers {
-		res.AppendHeader(sip.NewHeader(h.Name, h.Value))
+	for i := range headers {
+		b = render.Line(b, headers[i].Name, headers[i].Value)
 	}
 	if s.cfg.UserAgent != "" {
-		res.AppendHeader(sip.NewHeader("Server", s.cfg.UserAgent))
+		b = render.Line(b, "Server", s.cfg.UserAgent)
 	}
-	cl := sip.ContentLengthHeader(0)
-	res.AppendHeader(&cl)
-	return res
+	return render.End(b, nil)
 }
 
-func (s *Stack) statelessTag(req *sip.Request) string {
+func (s *Stack) statelessTag(b []byte, req *sip.Request) []byte {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	if id := req.CallID(); id != nil {
@@ -118,7 +120,7 @@ func (s *Stack) statelessTag(req *sip.Request) string {
 		branch, _ := via.Params.Get("branch")
 		h.WriteString(branch)
 	}
-	return "s" + strconv.FormatUint(h.Sum64(), 36)
+	return strconv.AppendUint(append(b, 's'), h.Sum64(), 36)
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
@@ -128,9 +130,8 @@ func (s *Stack) answer(req *sip.Request, h hop, code int, reason string, headers
 	if req.Method == sip.ACK {
 		return
 	}
-	res := s.makeResponse(req, code, reason, headers...)
 	b := buffers.Get().(*[]byte)
-	*b = appendMessage((*b)[:0], res)
+	*b = s.appendResponse((*b)[:0], req, code, reason, "", headers...)
 	s.met.response(string(req.Method), code)
 	if err := replyHop(req, h).send(*b); err != nil {
 		s.met.dropped[dropSend].Inc()

@@ -162,7 +162,7 @@ func (sh *shard) cancel(req *sip.Request, h hop) {
 		d.step(dialog.RecvRequest{Request: req, Tx: dialog.TxKey(t.key)})
 		return
 	}
-	sh.reply(t, sh.s.makeResponse(req, 200, "OK"))
+	sh.respond(t, req, 200, "OK")
 }
 
 // newServerTx makes a transaction of sh.key, or answers 503 when there are too
@@ -217,7 +217,7 @@ func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
 	d.txs[t] = struct{}{}
 	d.heard(req, h)
 	if kind == transaction.InviteServer {
-		sh.reply(t, sh.s.makeResponse(req, 100, "Trying"))
+		sh.respond(t, req, 100, "Trying")
 	}
 	d.step(dialog.RecvRequest{Request: req, Tx: dialog.TxKey(t.key)})
 }
@@ -294,7 +294,7 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 	t.merged = string(merged)
 	sh.calls[t.merged] = t
 	// RFC 3261 17.2.1: the caller stops sending the INVITE again.
-	sh.reply(t, s.makeResponse(req, 100, "Trying"))
+	sh.respond(t, req, 100, "Trying")
 
 	d := sh.newDialog(string(*req.CallID()))
 	d.flow, d.peer, d.counted = h, t.hop, counted

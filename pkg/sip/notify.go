@@ -170,14 +170,8 @@ func (sh *shard) subscribe(req *sip.Request, h hop) {
 	case 503:
 		hs = append(hs, s.retryAfter())
 	}
-	res := s.makeResponse(req, ans.Code, "", hs...)
-	if ans.Tag != "" {
-		if to := res.To(); to != nil && r.ToTag == "" {
-			to.Params = to.Params.Clone()
-			to.Params.Add("tag", ans.Tag)
-		}
-	}
-	sh.reply(t, res)
+	sh.out = s.appendResponse(sh.out[:0], req, ans.Code, "", ans.Tag, hs...)
+	sh.reply(t, ans.Code, sh.out)
 	s.post(list) // to this shard, so behind the answer
 }
 

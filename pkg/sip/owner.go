@@ -95,7 +95,7 @@ func (d *Dialog) drop() {
 			sh.dropTx(t)
 		}
 		if t.m.Kind == transaction.InviteServer && !t.m.Final() && t.req != nil {
-			sh.reply(t, sh.s.makeResponse(t.req, 500, ""))
+			sh.respond(t, t.req, 500, "")
 		}
 	}
 	clear(d.txs)
@@ -268,7 +268,7 @@ func (d *Dialog) effect(e dialog.Effect) {
 			}
 			return
 		}
-		sh.reply(t, e.Message(t.req))
+		sh.send(t, &e)
 	case dialog.SetTimer:
 		if int(e.Timer) < len(d.timers) {
 			sh.timers.set(&d.timers[e.Timer], sh.at(e.D))

@@ -12,6 +12,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/centrala/centrala/pkg/sip/render"
 )
 
 // FuzzParse: no panic, caps hold, and what is taken prints to something that is
@@ -32,7 +34,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		print := func(m message) string { return string(appendMessage(nil, m.any())) }
+		print := func(m message) string { return string(render.Append(nil, m.any())) }
 		one := print(m)
 		again, err := parse(one, &lim, false)
 		if err != nil {
@@ -62,7 +64,7 @@ func TestWriterIsSipgos(t *testing.T) {
 		read++
 		var b bytes.Buffer
 		m.any().StringWrite(&b)
-		got := string(appendMessage(nil, m.any()))
+		got := string(render.Append(nil, m.any()))
 		if strings.HasSuffix(name, "ipv4-mapped-ipv6.dat") { // sipgo leaves the brackets off
 			if !strings.Contains(got, "UDP [::ffff:192.0.2.10]:19823;") {
 				t.Errorf("%s: %q", name, got)

@@ -96,11 +96,11 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		ob, refusedOb, why = readOutbound(req, &r)
 	}
 	if refusedOb != 0 {
-		sh.reply(t, s.makeResponse(req, refusedOb, why))
+		sh.respond(t, req, refusedOb, why)
 		return
 	}
 	if refused != 0 {
-		sh.reply(t, s.makeResponse(req, refused, ""))
+		sh.respond(t, req, refused, "")
 		return
 	}
 	r.MaxContacts = acc.MaxContacts
@@ -139,7 +139,7 @@ func (sh *shard) register(req *sip.Request, h hop) {
 	case res.Code == 503:
 		hs = append(hs, s.retryAfter())
 	}
-	sh.reply(t, s.makeResponse(req, res.Code, "", hs...))
+	sh.respond(t, req, res.Code, "", hs...)
 	if len(res.Saved)+len(res.Deleted) > 0 {
 		s.regChanged(subscription.ContactUnregistered, key)
 	}

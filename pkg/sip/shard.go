@@ -13,6 +13,7 @@ import (
 
 	"github.com/centrala/centrala/pkg/sip/dialog"
 	"github.com/centrala/centrala/pkg/sip/overload"
+	"github.com/centrala/centrala/pkg/sip/render"
 	"github.com/centrala/centrala/pkg/sip/transaction"
 )
 
@@ -291,7 +292,7 @@ func (sh *shard) message(m inbound) {
 
 // write renders a message; the bytes are valid until the next write.
 func (sh *shard) write(m sip.Message) []byte {
-	sh.out = appendMessage(sh.out[:0], m)
+	sh.out = render.Append(sh.out[:0], m)
 	return sh.out
 }
 

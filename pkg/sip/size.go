@@ -166,23 +166,26 @@ func (d *Dialog) direct(req *sip.Request, h hop) bool {
 	return err == nil && a.Unmap() == h.remote.Addr()
 }
 
-// trimMessage takes out of an SDP body what says nothing; true: it is shorter.
-func trimMessage(m interface {
-	GetHeader(name string) sip.Header
-	Body() []byte
-	SetBody(body []byte)
-}) bool {
-	ct := m.GetHeader("Content-Type")
-	body := m.Body()
-	if len(body) == 0 || ct == nil || !strings.EqualFold(strings.TrimSpace(ct.Value()), "application/sdp") {
+// trimMessage takes out of a request's SDP what says nothing; true: it is shorter.
+func trimMessage(req *sip.Request) bool {
+	ct := req.ContentType()
+	if ct == nil {
 		return false
+	}
+	short, ok := trimBody(string(*ct), req.Body())
+	if ok {
+		req.SetBody(short)
+	}
+	return ok
+}
+
+// trimBody is trimSDP of a body that is SDP; true: it is shorter.
+func trimBody(contentType string, body []byte) ([]byte, bool) {
+	if len(body) == 0 || !strings.EqualFold(strings.TrimSpace(contentType), "application/sdp") {
+		return body, false
 	}
 	short := trimSDP(body)
-	if len(short) == len(body) {
-		return false
-	}
-	m.SetBody(short)
-	return true
+	return short, len(short) < len(body)
 }
 
 // staticMaps are what RFC 3551 6 says without an rtpmap.

@@ -313,26 +313,41 @@ func (sh *shard) ackFailure(t *tx, res *sip.Response) {
 	}
 }
 
-// reply sends a response in a server transaction.
-func (sh *shard) reply(t *tx, res *sip.Response) {
+// reply sends a response in a server transaction. text is copied.
+func (sh *shard) reply(t *tx, code int, text []byte) {
 	in := transaction.SendFailure
 	switch {
-	case res.StatusCode < 200:
+	case code < 200:
 		in = transaction.SendProvisional
-	case res.StatusCode < 300:
+	case code < 300:
 		in = transaction.SendSuccess
 	}
 	if t.m.Final() && !(t.m.State == transaction.Accepted && in == transaction.SendSuccess) {
 		return // a second final: the first one stands
 	}
-	text := sh.write(res)
-	if len(text) > maxDatagram && t.hop.conn == nil && trimMessage(res) {
-		text = sh.write(res)
-	}
-	t.bytes = append([]byte(nil), text...)
-	sh.s.met.response(t.method, res.StatusCode)
+	t.bytes = append(t.bytes[:0], text...)
+	sh.s.met.response(t.method, code)
 	sh.stepTx(t, in)
 	if in != transaction.SendProvisional {
 		t.req = nil
 	}
+}
+
+// respond is reply with what needs no more than the request says.
+func (sh *shard) respond(t *tx, req *sip.Request, code int, reason string, headers ...Header) {
+	sh.out = sh.s.appendResponse(sh.out[:0], req, code, reason, "", headers...)
+	sh.reply(t, code, sh.out)
+}
+
+// send is reply with a dialog's response.
+func (sh *shard) send(t *tx, e *dialog.SendResponse) {
+	sh.out = e.Append(sh.out[:0], t.req)
+	if len(sh.out) > maxDatagram && t.hop.conn == nil {
+		if body, ok := trimBody(e.ContentType, e.Body); ok {
+			short := *e
+			short.Body = body
+			sh.out = short.Append(sh.out[:0], t.req)
+		}
+	}
+	sh.reply(t, e.Code, sh.out)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/centrala/centrala/pkg/sip/digest"
+	"github.com/centrala/centrala/pkg/sip/render"
 )
 
 // Methods we take in a dialog, and the option tags we know.
@@ -100,50 +101,43 @@ func appendExtra(m headered, hs []Header) {
 	}
 }
 
-// Message builds the response to req, the request that came with e.Tx.
-func (e SendResponse) Message(req *sip.Request) *sip.Response {
-	res := sip.NewResponse(e.Code, e.Reason)
-	// Headers are shared with the request, not cloned: neither is changed later.
+// Append renders the response to req, the request that came with e.Tx.
+func (e *SendResponse) Append(b []byte, req *sip.Request) []byte {
+	b = render.Status(b, e.Code, e.Reason)
 	for _, h := range req.Headers() {
 		switch v := h.(type) {
-		case *sip.ViaHeader, *sip.CallIDHeader, *sip.CSeqHeader:
-			res.AppendHeader(h)
-		case *sip.FromHeader:
-			if blankInQuotes(v.Params) {
-				h = sip.NewHeader("From", nameAddr(v.DisplayName, &v.Address, v.Params))
-			}
-			res.AppendHeader(h)
+		case *sip.ViaHeader, *sip.CallIDHeader, *sip.CSeqHeader, *sip.FromHeader:
+			b = render.Header(b, h)
 		case *sip.ToHeader:
-			ps := v.Params
-			if e.Code != 100 && e.ToTag != "" && !hasParam(ps, "tag") {
-				ps = append(ps.Clone(), sip.HeaderKV{K: "tag", V: e.ToTag})
-				h = &sip.ToHeader{DisplayName: v.DisplayName, Address: v.Address, Params: ps}
+			b = render.Header(b, h)
+			if e.Code != 100 && e.ToTag != "" && !hasParam(v.Params, "tag") {
+				b = append(append(b[:len(b)-2], ";tag="...), e.ToTag...)
+				b = append(b, "\r\n"...)
 			}
-			if blankInQuotes(ps) {
-				h = sip.NewHeader("To", nameAddr(v.DisplayName, &v.Address, ps))
-			}
-			res.AppendHeader(h)
 		case *sip.RecordRouteHeader:
 			// RFC 3261 12.1.1: into what makes a dialog.
 			if e.Code > 100 && e.Code < 300 {
-				res.AppendHeader(h)
+				b = render.Header(b, h)
 			}
 		default:
 			// RFC 3261 8.2.6.1: into 100 only.
 			if e.Code == 100 && strings.EqualFold(h.Name(), "Timestamp") {
-				res.AppendHeader(h)
+				b = render.Header(b, h)
 			}
 		}
 	}
 	if e.Contact != "" {
-		res.AppendHeader(sip.NewHeader("Contact", "<"+e.Contact+">"))
+		b = append(append(append(b, "Contact: <"...), e.Contact...), ">\r\n"...)
 	}
-	appendExtra(res, e.Headers)
+	for _, h := range e.Headers {
+		if token(h.Name) && safe(h.Value) && !ours(h.Name) {
+			b = render.Line(b, h.Name, h.Value)
+		}
+	}
 	if len(e.Body) > 0 {
-		res.AppendHeader(sip.NewHeader("Content-Type", e.ContentType))
+		b = render.Line(b, "Content-Type", e.ContentType)
 	}
-	res.SetBody(e.Body) // writes Content-Length
-	return res
+	return render.End(b, e.Body)
 }
 
 // CancelFor builds the CANCEL of an INVITE as it was sent (with its Via), RFC 3261 9.1.
@@ -299,36 +293,8 @@ func withoutTag(display string, uri *sip.Uri, ps sip.HeaderParams) string {
 	return nameAddr(display, uri, rest)
 }
 
-// nameAddr renders a name-addr with parameters. sipgo (1.7.2) would quote a
-// quoted value with a blank a second time.
 func nameAddr(display string, uri *sip.Uri, ps sip.HeaderParams) string {
-	var b strings.Builder
-	if display != "" {
-		b.WriteByte('"')
-		b.WriteString(display)
-		b.WriteString("\" ")
-	}
-	b.WriteByte('<')
-	uri.StringWrite(&b)
-	b.WriteByte('>')
-	for _, p := range ps {
-		b.WriteByte(';')
-		b.WriteString(p.K)
-		if p.V != "" {
-			b.WriteByte('=')
-			b.WriteString(p.V)
-		}
-	}
-	return b.String()
-}
-
-func blankInQuotes(ps sip.HeaderParams) bool {
-	for _, p := range ps {
-		if strings.ContainsAny(p.V, " \t") {
-			return true
-		}
-	}
-	return false
+	return string(render.NameAddr(nil, display, uri, ps))
 }
 
 // value renders an address: display quoted, user escaped.

@@ -232,7 +232,18 @@ func brief(ev Event) string {
 }
 
 // wire prints and parses, as a network does.
-func wire[T sip.Message](p *pair, m T) T {
+// answerOf is a response as its peer reads it.
+func answerOf(t *testing.T, e *SendResponse, req *sip.Request) *sip.Response {
+	t.Helper()
+	text := e.Append(nil, req)
+	m, err := sip.ParseMessage(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return m.(*sip.Response)
+}
+
+func reread[T sip.Message](p *pair, m T) T {
 	out, err := sip.ParseMessage([]byte(m.String()))
 	if err != nil {
 		p.t.Fatalf("%v\n%s", err, m)
@@ -265,12 +276,12 @@ func (p *pair) carry(s *side, eff []Effect) {
 				p.seen["PRACK with answer"] = true
 			}
 			p.seen[string(e.Request.Method)] = true
-			p.request(s, o, wire(p, e.Request))
+			p.request(s, o, reread(p, e.Request))
 		case SendCancel:
 			p.tx++
-			p.request(s, o, wire(p, CancelFor(s.sent[e.CSeq], e.Headers)))
+			p.request(s, o, reread(p, CancelFor(s.sent[e.CSeq], e.Headers)))
 		case SendACK:
-			if req := wire(p, e.Request); !p.chance(15) {
+			if req := reread(p, e.Request); !p.chance(15) {
 				p.after(p.delay(), func() { p.step(o, RecvRequest{Request: req}) })
 			}
 		case SendResponse:
@@ -281,7 +292,7 @@ func (p *pair) carry(s *side, eff []Effect) {
 			if req.Method == sip.NOTIFY && p.chance(80) {
 				e.Code, e.Reason = 200, "OK" // a referrer knows its subscription
 			}
-			res := wire(p, e.Message(req))
+			res := answerOf(p.t, &e, req)
 			if e.Code >= 300 || e.Code >= 200 && req.Method != sip.INVITE {
 				if s.finals[e.Tx]++; s.finals[e.Tx] > 1 {
 					p.t.Errorf("%s: second final %d to %s", s.name, e.Code, req.Method)
@@ -325,7 +336,7 @@ func (p *pair) request(from, to *side, req *sip.Request) {
 			if req.Method == sip.NOTIFY && p.chance(80) {
 				code = 200
 			}
-			res := wire(p, SendResponse{Tx: tx, Code: code, Reason: Phrase(code)}.Message(req))
+			res := answerOf(p.t, &SendResponse{Tx: tx, Code: code, Reason: Phrase(code)}, req)
 			p.after(p.delay(), func() { p.step(from, RecvResponse{res}) })
 		case to.d == nil && req.Method == sip.INVITE:
 			d, eff := NewUAS(p.cfg, time.Time{}, "sip:b@192.0.2.2", req, tx)

@@ -22,17 +22,18 @@ import (
 //
 // Timers are run, not noted.
 type score struct {
-	t      *testing.T
-	d      *Dialog
-	cfg    Config
-	now    time.Duration
-	timers map[Timer]time.Duration
-	got    []string
-	sent   []*sip.Request
-	reqs   map[TxKey]*sip.Request
-	lastOK *sip.Response
-	over   bool
-	ended  int
+	t        *testing.T
+	d        *Dialog
+	cfg      Config
+	now      time.Duration
+	timers   map[Timer]time.Duration
+	got      []string
+	sent     []*sip.Request
+	reqs     map[TxKey]*sip.Request
+	lastOK   *sip.Response
+	lastText string
+	over     bool
+	ended    int
 }
 
 const (
@@ -133,7 +134,7 @@ func (s *score) note(eff []Effect) {
 			s.add("CANCEL %d", e.CSeq)
 		case SendResponse:
 			if s.reqs[e.Tx] != nil {
-				s.lastOK = e.Message(s.reqs[e.Tx])
+				s.lastOK, s.lastText = answerOf(s.t, &e, s.reqs[e.Tx]), string(e.Append(nil, s.reqs[e.Tx]))
 			} else {
 				s.t.Errorf("answer to unknown transaction %q", e.Tx)
 			}
