@@ -51,6 +51,7 @@ type callCmd struct {
 	Priority   callPriorityCmd   `cmd:"" help:"Change a waiting caller's priority: centrala call priority ID 5."`
 	Supervise  callSuperviseCmd  `cmd:"" help:"Listen to a live call from a supervisor's phone, whisper to the agent or barge in: centrala call supervise ID whisper --device desk9; without --device changes who listens, off ends it."`
 	Play       callPlayCmd       `cmd:"" help:"Play a prompt to one side of a live call: centrala call play ID caller legal_notice; without a prompt stops it."`
+	Start      callStartCmd      `cmd:"" help:"Call somebody and lead who answers into a flow: centrala call start +37322123456 --flow informer."`
 	Hangup     callHangupCmd     `cmd:"" help:"End a live call."`
 	Transfer   callTransferCmd   `cmd:"" help:"Let the agent's partner talk to somebody else: centrala call transfer ID 202."`
 	Conference callConferenceCmd `cmd:"" help:"Ring a further party into the conversation."`

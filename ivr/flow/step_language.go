@@ -12,3 +12,7 @@ func (p *parser) language(path string, v any) Body {
 }
 
 func (*Language) tell(*Step, *traits) {}
+
+// LanguageName tells whether a text is the name of a language as flows write it: en, ro,
+// pt-BR.
+func LanguageName(s string) bool { return languageRE.MatchString(s) }

@@ -55,6 +55,11 @@ func (p *parser) variable(path, name string) {
 	}
 }
 
+// VariableName tells whether a step may set a variable of that name.
+func VariableName(name string) bool {
+	return variableRE.MatchString(name) && !slices.Contains(Reserved, name)
+}
+
 func (b *Set) tell(_ *Step, t *traits) {
 	for _, a := range b.Assign {
 		if a.Expr != nil {

@@ -45,6 +45,7 @@ type Server interface {
 	Mailboxes
 	Surveys
 	People
+	Starter
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	// VerifyRecording reads a recording's file and compares it with the index.

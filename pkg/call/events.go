@@ -18,6 +18,8 @@ type (
 		Target    route.Target
 		SIPCallID string
 	}
+	// Started begins a call that the house starts (State.Start).
+	Started struct{}
 	// CalledBack begins the call of a callback: its turn has come, with this offer.
 	CalledBack struct{ Offer acd.Offer }
 	// DialStarted tells the outgoing legs of the attempt just asked for; one
@@ -297,6 +299,7 @@ type LegInfo struct {
 	Inbound                      bool // of a leg from another call: it called in
 }
 
+func (Started) callEvent()         {}
 func (CalledBack) callEvent()      {}
 func (Invited) callEvent()         {}
 func (DialStarted) callEvent()     {}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -246,6 +247,9 @@ func uriUser(s string) bool {
 func (o *owner) shownInside() sip.Address {
 	if o.m.S.Private {
 		return sip.Address{Display: "Anonymous", User: "anonymous", Host: anonymousHost}
+	}
+	if st := o.m.S.Start; st != nil && o.m.S.Kept == 0 { // who is called is not who calls
+		return sip.Address{Display: st.Flow, User: cmp.Or(st.CallerID, st.Flow)}
 	}
 	return sip.Address{Display: o.callerName(), User: o.m.S.From}
 }

@@ -52,9 +52,9 @@ func (m *Machine) calledBack(ev CalledBack) {
 	m.offered(ev.Offer)
 }
 
-// nobodyYet: the call of a callback whose customer has not answered has no leg that it
+// nobodyYet: a call to the outside that nobody has answered yet has no leg that it
 // could keep: nobody joins it, nothing is recorded.
-func (m *Machine) nobodyYet() bool { return m.S.Callback != nil && m.S.Kept == 0 }
+func (m *Machine) nobodyYet() bool { return (m.S.Callback != nil || m.S.Start != nil) && m.S.Kept == 0 }
 
 // callingBack: the customer is being dialled.
 func (m *Machine) callingBack() bool {

@@ -159,6 +159,9 @@ func (m *Machine) legProgressed(ev LegProgressed) {
 		}
 		return // the caller goes on hearing music, not the agent's ring
 	}
+	if m.starting() {
+		return // nobody listens yet
+	}
 	if m.callingBack() {
 		m.customerProgress(ev, first)
 		return
@@ -218,6 +221,8 @@ func (m *Machine) legPickedUp(ev LegPickedUp) {
 		return
 	}
 	switch {
+	case m.starting():
+		m.startAnswered(ev.Leg)
 	case m.callingBack():
 		m.customerAnswered(ev.Leg)
 	case m.S.Callback != nil && offered:
@@ -396,6 +401,8 @@ func (m *Machine) dialOver() {
 		return
 	}
 	switch m.S.DialFor {
+	case dialForStart:
+		m.end(event.ResultUpstream, why)
 	case dialForCallback:
 		m.customerFailed(why)
 	case dialForFlow:

@@ -51,7 +51,7 @@ func (m *Machine) legGone(ev LegGone) {
 // callerGone: the leg that the call is about has gone, so the call is over.
 func (m *Machine) callerGone(ev LegGone, was LegState) {
 	result, why := event.ResultCaller, event.ReasonNormal
-	if ev.Leg != 0 && m.S.Callback == nil {
+	if ev.Leg != 0 && m.S.Callback == nil && m.S.Start == nil {
 		result = event.ResultAgent // who was called
 	}
 	if t := m.S.Transfer; t != nil {

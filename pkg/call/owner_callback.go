@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/centrala/centrala/pkg/acd"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/resource"
@@ -22,20 +20,11 @@ func (m *Manager) CallBack(tenant string, offer acd.Offer, cb acd.Callback) (sin
 	}
 	s := State{ID: offer.CallID, Tenant: tenant, Direction: event.Outbound, From: cb.Number, Display: cb.Name, Dialled: cb.Number,
 		Language: cmp.Or(cb.Language, house.Language()), Queue: offer.Queue, Record: resource.Record(cb.Record), Priority: cb.Priority,
-		Legs:     []Leg{{State: LegEnded, Measured: true}}, // nobody: who answers is the kept leg
 		Callback: &CallingBack{ID: cb.ID, Number: cb.Number, To: cb.To, CallerID: house.QueueCallback(offer.Queue).CallerID}}
-	nobody := &legHandle{gone: true}
-	m.mu.Lock()
-	s.MaxDuration = m.cfg.MaxDuration
-	o := &owner{mgr: m, house: house, tenant: tenant, id: s.ID, group: groupOf(s.ID), box: mailbox{busy: true}, done: make(chan struct{}),
-		log: m.deps.Log.With(zap.String("call_id", s.ID), zap.String("tenant", tenant)), m: NewMachine(s, house), legs: []*legHandle{nobody}, inACD: true}
-	nobody.owner.Store(o)
-	if m.draining || len(m.calls) >= m.cfg.MaxCalls || m.calls[s.ID] != nil {
-		m.mu.Unlock()
+	o := m.outgoing(house, s, true)
+	if o == nil {
 		return nil
 	}
-	m.calls[s.ID] = o
-	m.mu.Unlock()
 	go o.begin(CalledBack{offer})
 	return func(e acd.Effect) { o.post(e) }
 }
@@ -60,7 +49,11 @@ func (o *owner) callbackHeaders() []sip.Header {
 func (o *owner) shownCaller(t *Trunk) string {
 	s := &o.m.S
 	caller := t.CallerID
-	if cb := s.Callback; cb != nil {
+	if st := s.Start; st != nil && s.Kept == 0 {
+		if caller = cmp.Or(st.CallerID, caller); st.CallerID == "" {
+			return caller
+		}
+	} else if cb := s.Callback; cb != nil {
 		caller = cmp.Or(cb.CallerID, caller)
 		if caller == "" {
 			caller = cb.To

@@ -173,6 +173,7 @@ type State struct {
 	Brief         *Brief       // an agent who is told before the conversation
 	Asking        *Asking      // the dialogue about being called back
 	Callback      *CallingBack // the call is made for a callback
+	Start         *Starting    // the call was started by the house
 	KeyTo         string       // where a key of the queue leads, on the way out of it
 	Leaving       *Leaving     // the caller leaves a message
 	Mailbox       *Mailbox     // the caller listens to messages
@@ -250,6 +251,7 @@ const (
 	dialForTransfer         // a transfer's target, or the ring-back of who asked for it
 	dialForThird            // a further party of a conference
 	dialForCallback         // the customer of a callback
+	dialForStart            // whom the house calls
 )
 
 // Verdict is how a call ended.

@@ -86,6 +86,8 @@ type CallStarted struct {
 	// DivertedBy is who forwarded the call to us (RFC 5806, RFC 7044).
 	DivertedBy string `json:"diverted_by,omitempty"`
 	Emergency  bool   `json:"emergency,omitempty"`
+	// By is who asked for a call that the house has started (POST /calls), "" for any other.
+	By string `json:"by,omitempty"`
 }
 
 // CallAnswered is written when the caller's leg got its 200.
