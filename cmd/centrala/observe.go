@@ -69,10 +69,12 @@ type callListCmd struct {
 	Dialled string `help:"Dialled number."`
 	Agent   string `help:"Who talked."`
 	Queue   string `help:"Queue that was entered."`
+
+	Disposition string `help:"That an agent gave; past calls alone."`
 }
 
 func (k callListCmd) Run(c *cli) error {
-	page, err := k.client().Calls(context.Background(), api.CallFilter{Limit: k.Limit, Live: k.Live, Caller: k.Caller, Dialled: k.Dialled, Agent: k.Agent, Queue: k.Queue})
+	page, err := k.client().Calls(context.Background(), api.CallFilter{Limit: k.Limit, Live: k.Live, Caller: k.Caller, Dialled: k.Dialled, Agent: k.Agent, Queue: k.Queue, Disposition: k.Disposition})
 	if err != nil {
 		return err
 	}
@@ -102,6 +104,14 @@ type callShowCmd struct {
 	target
 	ID     string `arg:"" help:"Call id."`
 	Events bool   `help:"Also every event of the journal."`
+}
+
+// noteOf is a note on the line of what it is about.
+func noteOf(s string) string {
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf(", %q", s)
 }
 
 func (k callShowCmd) Run(c *cli) error {
@@ -137,6 +147,9 @@ func (k callShowCmd) Run(c *cli) error {
 	}
 	for _, line := range why(d.Events) {
 		fmt.Fprintln(c.out, "  "+line)
+	}
+	for _, x := range d.Dispositions {
+		fmt.Fprintf(c.out, "  disposition by %s: %s%s\n", x.Agent, x.Disposition, noteOf(x.Note))
 	}
 	if d.Open() {
 		fmt.Fprintln(c.out, "  still running")

@@ -42,6 +42,7 @@ type Server interface {
 	Schedules
 	Flows
 	CallbackDesk
+	Desk
 	Mailboxes
 	Surveys
 	People
@@ -90,7 +91,7 @@ type Ban struct {
 // "play" with Target "caller", "agent" or "both", and after a space the prompt, unless
 // it stops.
 type CallCommand struct {
-	// Action is "transfer", "conference", "hold", "resume", "park", "record", "stream"
+	// Action is "transfer", "conference", "attended", "merge", "hold", "resume", "park", "record", "stream"
 	// (with Stream) or "stream_stop".
 	Action string
 	// Leg is who asks, a leg of the call as its events number them; -1 = the
@@ -99,7 +100,7 @@ type CallCommand struct {
 	// Target of a transfer or conference: "queue:NAME", "flow:NAME", "agent:NAME",
 	// "device:NAME", or a number as the leg's own phone would dial it, with that
 	// phone's rights. Of park: the slot, "" = any. Of record: "start", "stop",
-	// "pause" or "resume". Of stream_stop: the stream's id, "" = all.
+	// "pause" or "resume". Of attended and merge: the other call's id. Of stream_stop: the stream's id, "" = all.
 	Target string
 	// By is who asked, for the journal.
 	By string
@@ -139,6 +140,8 @@ type CallFilter struct {
 	Dialled string // exact
 	Agent   string
 	Queue   string
+	// Disposition that an agent gave; past calls alone.
+	Disposition string
 }
 
 // CallPage is one page of calls.

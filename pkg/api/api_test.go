@@ -272,9 +272,9 @@ func TestRequestsReachTheApplication(t *testing.T) {
 	_, c := open(t, f)
 	for _, row := range []struct{ method, path, body, want string }{
 		{"GET", "/status", "", "status"},
-		{"GET", "/calls", "", "calls default {Limit:50 Cursor: Live:false Caller: Dialled: Agent: Queue:}"},
+		{"GET", "/calls", "", "calls default {Limit:50 Cursor: Live:false Caller: Dialled: Agent: Queue: Disposition:}"},
 		{"GET", "/calls?tenant=acme&limit=500&cursor=abc&live=true&caller=%2B373&dialled=1000&agent=bob&queue=sales", "",
-			"calls acme {Limit:500 Cursor:abc Live:true Caller:+373 Dialled:1000 Agent:bob Queue:sales}"},
+			"calls acme {Limit:500 Cursor:abc Live:true Caller:+373 Dialled:1000 Agent:bob Queue:sales Disposition:}"},
 		{"GET", "/calls/a%2Fb?tenant=acme", "", `call acme "a/b"`},
 		{"POST", "/calls/x/hangup", "", `hangup default "x"`},
 		{"GET", "/agents?tenant=acme", "", "agents acme"},
@@ -416,7 +416,7 @@ func TestClientSpeaksEveryRequest(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	page, err := cl.Calls(ctx, api.CallFilter{Limit: 3, Cursor: "c", Live: true, Caller: "a", Dialled: "b", Agent: "d", Queue: "e"})
-	check(err, "calls acme {Limit:3 Cursor:c Live:true Caller:a Dialled:b Agent:d Queue:e}")
+	check(err, "calls acme {Limit:3 Cursor:c Live:true Caller:a Dialled:b Agent:d Queue:e Disposition:}")
 	if len(page.Calls) != 1 || page.Next != "next" {
 		t.Errorf("page %+v", page)
 	}

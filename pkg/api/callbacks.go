@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/centrala/centrala/pkg/auth"
 )
 
 // CallbackDesk is what people do about callers who wait to be called back.
@@ -46,15 +49,35 @@ type Callback struct {
 	Call     string     `json:"call,omitempty"` // while it is dialled
 }
 
+// ownQueues are the queues that the asker serves.
+func (h *HTTP) ownQueues(r *http.Request) ([]string, error) {
+	agents, err := h.app.Agents(r.Context(), tenant(r))
+	for _, a := range agents {
+		if a.Name == auth.From(r.Context()).Name {
+			return a.Queues, nil
+		}
+	}
+	return nil, err
+}
+
 func (h *HTTP) callbackOperations() []operation {
 	return []operation{
 		{method: "GET", path: "/callbacks", right: "calls.route", summary: "Callers who wait to be called back, and those who could not be reached.", out: items[Callback]{},
 			do: func(r *http.Request) (any, error) { return wrap(h.app.Callbacks(r.Context(), tenant(r))) }},
-		{method: "POST", path: "/callbacks", right: "calls.route", journalled: true, summary: "Has a number called back by a queue, when its turn comes.", in: NewCallback{}, out: Callback{},
+		{method: "POST", path: "/callbacks", right: "calls.dial", own: ownBound, journalled: true, summary: "Has a number called back by a queue, when its turn comes.", in: NewCallback{}, out: Callback{},
 			do: func(r *http.Request) (any, error) {
 				var in NewCallback
 				if err := decode(r, &in); err != nil {
 					return nil, err
+				}
+				if isOwn(r) { // for the line of a queue of the own, and no better place in it
+					mine, err := h.ownQueues(r)
+					if err != nil {
+						return nil, err
+					}
+					if !slices.Contains(mine, in.Queue) || in.Priority != 0 || !in.Arrived.IsZero() {
+						return nil, fmt.Errorf("%w: you may ask for callbacks of your own queues, without priority", errNoRight)
+					}
 				}
 				if in.Queue == "" || in.Number == "" || len(in.Number) > 32 || len(in.Name) > 64 || in.Priority < -1000 || in.Priority > 1000 {
 					return nil, fmt.Errorf("%w: want queue, number, and a priority of -1000 to 1000", ErrInvalid)

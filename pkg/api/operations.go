@@ -13,7 +13,7 @@ import (
 // operations is the whole API, part by part.
 func (h *HTTP) operations() []operation {
 	var all []operation
-	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.startOperations, h.queueOperations, h.callbackOperations, h.recordingOperations, h.voicemailOperations, h.surveyOperations, h.contactOperations, h.reportOperations,
+	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.queueOperations, h.callbackOperations, h.deskOperations, h.recordingOperations, h.voicemailOperations, h.surveyOperations, h.contactOperations, h.reportOperations,
 		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.editorOperations, h.audioOperations, h.webhookOperations} {
 		all = append(all, part()...)
 	}
@@ -84,6 +84,10 @@ type (
 		Target string `json:"target" maxLength:"128" doc:"queue:NAME, flow:NAME, agent:NAME, device:NAME, or a number as the leg's phone would dial it."`
 		Leg    *int   `json:"leg,omitempty" minimum:"0" maximum:"1000" doc:"Whose phone asks; left out: the agent's."`
 	}
+	otherBody struct {
+		Call string `json:"call" maxLength:"64" doc:"Id of the other call that the same phone is in."`
+		Leg  *int   `json:"leg,omitempty" minimum:"0" maximum:"1000"`
+	}
 	holdBody struct {
 		On  *bool `json:"on,omitempty" doc:"false ends the hold."`
 		Leg *int  `json:"leg,omitempty" minimum:"0" maximum:"1000"`
@@ -122,7 +126,7 @@ func (h *HTTP) callOperations() []operation {
 	}
 	return []operation{
 		{method: "GET", path: "/calls", right: "calls.read", own: ownBound, summary: "Calls, newest first, running ones before past ones.", out: CallPage{}, query: []param{limitParam, cursorParam,
-			{"live", "boolean", "Only calls in progress."}, {"caller", "string", "Exact."}, {"dialled", "string", "Exact."}, {"agent", "string", "Exact."}, {"queue", "string", "Exact."}},
+			{"live", "boolean", "Only calls in progress."}, {"caller", "string", "Exact."}, {"dialled", "string", "Exact."}, {"agent", "string", "Exact."}, {"queue", "string", "Exact."}, {"disposition", "string", "That an agent gave; past calls alone."}},
 			do: func(r *http.Request) (any, error) {
 				f, err := filter(r)
 				if err != nil {
@@ -141,6 +145,8 @@ func (h *HTTP) callOperations() []operation {
 			}},
 		ask("transfer", targetBody{}, "calls.control", "Lets the leg's partner talk to the target."),
 		ask("conference", targetBody{}, "calls.control", "Rings the target into the conversation."),
+		ask("attended", otherBody{}, "calls.control", "Lets the leg's partner talk to the partner in another call of the same phone, which leaves both."),
+		ask("merge", otherBody{}, "calls.control", "Takes the partner in another call of the same phone into this conversation."),
 		ask("hold", holdBody{}, "calls.control", "The leg's partner hears music, until on is false."),
 		ask("park", parkBody{}, "calls.control", "Parks the leg's partner in a slot."),
 		{method: "POST", path: "/calls/{id}/recording", right: "calls.control", own: ownTalk, journalled: true, summary: "Pauses, resumes, starts or stops the recording.", in: recordBody{}, query: []param{byParam},

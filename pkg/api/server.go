@@ -290,7 +290,7 @@ func tenant(r *http.Request) string {
 
 func filter(r *http.Request) (CallFilter, error) {
 	q := r.URL.Query()
-	f := CallFilter{Limit: 50, Cursor: q.Get("cursor"), Caller: q.Get("caller"), Dialled: q.Get("dialled"), Agent: q.Get("agent"), Queue: q.Get("queue")}
+	f := CallFilter{Limit: 50, Cursor: q.Get("cursor"), Caller: q.Get("caller"), Dialled: q.Get("dialled"), Agent: q.Get("agent"), Queue: q.Get("queue"), Disposition: q.Get("disposition")}
 	var err error
 	if f.Live, err = flag(r, "live"); err != nil {
 		return f, err
@@ -326,6 +326,7 @@ func (h *HTTP) command(r *http.Request, action string) error {
 		Slot   string `json:"slot"`
 		Leg    *int   `json:"leg"`
 		On     *bool  `json:"on"`
+		Call   string `json:"call"`
 	}
 	if err := decode(r, &in); err != nil {
 		return err
@@ -338,12 +339,15 @@ func (h *HTTP) command(r *http.Request, action string) error {
 		return nil
 	}
 	targets := action == "transfer" || action == "conference"
-	if err := errors.Join(wants("target", in.Target != "", targets), wants("slot", in.Slot != "", action == "park"), wants("on", in.On != nil, action == "hold")); err != nil {
+	others := action == "attended" || action == "merge"
+	if err := errors.Join(wants("target", in.Target != "", targets), wants("slot", in.Slot != "", action == "park"), wants("on", in.On != nil, action == "hold"), wants("call", in.Call != "", others)); err != nil {
 		return err
 	}
 	switch {
 	case targets && (in.Target == "" || len(in.Target) > 128):
 		return fmt.Errorf("%w: target: want a number, queue:NAME, flow:NAME, agent:NAME or device:NAME", ErrInvalid)
+	case others && (in.Call == "" || len(in.Call) > 64 || in.Call == r.PathValue("id")):
+		return fmt.Errorf("%w: call: want the id of another call", ErrInvalid)
 	case len(in.Slot) > 8:
 		return fmt.Errorf("%w: slot: want digits", ErrInvalid)
 	}
@@ -355,6 +359,8 @@ func (h *HTTP) command(r *http.Request, action string) error {
 	switch {
 	case action == "park":
 		c.Target = in.Slot
+	case others:
+		c.Target = in.Call
 	case in.On != nil && !*in.On:
 		c.Action = "resume"
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -104,6 +105,7 @@ var samples = map[string]struct{ query, body string }{
 	"PUT /resources/{kind}/{name}":    {"?dry_run=true", `{"spec":{"members":[{"agent":"bob"}]}}`},
 	"POST /revisions/{revision}/undo": {"?dry_run=true", ``},
 	"GET /traffic":                    {"?day=today", ``},
+	"POST /agents/{name}/reminders":   {"", `{"at":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `","number":"0722123456"}`},
 	"POST /flows/{name}/check":        {"", "start: a\nsteps: {a: {hangup: normal}}"},
 	"POST /flows/{name}/rehearse":     {"", `{"acts":[{"wait":true}]}`},
 	"POST /session":                   {"", `{"name":"nobody","password":"x"}`},

@@ -28,27 +28,29 @@ import (
 // house is one tenant's configuration, ready for calls: call.House over one
 // revision of the resources. It never changes; an apply makes new ones.
 type house struct {
-	tenant    string
-	spec      *resource.TenantSpec
-	routes    *route.Table
-	flows     map[string]*flow.Flow
-	apps      map[string]*resource.AppSpec
-	secrets   map[string]string     // opened; nil = none
-	appFlows  map[string]*flow.Flow // by flow.AppFlow
-	schedules map[string]*schedule.Schedule
-	zone      *time.Location // of dates and times that are spoken
-	queues    map[string]*resource.QueueSpec
-	users     map[string]*resource.UserSpec
-	devices   map[string]*resource.DeviceSpec
-	trunks    map[string]*call.Trunk
-	agents    map[string]string // device -> user
-	voicemail *call.Voicemails  // nil: no boxes
-	queueKeys map[string]map[byte]string
-	prompts   *prompt.Set
-	library   *play.Library
-	acd       *dispatch.Dispatcher
-	outside   *outside                                           // who may call whom outside; nil in tests: all may
-	line      func(tenant string, r route.TrunkRoute) route.Line // how a trunk stands; nil = all are up
+	tenant       string
+	spec         *resource.TenantSpec
+	routes       *route.Table
+	flows        map[string]*flow.Flow
+	apps         map[string]*resource.AppSpec
+	secrets      map[string]string     // opened; nil = none
+	appFlows     map[string]*flow.Flow // by flow.AppFlow
+	schedules    map[string]*schedule.Schedule
+	zone         *time.Location // of dates and times that are spoken
+	queues       map[string]*resource.QueueSpec
+	dispositions map[string]*resource.DispositionListSpec
+	scripts      map[string]*resource.ScriptSpec
+	users        map[string]*resource.UserSpec
+	devices      map[string]*resource.DeviceSpec
+	trunks       map[string]*call.Trunk
+	agents       map[string]string // device -> user
+	voicemail    *call.Voicemails  // nil: no boxes
+	queueKeys    map[string]map[byte]string
+	prompts      *prompt.Set
+	library      *play.Library
+	acd          *dispatch.Dispatcher
+	outside      *outside                                           // who may call whom outside; nil in tests: all may
+	line         func(tenant string, r route.TrunkRoute) route.Line // how a trunk stands; nil = all are up
 
 	music map[string]*play.Clip // sources of the node file
 	clips sync.Map              // clipKey -> *play.Clip: a lookup on the way to each prompt costs no file system call
@@ -65,6 +67,7 @@ var _ call.House = (*house)(nil)
 func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir string, library *play.Library, d *dispatch.Dispatcher) (*house, error) {
 	h := &house{tenant: tenant, spec: s.Tenants[tenant], routes: routes, library: library, acd: d,
 		flows: map[string]*flow.Flow{}, apps: map[string]*resource.AppSpec{}, appFlows: map[string]*flow.Flow{}, schedules: map[string]*schedule.Schedule{}, queues: map[string]*resource.QueueSpec{},
+		dispositions: map[string]*resource.DispositionListSpec{}, scripts: map[string]*resource.ScriptSpec{},
 		users: map[string]*resource.UserSpec{}, devices: map[string]*resource.DeviceSpec{}, trunks: map[string]*call.Trunk{}, agents: map[string]string{}}
 	var faults []error
 	for k, spec := range s.Flows {
@@ -95,6 +98,8 @@ func newHouse(tenant string, s *resource.Set, routes *route.Table, promptsDir st
 	}
 	mine(s.Queues, tenant, h.queues)
 	h.queueKeys = readQueueKeys(h.queues)
+	mine(s.DispositionLists, tenant, h.dispositions)
+	mine(s.Scripts, tenant, h.scripts)
 	mine(s.Users, tenant, h.users)
 	mine(s.Apps, tenant, h.apps)
 	for name := range h.apps {

@@ -20,7 +20,7 @@ const priorityWorth = 5 * time.Minute
 func (h *house) acdConfig() acd.Configure {
 	c := acd.Configure{Settings: h.acdSettings()}
 	for name, q := range h.queues {
-		c.Queues = append(c.Queues, acdQueue(name, q))
+		c.Queues = append(c.Queues, acdQueue(name, q, h.dispositionRequired(name)))
 	}
 	for name, u := range h.users {
 		if u.Device == "" && !slices.Contains(u.Roles, "agent") {
@@ -47,7 +47,9 @@ func (h *house) acdSettings() acd.Settings {
 	return s
 }
 
-func acdQueue(name string, q *resource.QueueSpec) acd.Queue {
+// acdQueue is what the engine needs to know of a queue; required: of its dispositions one
+// has to be given.
+func acdQueue(name string, q *resource.QueueSpec, required bool) acd.Queue {
 	out := acd.Queue{Name: name, Strategy: q.Strategy, Priority: q.Priority,
 		WrapUp: q.WrapUp.D(), WrapUpMode: q.WrapUpMode, WrapUpExtend: q.WrapUpExtend.D(),
 		RingTimeout: q.RingTimeout.D(), RingLimit: q.RingLimit, RingStep: q.RingStep.D(),
@@ -61,6 +63,7 @@ func acdQueue(name string, q *resource.QueueSpec) acd.Queue {
 		}
 	}
 	out.Callback = acdCallback(q)
+	out.DispositionRequired = required
 	for _, o := range q.Overflow {
 		out.Overflow = append(out.Overflow, acd.Overflow{To: o.To, After: o.After.D(), Ahead: o.Ahead, Estimate: o.Estimate.D(),
 			ServiceLevel: o.ServiceLevel, Agents: o.Agents})

@@ -39,7 +39,7 @@ func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.C
 	page := api.CallPage{Calls: []cdr.Call{}}
 	limit := cmp.Or(f.Limit, 50)
 	after, among := strings.CutPrefix(f.Cursor, liveCursor)
-	if among || f.Cursor == "" {
+	if (among || f.Cursor == "") && f.Disposition == "" {
 		now, last := time.Now(), ""
 		live := a.store.Live(tenant)
 		slices.SortFunc(live, func(x, y cdr.Call) int { return strings.Compare(y.ID, x.ID) }) // ids grow with time (UUIDv7)
@@ -62,7 +62,7 @@ func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.C
 	if f.Live {
 		return page, nil
 	}
-	past, next, err := a.store.Calls(ctx, tenant, store.CallFilter{Caller: f.Caller, Dialled: f.Dialled, Queue: f.Queue, Agent: f.Agent,
+	past, next, err := a.store.Calls(ctx, tenant, store.CallFilter{Caller: f.Caller, Dialled: f.Dialled, Queue: f.Queue, Agent: f.Agent, Disposition: f.Disposition,
 		Ended: true, Cursor: f.Cursor, Limit: limit - len(page.Calls)})
 	if errors.Is(err, store.ErrCursor) {
 		return page, fmt.Errorf("%w: %w", api.ErrInvalid, err)

@@ -174,3 +174,42 @@ func TestCutLeg(t *testing.T) {
 	s.want("EndLeg 2 limit", "Bridge 0-1")
 	s.never("EndLeg 0 limit")
 }
+
+// TestMergeByAPI: the partner in another call of the phone comes into a plain
+// conversation, whose own partner waited on hold meanwhile.
+func TestMergeByAPI(t *testing.T) {
+	s := talking(t)
+	s.do(ConferAsked{Leg: 1, Call: "c2", SIPCallID: "y", By: "phone", Refer: true}) // by REFER only a conference takes it
+	s.do(HoldAsked{Leg: 1, On: true, By: "bob"})
+	s.log = nil
+	s.do(ConferAsked{Leg: 1, Call: "c2", SIPCallID: "y", By: "bob"})
+	s.want("AnswerTransfer", "WantLeg", "SetTimer")
+	s.do(LegGiven{Call: "c2", Leg: LegInfo{Device: "202", Agent: "carol"}})
+	s.want("journal hold.asked", "Confer")
+	if got := codes(s); len(got) != 3 || got[0] != 480 || got[2] != 202 {
+		t.Errorf("answers %v", got)
+	}
+	if s.m.holds(1) || len(s.m.talkers()) != 3 {
+		t.Errorf("on hold %v, talk %v", s.m.holds(1), s.m.talkers())
+	}
+	// The one who brought them together leaves; the others talk on.
+	s.log = nil
+	s.do(LegGone{Leg: 1, Remote: true, Reason: event.ReasonNormal})
+	s.want("Bridge 0-2")
+	s.close()
+}
+
+// TestMergeRefused: the hold stays when the other call parts with nobody.
+func TestMergeRefused(t *testing.T) {
+	s := talking(t)
+	s.do(HoldAsked{Leg: 1, On: true, By: "bob"})
+	s.do(ConferAsked{Leg: 1, Call: "c2", SIPCallID: "y", By: "bob"})
+	s.do(LegNotGiven{Call: "c2"})
+	if !s.m.holds(1) || len(s.m.talkers()) != 2 {
+		t.Errorf("on hold %v, talk %v", s.m.holds(1), s.m.talkers())
+	}
+	s.do(ConferAsked{Leg: 1, Call: "gone", By: "bob", Refuse: 404})
+	if got := codes(s); got[len(got)-1] != 404 {
+		t.Errorf("answers %v", got)
+	}
+}

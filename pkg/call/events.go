@@ -210,7 +210,7 @@ type (
 		Refer     bool
 		Refuse    int
 	}
-	// ConferAsked: Leg, whose phone made this conference, wants the partner in it
+	// ConferAsked: Leg, whose phone made this conference or who asks by the API, wants the partner in it
 	// whom it has in Call, by its dialog SIPCallID there.
 	ConferAsked struct {
 		Leg             int

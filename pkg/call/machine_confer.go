@@ -23,12 +23,13 @@ func (m *Machine) alone(leg int) bool {
 	return m.S.Conference && m.S.Phase == Feature && leg == 0 && m.S.Verdict.Result == ""
 }
 
-// conferAsked brings in whom Leg's phone has in another call.
+// conferAsked brings in whom Leg's phone has in another call: into the conference that it
+// has made, or where it is asked without REFER (the API), into any conversation.
 func (m *Machine) conferAsked(ev ConferAsked) {
 	asked := event.TransferAsked{Transfer: "third", By: ev.By, Leg: ev.Leg, To: ev.To, Code: ev.Refuse, OtherID: ev.Call}
 	switch {
 	case asked.Code != 0:
-	case !m.S.Conference || !m.talks(ev.Leg) && !m.alone(ev.Leg):
+	case ev.Refer && !m.S.Conference || !m.talks(ev.Leg) && !m.alone(ev.Leg):
 		asked.Code = 480
 	case m.S.Attempt != nil || m.S.Joining != nil || len(m.talkers()) >= maxParties:
 		asked.Code = 491
@@ -39,9 +40,7 @@ func (m *Machine) conferAsked(ev ConferAsked) {
 		asked.Device, asked.Agent = m.S.Legs[ev.Leg].Device, m.S.Legs[ev.Leg].Agent
 	}
 	m.journal(asked)
-	if ev.Refer {
-		m.do(AnswerTransfer{Leg: ev.Leg, Refer: true, Code: asked.Code})
-	}
+	m.do(AnswerTransfer{Leg: ev.Leg, Refer: ev.Refer, Code: asked.Code})
 	if asked.Code != 202 {
 		return
 	}

@@ -169,6 +169,10 @@ func (m *Machine) legGiven(ev LegGiven) {
 	case j.Kind == joinAttended && m.S.Transfer != nil, j.Kind == joinUnpark && m.S.Phase == Parked:
 		m.connect(n)
 	case j.Kind == joinConference && (m.talks(j.Leg) || m.alone(j.Leg)):
+		if l := &m.S.Legs[j.Leg]; l.OnHold { // the partner who waited while the phone was in the other call
+			l.OnHold = false
+			m.journal(event.HoldAsked{Leg: j.Leg, By: joinConference})
+		}
 		m.thirdJoins(n)
 	case j.Kind == joinSupervise && m.talks(j.Leg) && m.S.Watch == nil:
 		m.watchJoins(n, j.Watch)

@@ -467,6 +467,13 @@ func (o *owner) command(c command) {
 		o.step(StreamAsked{Options: c.stream, ID: c.target, By: c.by})
 	case "park":
 		o.step(TransferAsked{Leg: c.leg, To: c.target, By: c.by, Target: route.Target{Kind: route.Feature, Feature: route.FeaturePark, Arg: c.target}})
+	case "attended", "merge":
+		dialog, code := o.mgr.dialogAt(o.tenant, c.target, o.m.S.Legs[c.leg].Device)
+		if c.kind == "merge" {
+			o.step(ConferAsked{Leg: c.leg, Call: c.target, SIPCallID: dialog, By: c.by, Refuse: code})
+		} else {
+			o.step(AttendedAsked{Leg: c.leg, Call: c.target, SIPCallID: dialog, By: c.by, Refuse: code})
+		}
 	case "conference":
 		t, code := o.commandTarget(c)
 		o.step(ThirdAsked{Leg: c.leg, Target: t, To: c.target, By: c.by, Refuse: code})
@@ -583,7 +590,7 @@ func (o *owner) commandTarget(c command) (route.Target, int) {
 }
 
 // Command asks something of a live call of a tenant: kind "transfer", "hold",
-// "resume", "conference", "park", "record" (target start, stop, pause, resume;
+// "resume", "conference", "attended" and "merge" (target: the other call), "park", "record" (target start, stop, pause, resume;
 // 403 when the policy says never), "supervise" (target "MODE" or "MODE DEVICE", mode
 // "off" ends; 403 when the user there may not, 486 when another listens already) or
 // "play" (target "SIDE PROMPT", or "SIDE" to stop). leg -1 means the agent's side. It returns a
@@ -632,6 +639,22 @@ func (m *Manager) dialog(tenant, sipCallID string) *legHandle {
 		return l
 	}
 	return nil
+}
+
+// dialogAt is the Call-ID of the dialog that a device has in another call of the tenant;
+// else the SIP status of a refusal.
+func (m *Manager) dialogAt(tenant, call, device string) (sipCallID string, code int) {
+	if device == "" {
+		return "", 403
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.devices[tenant+"/"+device] {
+		if l.owner.Load().id == call {
+			return l.dialog.SIPCallID(), 0
+		}
+	}
+	return "", 404
 }
 
 // callsAt lists the calls that have a leg at a device, oldest first.

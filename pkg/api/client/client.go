@@ -132,6 +132,7 @@ func query(f api.CallFilter) url.Values {
 	set("dialled", f.Dialled)
 	set("agent", f.Agent)
 	set("queue", f.Queue)
+	set("disposition", f.Disposition)
 	return q
 }
 
