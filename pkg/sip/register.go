@@ -127,7 +127,7 @@ func (sh *shard) register(req *sip.Request, h hop) {
 		for _, c := range registrar.ContactHeaders(sh.now, res.Bindings) {
 			hs = append(hs, Header{Name: "Contact", Value: c})
 		}
-		hs = append(hs, Header{Name: "Date", Value: sh.now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")})
+		hs = append(hs, Header{Name: "Date", Value: sh.date()})
 		hs = append(hs, ob.headers(s, h)...)
 		for _, p := range req.Headers() { // RFC 3327 5.3
 			if p.Name() == "Path" {
@@ -146,6 +146,14 @@ func (sh *shard) register(req *sip.Request, h hop) {
 	if res.Code == 200 {
 		s.watcherBack(acc.Tenant, acc.Device)
 	}
+}
+
+// date is the Date of an answer (RFC 3261 20.17), the same text for a second.
+func (sh *shard) date() string {
+	if sec := sh.now.Unix(); sec != sh.dateSec {
+		sh.dateSec, sh.dateText = sec, sh.now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+	}
+	return sh.dateText
 }
 
 // trustBindings trusts a flow as long as what was registered over it.

@@ -69,6 +69,9 @@ type shard struct {
 	// Emergency calls taken in this second although the node is busy.
 	urgentSec int64
 	urgentN   int
+	dateSec   int64 // of dateText
+	dateText  string
+	gone      bool // run has ended: nobody does anything any more
 }
 
 // inbound is a message on its way to its owner.
@@ -196,12 +199,39 @@ func (sh *shard) give() {
 // begin makes the shard ready to serve.
 func (sh *shard) begin(now time.Time) {
 	sh.epoch, sh.now = now, now
-	sh.clock = time.AfterFunc(time.Hour, sh.ring)
+	sh.clock = time.AfterFunc(time.Hour, sh.tick)
+}
+
+// tick is the clock's: it does what is due here where nobody has the turn, which
+// spares waking run.
+func (sh *shard) tick() {
+	if !sh.turn.TryLock() {
+		sh.ring()
+		return
+	}
+	if sh.gone {
+		sh.turn.Unlock()
+		return
+	}
+	sh.due()
+}
+
+// due does the timers that are due. The turn is the caller's, and given back.
+func (sh *shard) due() {
+	sh.take()
+	sh.now = time.Now()
+	sh.fire()
+	sh.give()
 }
 
 func (sh *shard) run() {
 	defer sh.s.wg.Done()
-	defer sh.clock.Stop()
+	defer func() {
+		sh.clock.Stop()
+		sh.turn.Lock()
+		sh.gone = true // a tick on its way
+		sh.turn.Unlock()
+	}()
 	passed := 0
 	for {
 		// What is in progress goes first, but not for ever.
@@ -222,10 +252,7 @@ func (sh *shard) run() {
 			sh.queued(m)
 		case <-sh.wake:
 			sh.turn.Lock()
-			sh.take()
-			sh.now = time.Now()
-			sh.fire()
-			sh.give()
+			sh.due()
 		case <-sh.s.done:
 			return
 		}

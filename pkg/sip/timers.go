@@ -98,3 +98,10 @@ func (h timerHeap) down(i int) {
 
 // clock turns times into the heap's numbers.
 func (sh *shard) at(d time.Duration) int64 { return int64(sh.now.Sub(sh.epoch) + d) }
+
+// later is at, up to 1/64 of d later: for what only waits to be forgotten, of which
+// many then end at one ring of the clock.
+func (sh *shard) later(d time.Duration) int64 {
+	when, grid := sh.at(d), int64(d/64)+1
+	return when + grid - 1 - (when+grid-1)%grid
+}

@@ -132,7 +132,11 @@ func (sh *shard) dropTx(t *tx) {
 func (sh *shard) stepTx(t *tx, in transaction.Input) transaction.Action {
 	res := t.m.Step(in, &sh.s.cfg.Timers)
 	sh.setTimer(&t.timers[timerRetransmit], res.Retransmit)
-	sh.setTimer(&t.timers[timerDeadline], res.Deadline)
+	if res.Deadline > 0 && t.m.Final() {
+		sh.timers.set(&t.timers[timerDeadline], sh.later(res.Deadline))
+	} else {
+		sh.setTimer(&t.timers[timerDeadline], res.Deadline)
+	}
 	if res.Do&transaction.Transmit != 0 && len(t.bytes) > 0 {
 		if in == transaction.Retransmit || in == transaction.Again {
 			sh.s.met.retransmissions.Inc()

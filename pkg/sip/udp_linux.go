@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -104,36 +105,55 @@ func portOf(p *uint16) uint16 {
 	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:])
 }
 
+// udpSend is one write, as udpCall is one read.
+type udpSend struct {
+	b     []byte
+	sa    [unix.SizeofSockaddrInet6]byte
+	size  int
+	errno syscall.Errno
+	do    func(fd uintptr) bool
+}
+
+func (w *udpSend) send(fd uintptr) bool {
+	_, _, w.errno = syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&w.b[0])), uintptr(len(w.b)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(unsafe.Pointer(&w.sa[0])), uintptr(w.size))
+	return w.errno != syscall.EAGAIN && w.errno != syscall.EINTR
+}
+
+var udpSends = sync.Pool{New: func() any {
+	w := &udpSend{}
+	w.do = w.send
+	return w
+}}
+
 // WriteToUDPAddrPort sends b; any goroutine may. What has a zone goes the long way.
 func (u *udpConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	ip := to.Addr()
 	if len(b) == 0 || ip.Zone() != "" || !u.v6 && !ip.Unmap().Is4() {
 		return u.UDPConn.WriteToUDPAddrPort(b, to)
 	}
-	var sa [unix.SizeofSockaddrInet6]byte
-	size := unix.SizeofSockaddrInet4
-	binary.BigEndian.PutUint16(sa[2:], to.Port())
+	w := udpSends.Get().(*udpSend)
+	defer udpSends.Put(w)
+	w.b, w.sa = b, [unix.SizeofSockaddrInet6]byte{}
+	binary.BigEndian.PutUint16(w.sa[2:], to.Port())
 	if u.v6 {
-		binary.NativeEndian.PutUint16(sa[:], unix.AF_INET6)
+		binary.NativeEndian.PutUint16(w.sa[:], unix.AF_INET6)
 		a := ip.As16()
-		copy(sa[8:], a[:])
-		size = unix.SizeofSockaddrInet6
+		copy(w.sa[8:], a[:])
+		w.size = unix.SizeofSockaddrInet6
 	} else {
-		binary.NativeEndian.PutUint16(sa[:], unix.AF_INET)
+		binary.NativeEndian.PutUint16(w.sa[:], unix.AF_INET)
 		a := ip.Unmap().As4()
-		copy(sa[4:], a[:])
+		copy(w.sa[4:], a[:])
+		w.size = unix.SizeofSockaddrInet4
 	}
-	var errno syscall.Errno
-	err := u.raw.Write(func(fd uintptr) bool {
-		_, _, errno = syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(unsafe.Pointer(&sa[0])), uintptr(size))
-		return errno != syscall.EAGAIN && errno != syscall.EINTR
-	})
+	err := u.raw.Write(w.do)
+	w.b = nil
 	switch {
 	case err != nil:
 		return 0, err
-	case errno != 0:
-		return 0, errno
+	case w.errno != 0:
+		return 0, w.errno
 	}
 	return len(b), nil
 }

@@ -61,6 +61,15 @@ type Server struct {
 	floor  int64             // ms; nonces issued before are stale (replay memory was dropped)
 	newest int64             // ms; newest issue time in seen
 	prev   int64             // ms; newest issue time in old
+
+	// Scratch, as what is given to an interface would be allocated each time.
+	realm []byte
+	buf   [nonceBytes]byte
+	sum   [sha256.Size]byte
+	// The last nonce opened: IssuedTo and Check ask for the same one after the other.
+	opened [nonceChars]byte
+	issued int64
+	number uint64
 }
 
 // window is the replay window of one nonce: like IPsec's, so that UDP may
@@ -77,6 +86,7 @@ const (
 	nonceBody  = noncePeer + 4
 	nonceMAC   = 16
 	nonceBytes = nonceBody + nonceMAC
+	nonceChars = (nonceBytes*8 + 5) / 6
 )
 
 var nonceText = base64.RawURLEncoding
@@ -93,52 +103,54 @@ func NewServer(cfg ServerConfig, serial uint64) *Server {
 	if cfg.MaxNonces <= 0 {
 		cfg.MaxNonces = 1 << 16
 	}
-	return &Server{cfg: cfg, mac: hmac.New(sha256.New, cfg.Secret), serial: serial, seen: make(map[uint64]window)}
+	return &Server{cfg: cfg, mac: hmac.New(sha256.New, cfg.Secret), serial: serial, seen: make(map[uint64]window), realm: []byte(cfg.Realm)}
 }
 
 // Realm is the protection space.
 func (s *Server) Realm() string { return s.cfg.Realm }
 
-func (s *Server) seal(dst, body []byte) []byte {
+// seal is the HMAC of a nonce's body, valid until the next one.
+func (s *Server) seal(body []byte) []byte {
 	s.mac.Reset()
 	s.mac.Write(body)
-	s.mac.Write([]byte(s.cfg.Realm)) // a nonce of one realm is nothing in another
-	var sum [sha256.Size]byte
-	return append(dst, s.mac.Sum(sum[:0])[:nonceMAC]...)
+	s.mac.Write(s.realm) // a nonce of one realm is nothing in another
+	return s.mac.Sum(s.sum[:0])[:nonceMAC]
 }
 
-// tag is what a nonce says of the address that it was sent to.
-func (s *Server) tag(dst, head []byte, peer netip.Addr) []byte {
-	a := peer.As16()
+// tagPrefix parts the HMAC of an address from that of a nonce.
+var tagPrefix = []byte("peer ")
+
+// tag is what a nonce says of the address that it was sent to, valid until the next
+// HMAC. head is in s.buf.
+func (s *Server) tag(head []byte, peer netip.Addr) []byte {
 	s.mac.Reset()
-	s.mac.Write([]byte("peer "))
-	s.mac.Write(a[:])
+	s.mac.Write(tagPrefix)
+	a := peer.As16()
+	copy(s.sum[:], a[:])
+	s.mac.Write(s.sum[:len(a)])
 	s.mac.Write(head)
-	var sum [sha256.Size]byte
-	return append(dst, s.mac.Sum(sum[:0])[:nonceBody-noncePeer]...)
+	return s.mac.Sum(s.sum[:0])[:nonceBody-noncePeer]
 }
 
 // IssuedTo reports whether a nonce is ours, and whether it was sent to peer: then
 // who shows it there reads what is sent there, and writes no false source address.
 func (s *Server) IssuedTo(nonce string, peer netip.Addr) (ours, here bool) {
-	var b [nonceBytes]byte
 	if _, _, ok := s.open(nonce); !ok {
 		return false, false
 	}
-	_, _ = nonceText.Decode(b[:], []byte(nonce)) // open did
-	var sum [nonceBody - noncePeer]byte
-	return true, subtle.ConstantTimeCompare(s.tag(sum[:0], b[:noncePeer], peer), b[noncePeer:nonceBody]) == 1
+	_, _ = nonceText.Decode(s.buf[:], s.opened[:]) // open did, perhaps some time ago
+	return true, subtle.ConstantTimeCompare(s.tag(s.buf[:noncePeer], peer), s.buf[noncePeer:nonceBody]) == 1
 }
 
 // Nonce makes a fresh nonce for peer.
 func (s *Server) Nonce(now time.Time, peer netip.Addr) string {
 	s.serial++
-	var b [nonceBytes]byte
-	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMilli()))
+	b := s.buf[:]
+	binary.BigEndian.PutUint64(b, uint64(now.UnixMilli()))
 	binary.BigEndian.PutUint64(b[8:], s.serial)
-	s.tag(b[:noncePeer], b[:noncePeer], peer)
-	s.seal(b[:nonceBody], b[:nonceBody])
-	return nonceText.EncodeToString(b[:])
+	copy(b[noncePeer:nonceBody], s.tag(b[:noncePeer], peer))
+	copy(b[nonceBody:], s.seal(b[:nonceBody]))
+	return nonceText.EncodeToString(b)
 }
 
 // Challenge returns the WWW-Authenticate (or Proxy-Authenticate) values of one
@@ -154,8 +166,8 @@ func (s *Server) ChallengeFor(now time.Time, stale bool, peer netip.Addr, algori
 	nonce := s.Nonce(now, peer)
 	out := make([]string, 0, len(algorithms))
 	for _, a := range algorithms {
-		b := make([]byte, 0, 160)
-		b = append(b, "Digest realm="...)
+		var room [256]byte
+		b := append(room[:0], "Digest realm="...)
 		b = quote(b, s.cfg.Realm)
 		b = append(b, `, nonce="`...)
 		b = append(b, nonce...)
@@ -241,7 +253,8 @@ func (s *Server) Check(now time.Time, method string, c Credentials, ha1 string) 
 	issued, serial, ours := s.open(c.Nonce)
 	var buf [2 * sha256.Size]byte
 	want := response(buf[:0], c.Algorithm, ha1, c.Nonce, c.ncText, c.CNonce, c.QOP, method, c.URI)
-	right := subtle.ConstantTimeCompare(want, lowerHex(c.Response)) == 1
+	var got [2 * sha256.Size]byte
+	right := subtle.ConstantTimeCompare(want, lowerHex(got[:0], c.Response)) == 1
 	offered := false
 	for _, a := range s.cfg.Algorithms {
 		offered = offered || a == c.Algorithm
@@ -266,19 +279,23 @@ func (s *Server) Check(now time.Time, method string, c Credentials, ha1 string) 
 
 // open checks a nonce's seal.
 func (s *Server) open(nonce string) (issuedMs int64, serial uint64, ok bool) {
-	if len(nonce) != nonceText.EncodedLen(nonceBytes) {
+	if len(nonce) != nonceChars {
 		return 0, 0, false
 	}
-	var b [nonceBytes]byte
-	if _, err := nonceText.Decode(b[:], []byte(nonce)); err != nil {
+	if nonce == string(s.opened[:]) {
+		return s.issued, s.number, true
+	}
+	var text [nonceChars]byte
+	copy(text[:], nonce)
+	b := s.buf[:]
+	if _, err := nonceText.Decode(b, text[:]); err != nil {
 		return 0, 0, false
 	}
-	var sum [nonceMAC]byte
-	mac := s.seal(sum[:0], b[:nonceBody])
-	if subtle.ConstantTimeCompare(mac, b[nonceBody:]) != 1 {
+	if subtle.ConstantTimeCompare(s.seal(b[:nonceBody]), b[nonceBody:]) != 1 {
 		return 0, 0, false
 	}
-	return int64(binary.BigEndian.Uint64(b[:])), binary.BigEndian.Uint64(b[8:]), true
+	s.opened, s.issued, s.number = text, int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:])
+	return s.issued, s.number, true
 }
 
 // take marks nc as used; false when it was, or is too far behind to know.
@@ -358,9 +375,8 @@ func (s *Server) LoadCounts(b []byte) bool {
 func (s *Server) Forget(now time.Time) { s.floor = max(s.floor, now.UnixMilli()+1) }
 
 // lowerHex lets a peer write its digest in capitals, which RFC 7616 does not allow.
-func lowerHex(s string) []byte {
-	var buf [2 * sha256.Size]byte
-	b := append(buf[:0], s...)
+func lowerHex(b []byte, s string) []byte {
+	b = append(b, s...)
 	for i, c := range b {
 		if c >= 'A' && c <= 'F' {
 			b[i] = c + 'a' - 'A'

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/centrala/centrala/pkg/sip/render"
 )
 
 // maxPath bounds the Path of a REGISTER, and maxURI what is kept of a contact.
@@ -69,12 +71,13 @@ func readContact(c *sip.ContactHeader) (Contact, int) {
 	if scheme != "sip" && scheme != "sips" && scheme != "" {
 		return Contact{}, 416
 	}
-	out := Contact{URI: u.String(), Expires: -1, Q: 1000}
+	var room [256]byte
+	out := Contact{URI: string(render.URI(room[:0], u)), Expires: -1, Q: 1000}
 	if u.Host == "" || len(out.URI) > maxURI || strings.ContainsAny(out.URI, "<>\r\n\x00 ") {
 		return Contact{}, 400
 	}
 	hasReg := false
-	var params strings.Builder
+	params := room[:0]
 	for _, p := range c.Params {
 		v := strings.Trim(p.V, `"`)
 		switch {
@@ -96,23 +99,22 @@ func readContact(c *sip.ContactHeader) (Contact, int) {
 			}
 			out.RegID, hasReg = uint32(n), true
 		}
-		if params.Len() < maxURI {
-			params.WriteByte(';')
-			params.WriteString(p.K)
+		if len(params) < maxURI {
+			params = append(append(params, ';'), p.K...)
 			if v != "" {
 				quoted := v != p.V || strings.ContainsAny(v, " \t,;<>")
-				params.WriteByte('=')
+				params = append(params, '=')
 				if quoted {
-					params.WriteByte('"')
+					params = append(params, '"')
 				}
-				params.WriteString(v)
+				params = append(params, v...)
 				if quoted {
-					params.WriteByte('"')
+					params = append(params, '"')
 				}
 			}
 		}
 	}
-	out.Params = params.String()
+	out.Params = string(params)
 	if out.Match = matchKey(u); out.Instance != "" {
 		out.Match = out.Instance + "#"
 		if hasReg {
@@ -278,7 +280,10 @@ func ContactHeaders(now time.Time, b []Binding) []string {
 	out := make([]string, 0, len(b))
 	for i := range b {
 		left := int64((b[i].Expires.Sub(now) + time.Second - 1) / time.Second)
-		out = append(out, "<"+b[i].URI+">"+b[i].Params+";expires="+strconv.FormatInt(max(left, 0), 10))
+		var room [256]byte
+		v := append(append(append(room[:0], '<'), b[i].URI...), '>')
+		v = append(append(v, b[i].Params...), ";expires="...)
+		out = append(out, string(strconv.AppendInt(v, max(left, 0), 10)))
 	}
 	return out
 }

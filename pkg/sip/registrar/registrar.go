@@ -213,6 +213,12 @@ func (r *Registrar) Register(now time.Time, q Request) Result {
 		id := ID{q.Key, c.Match}
 		// Looked up again: one URI twice in a REGISTER finds what the first made.
 		old := r.match(id)
+		if old != nil && term > 0 && old.ID == id && old.Flow.Conn == q.Flow.Conn {
+			b := q.binding(i, id, now, term)
+			r.refresh(old, b)
+			res.Saved = append(res.Saved, b)
+			continue
+		}
 		if old != nil {
 			r.drop(old)
 			if term == 0 || old.ID != id {
@@ -224,9 +230,7 @@ func (r *Registrar) Register(now time.Time, q Request) Result {
 			continue
 		}
 		res.Deleted = slices.DeleteFunc(res.Deleted, func(gone ID) bool { return gone == id })
-		b := Binding{ID: id, URI: c.URI, Params: c.Params, CallID: q.CallID, CSeq: q.CSeq, Q: c.Q,
-			Instance: c.Instance, RegID: c.RegID, Path: q.Path, UserAgent: q.UserAgent, Flow: q.Flow,
-			Registered: now, Expires: now.Add(term)}
+		b := q.binding(i, id, now, term)
 		r.put(b)
 		res.Saved = append(res.Saved, b)
 	}
@@ -239,6 +243,14 @@ func (r *Registrar) Register(now time.Time, q Request) Result {
 	res.Up = before == 0 && len(res.Bindings) > 0
 	res.Down = before > 0 && len(res.Bindings) == 0
 	return res
+}
+
+// binding is what the contact number i asks for.
+func (q *Request) binding(i int, id ID, now time.Time, term time.Duration) Binding {
+	c := &q.Contacts[i]
+	return Binding{ID: id, URI: c.URI, Params: c.Params, CallID: q.CallID, CSeq: q.CSeq, Q: c.Q,
+		Instance: c.Instance, RegID: c.RegID, Path: q.Path, UserAgent: q.UserAgent, Flow: q.Flow,
+		Registered: now, Expires: now.Add(term)}
 }
 
 // removeAll is Contact: * (RFC 3261 10.3 step 6).
@@ -299,6 +311,16 @@ func (r *Registrar) put(b Binding) {
 	if c := b.Flow.Conn; c != 0 {
 		r.byConn[c] = append(r.byConn[c], e)
 	}
+}
+
+// refresh is drop and put of one binding that comes again by the same connection.
+func (r *Registrar) refresh(e *entry, b Binding) {
+	list := r.byKey[b.Key]
+	i := slices.Index(list, e)
+	copy(list[1:i+1], list[:i])
+	list[0] = e
+	e.Binding = b
+	heap.Fix(&r.ends, e.at)
 }
 
 func (r *Registrar) drop(e *entry) {
