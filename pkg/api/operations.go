@@ -13,7 +13,7 @@ import (
 // operations is the whole API, part by part.
 func (h *HTTP) operations() []operation {
 	var all []operation
-	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.queueOperations, h.callbackOperations, h.deskOperations, h.recordingOperations, h.voicemailOperations, h.surveyOperations, h.contactOperations, h.reportOperations,
+	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.startOperations, h.queueOperations, h.callbackOperations, h.deskOperations, h.recordingOperations, h.voicemailOperations, h.surveyOperations, h.contactOperations, h.reportOperations,
 		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.editorOperations, h.audioOperations, h.webhookOperations} {
 		all = append(all, part()...)
 	}
