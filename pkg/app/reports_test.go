@@ -81,7 +81,7 @@ func TestFiguresOfTransfersHoldAndPickUp(t *testing.T) {
 	select {
 	case c := <-o.carol.rings:
 		c.Reject(486, "Busy Here")
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("carol's phone does not ring")
 	}
 	o.talk(a, o.anna, b, o.bob)
@@ -92,7 +92,7 @@ func TestFiguresOfTransfersHoldAndPickUp(t *testing.T) {
 	a = o.call(o.anna, "1001")
 	select {
 	case <-o.bob.rings:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("bob's phone does not ring")
 	}
 	d := o.isUp(o.call(o.dan, "*8201"), o.dan)

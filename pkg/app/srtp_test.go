@@ -14,7 +14,7 @@ func (o *office) rung(d *desk) *robot.Call {
 	select {
 	case c := <-d.rings:
 		return c
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		o.t.Fatal("nothing rang")
 		return nil
 	}

@@ -133,7 +133,7 @@ func (o *webOffice) webRings() *browser.Call {
 			o.t.Fatal(err)
 		}
 		return c
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		o.t.Fatal("the page does not ring")
 		return nil
 	}
@@ -182,7 +182,7 @@ func TestBrowserAgent(t *testing.T) {
 	hangUp(a)
 	select {
 	case <-b.Gone():
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("BYE does not reach the page's new socket")
 	}
 	r := o.record("default", a)
@@ -275,7 +275,7 @@ func TestBrowserTransfers(t *testing.T) {
 	o.talk(a, o.anna, c, o.carol)
 	select {
 	case <-b.Gone():
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the page is still in the call")
 	}
 	o.command(a, "transfer", "201")

@@ -104,7 +104,7 @@ resources: [resources.yaml]
 	}
 	h.gone = make(chan struct{})
 	go func() { _ = h.cmd.Wait(); close(h.gone) }()
-	h.eventually(15*time.Second, "the server is ready", func() bool {
+	h.eventually(patience, "the server is ready", func() bool {
 		_, err := h.run("agent", "list", "--json")
 		return err == nil
 	})
@@ -119,7 +119,7 @@ resources: [resources.yaml]
 	phone := func(name string, from netip.Addr) *phone {
 		h.media = sound[from]
 		p := h.phoneAt(netip.AddrPortFrom(from, 0), "udp", robot.Account{User: name, Password: "pw-" + name})
-		if err := p.RegisterWait(within(t, 5*time.Second), p.account, 300); err != nil {
+		if err := p.RegisterWait(within(t, patience), p.account, 300); err != nil {
 			t.Fatal(err)
 		}
 		return p

@@ -111,7 +111,7 @@ module_app ctrl_tcp.so
 			t.Logf("baresip of %s:\n%s", user, b[max(0, len(b)-3000):])
 		}
 	})
-	h.eventually(8*time.Second, user+"'s baresip registers", func() bool {
+	h.eventually(patience, user+"'s baresip registers", func() bool {
 		out, err := h.run("user", "list", "--json")
 		return err == nil && s.registered(out)
 	})
@@ -185,7 +185,7 @@ func TestBaresipAgent(t *testing.T) {
 		t.Errorf("agent %q, %s", d.Agent, segments(d))
 	}
 	h.holdsBoth(h.recording())
-	h.eventually(5*time.Second, "baresip heard the caller", func() bool {
+	h.eventually(patience, "baresip heard the caller", func() bool {
 		pcm := bob.heard()
 		return robot.Hears(pcm, callerTone) && robot.Quiet(pcm, agentTone)
 	})
@@ -207,7 +207,7 @@ func TestBaresipCaller(t *testing.T) {
 	h.converse(2*time.Second, agent, nil)
 	anna.do("hangup", "")
 	h.over(agent)
-	h.eventually(5*time.Second, "baresip heard the agent", func() bool {
+	h.eventually(patience, "baresip heard the agent", func() bool {
 		pcm := anna.heard()
 		return robot.Hears(pcm, agentTone) && robot.Quiet(pcm, callerTone)
 	})

@@ -79,7 +79,7 @@ func TestCallback(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	younger := h.dial(h.phone("anna", "udp", robot.Any), "2009")
-	h.eventually(5*time.Second, "the younger caller waits", func() bool {
+	h.eventually(patience, "the younger caller waits", func() bool {
 		return h.metric(`centrala_queue_waiting{queue="promise",tenant="default"}`) == 1
 	})
 	busy := h.customer("uas-customer-busy.xml")
@@ -110,11 +110,11 @@ func TestCallback(t *testing.T) {
 	customer := h.customer("uas-carrier.xml")
 	select { // 10 s after the busy try
 	case agent = <-bob.rings:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("the agent's phone does not ring: %+v", h.callbacks())
 	}
 	agent.Answer()
-	h.eventually(10*time.Second, "they talk", func() bool {
+	h.eventually(patience, "they talk", func() bool {
 		return h.metric(`centrala_callbacks_ended_total{outcome="reached",queue="promise",tenant="default"}`) == 1
 	})
 	time.Sleep(time.Second)

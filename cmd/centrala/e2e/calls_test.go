@@ -50,7 +50,7 @@ func TestMenuQueueTalkRecording(t *testing.T) {
 				c.Hangup()
 				h.over(c)
 			}
-			h.eventually(3*time.Second, "bob not ready", func() bool { return h.state("bob") == "not_ready" })
+			h.eventually(patience, "bob not ready", func() bool { return h.state("bob") == "not_ready" })
 			caller := h.dial(anna, "1000")
 			h.up(caller)
 			caller.Leg().PlayTone(callerTone)
@@ -112,7 +112,7 @@ func TestHoldAndResume(t *testing.T) {
 			}
 			for _, way := range []robot.Hold{robot.HoldSendOnly, robot.HoldInactive, robot.HoldZero, robot.HoldLate} {
 				holder.HoldPeer(way)
-				if err := holder.Wait(within(t, 5*time.Second), "answer to hold", func(c *robot.Call) bool { return !c.Reoffering() }); err != nil {
+				if err := holder.Wait(within(t, patience), "answer to hold", func(c *robot.Call) bool { return !c.Reoffering() }); err != nil {
 					t.Fatal(way, err)
 				}
 				h.hears(fmt.Sprintf("%s: held side", way), held, 0, tone)
@@ -122,7 +122,7 @@ func TestHoldAndResume(t *testing.T) {
 					t.Errorf("%s: the holder still gets sound: %d packets", way, got)
 				}
 				holder.Resume()
-				if err := holder.Wait(within(t, 5*time.Second), "answer to resume", func(c *robot.Call) bool { return !c.Reoffering() }); err != nil {
+				if err := holder.Wait(within(t, patience), "answer to resume", func(c *robot.Call) bool { return !c.Reoffering() }); err != nil {
 					t.Fatal(way, err)
 				}
 				h.talk(caller, agent)
@@ -286,7 +286,7 @@ func TestTollFraud(t *testing.T) {
 		{"the carrier back to the carrier", carrier, "0722333444", []int{404, 403}},
 	} {
 		c := h.dial(tc.p, tc.to)
-		if err := c.WaitState(within(t, 10*time.Second), robot.Ended); err != nil {
+		if err := c.WaitState(within(t, patience), robot.Ended); err != nil {
 			t.Fatalf("%s: %v", tc.what, err)
 		}
 		by, code := c.Ended()
@@ -327,7 +327,7 @@ func TestKillNine(t *testing.T) {
 	caller.Vanish()
 	agent.Vanish()
 	h.start()
-	h.eventually(5*time.Second, "no call is live after the restart", func() bool {
+	h.eventually(patience, "no call is live after the restart", func() bool {
 		out, err := h.run("call", "list", "--live", "--json")
 		return err == nil && !strings.Contains(out, `"id"`)
 	})
@@ -363,7 +363,7 @@ func TestDrain(t *testing.T) {
 	anna, bob := h.phone("anna", "udp", robot.Any), h.phone("bob", "udp", robot.Any)
 	caller, agent := connect(h, anna, bob)
 	h.signal(syscall.SIGTERM)
-	h.eventually(3*time.Second, "new calls are refused with 503", func() bool {
+	h.eventually(patience, "new calls are refused with 503", func() bool {
 		c := h.dial(anna, "9")
 		_ = c.WaitState(within(t, 2*time.Second), robot.Ended)
 		_, code := c.Ended()
@@ -377,7 +377,7 @@ func TestDrain(t *testing.T) {
 	h.over(agent)
 	select {
 	case <-h.gone:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("still there")
 	}
 	h.cmd = nil
@@ -409,7 +409,7 @@ func TestVanishedPhoneTakesNoCalls(t *testing.T) {
 	caller.Hangup()
 	h.over(agent)
 	// The INVITE to the dead phone may be tried for 64*T1; media must be gone.
-	h.eventually(5*time.Second, "no call and no media port in use", func() bool {
+	h.eventually(patience, "no call and no media port in use", func() bool {
 		return h.metric("centrala_calls") == 0 && h.metric("centrala_media_ports_in_use") == 0
 	})
 }

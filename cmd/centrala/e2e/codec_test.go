@@ -52,7 +52,7 @@ func TestBaresipWideband(t *testing.T) {
 				t.Errorf("legs spoke %v, want %s and PCMA", codecs, tc.codec)
 			}
 			h.holdsBoth(h.recording())
-			h.eventually(5*time.Second, "baresip heard menu and agent", func() bool {
+			h.eventually(patience, "baresip heard menu and agent", func() bool {
 				return somewhereIn(anna.heard(), helloTone) && somewhereIn(anna.heard(), agentTone)
 			})
 			h.quiet()
@@ -97,7 +97,7 @@ func TestBaresipsPassOpusThrough(t *testing.T) {
 					t.Errorf("recording of %d samples, channel %d: %.3f of its own tone, %.3f of the other", len(w.Channels[ch]), ch, own, wrong)
 				}
 			}
-			h.eventually(5*time.Second, "both heard each other", func() bool {
+			h.eventually(patience, "both heard each other", func() bool {
 				a, b := anna.heard(), bob.heard()
 				return robot.Level(a[len(a)/2:], agentTone) > 0.025 && robot.Level(b, callerTone) > 0.025
 			})
@@ -147,7 +147,7 @@ func somewhereIn(pcm []int16, tone float64) bool {
 // something of it was heard.
 func (h *house) inMenu() {
 	h.t.Helper()
-	h.eventually(8*time.Second, "the menu answers", func() bool {
+	h.eventually(patience, "the menu answers", func() bool {
 		b, _ := os.ReadFile(h.log)
 		return strings.Contains(string(b), `"event":"call.answered"`)
 	})

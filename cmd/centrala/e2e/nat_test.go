@@ -109,7 +109,7 @@ resources: [resources.yaml]
 	}
 	h.gone = make(chan struct{})
 	go func() { _ = h.cmd.Wait(); close(h.gone) }()
-	h.eventually(15*time.Second, "the server is ready", func() bool {
+	h.eventually(patience, "the server is ready", func() bool {
 		_, err := h.run("agent", "list", "--json")
 		return err == nil
 	})
@@ -182,7 +182,7 @@ module_app menu.so
 			t.Logf("baresip of %s:\n%s", user, b[max(0, len(b)-3000):])
 		}
 	})
-	h.eventually(10*time.Second, user+"'s baresip registers", func() bool {
+	h.eventually(patience, user+"'s baresip registers", func() bool {
 		b, _ := os.ReadFile(p.log)
 		return bytes.Contains(b, []byte("200 OK"))
 	})
@@ -213,7 +213,7 @@ func TestNAT(t *testing.T) {
 				rest, _, _ = strings.Cut(rest, "}")
 				return err == nil && strings.Contains(strings.ReplaceAll(rest, " ", ""), `"reachable":true`)
 			}
-			h.eventually(5*time.Second, "bob is reachable", reachable)
+			h.eventually(patience, "bob is reachable", reachable)
 			// The NAT forgets UDP that is silent.
 			timeouts := exec.Command("ip", "netns", "exec", n.router, "sh", "-c", "echo 4 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout; echo 4 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream")
 			if out, err := timeouts.CombinedOutput(); err != nil {
@@ -233,8 +233,8 @@ func TestNAT(t *testing.T) {
 				_ = p.cmd.Process.Signal(syscall.SIGINT)
 				_ = p.cmd.Wait()
 			}
-			h.eventually(10*time.Second, "anna heard bob", heard(anna, callerTone, agentTone))
-			h.eventually(10*time.Second, "bob heard anna", heard(bob, agentTone, callerTone))
+			h.eventually(patience, "anna heard bob", heard(anna, callerTone, agentTone))
+			h.eventually(patience, "bob heard anna", heard(bob, agentTone, callerTone))
 		})
 	}
 	t.Run("silent phone", func(t *testing.T) {
@@ -254,6 +254,6 @@ func TestNAT(t *testing.T) {
 			t.Fatal("a phone that answers was dropped")
 		}
 		bob.kill()
-		h.eventually(12*time.Second, "bob's contact is dropped", func() bool { return contacts() == "gone" })
+		h.eventually(patience, "bob's contact is dropped", func() bool { return contacts() == "gone" })
 	})
 }

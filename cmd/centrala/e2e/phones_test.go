@@ -97,7 +97,7 @@ func (h *house) linphone(user string, transport, secure string, tone float64, ar
 	l.do("soundcard use files")
 	l.do("play " + mic)
 	l.do("record " + filepath.Join(l.dir, "heard.wav"))
-	h.eventually(10*time.Second, user+"'s linphone registers", func() bool { return h.metric("centrala_sip_registrations") > before })
+	h.eventually(patience, user+"'s linphone registers", func() bool { return h.metric("centrala_sip_registrations") > before })
 	return l
 }
 
@@ -181,7 +181,7 @@ func TestLinphoneAnswers(t *testing.T) {
 	if d := h.ended(caller); d.Agent != "bob" || segments(d) != "waiting talking" {
 		t.Errorf("agent %q, %s", d.Agent, segments(d))
 	}
-	h.eventually(5*time.Second, "linphone heard the caller", func() bool {
+	h.eventually(patience, "linphone heard the caller", func() bool {
 		pcm := bob.heard()
 		return robot.Hears(pcm, callerTone) && robot.Quiet(pcm, agentTone)
 	})

@@ -68,7 +68,7 @@ func TestKillNineMoments(t *testing.T) {
 		if !strings.Contains(string(out), filepath.Base(newest.Path)) {
 			t.Errorf("the index has %s, the folder\n%s", newest.Path, out)
 		}
-		h.eventually(5*time.Second, "bob is free again", func() bool {
+		h.eventually(patience, "bob is free again", func() bool {
 			out, err := h.run("call", "list", "--live", "--json")
 			return err == nil && !strings.Contains(out, `"id"`)
 		})

@@ -32,12 +32,12 @@ func TestReportAgreesWithRecords(t *testing.T) {
 	}()
 	h.sipp("uac-bye-while-queued.xml", "2000", 1)
 	<-answered
-	h.eventually(5*time.Second, "bob is ready again", func() bool { return h.state("bob") == "ready" })
+	h.eventually(patience, "bob is ready again", func() bool { return h.state("bob") == "ready" })
 	h.sipp("uac-bye-while-queued.xml", "2000", 1)
 	h.over(h.ring(bob))
 
 	var page api.CallPage
-	h.eventually(8*time.Second, "three calls are in the records", func() bool {
+	h.eventually(patience, "three calls are in the records", func() bool {
 		h.decode(&page, "call", "list", "--limit", "20")
 		n := 0
 		for _, c := range page.Calls {

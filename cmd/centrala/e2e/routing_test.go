@@ -69,7 +69,7 @@ func TestRingAllRaces(t *testing.T) {
 		}
 		wg.Wait()
 		h.up(caller)
-		h.eventually(5*time.Second, "one agent talks, the other is ready", func() bool {
+		h.eventually(patience, "one agent talks, the other is ready", func() bool {
 			a, b := h.state("bob"), h.state("carol")
 			return a == "on_call" && b == "ready" || a == "ready" && b == "on_call"
 		})
@@ -80,7 +80,7 @@ func TestRingAllRaces(t *testing.T) {
 		if d.Agent == "" || string(d.Result) != "caller" {
 			t.Errorf("agent %q, %s/%s", d.Agent, d.Result, d.Reason)
 		}
-		h.eventually(5*time.Second, "both ready", func() bool { return h.state("bob") == "ready" && h.state("carol") == "ready" })
+		h.eventually(patience, "both ready", func() bool { return h.state("bob") == "ready" && h.state("carol") == "ready" })
 	}
 	h.quiet()
 }
@@ -126,7 +126,7 @@ func TestPhoneLostInMidRing(t *testing.T) {
 	caller := h.dial(anna, "2000") // rings for 20 s
 	first := h.ring(bob)
 	began := time.Now()
-	if err := bob.RegisterWait(within(t, 5*time.Second), bob.account, 0); err != nil {
+	if err := bob.RegisterWait(within(t, patience), bob.account, 0); err != nil {
 		t.Fatal(err)
 	}
 	second := h.ring(carol)
@@ -157,7 +157,7 @@ func TestPushedByHand(t *testing.T) {
 	var calls struct {
 		Calls []struct{ ID, Agent string } `json:"calls"`
 	}
-	h.eventually(5*time.Second, "a second caller waits", func() bool {
+	h.eventually(patience, "a second caller waits", func() bool {
 		calls.Calls = nil
 		h.decode(&calls, "call", "list", "--live", "--json")
 		return len(calls.Calls) == 2
@@ -179,7 +179,7 @@ func TestPushedByHand(t *testing.T) {
 	second.Answer()
 	h.up(two)
 	two.Hangup()
-	h.eventually(8*time.Second, "carol is not ready again", func() bool { return h.state("carol") == "not_ready" })
+	h.eventually(patience, "carol is not ready again", func() bool { return h.state("carol") == "not_ready" })
 	one.Hangup()
 	h.over(agent)
 	h.over(second)
@@ -197,6 +197,6 @@ func TestRingAllCallerHangsUp(t *testing.T) {
 			t.Errorf("ringing ended by %s %d, want CANCEL", by, code)
 		}
 	}
-	h.eventually(3*time.Second, "both are ready again", func() bool { return h.state("bob") == "ready" && h.state("carol") == "ready" })
+	h.eventually(patience, "both are ready again", func() bool { return h.state("bob") == "ready" && h.state("carol") == "ready" })
 	h.quiet()
 }

@@ -98,7 +98,7 @@ func (h *house) scenarios(t *testing.T, group string, list []scenario) {
 		}
 	}
 	h.quiet()
-	h.eventually(5*time.Second, "no subscription is left", func() bool { return h.metric("centrala_sip_subscriptions") == 0 })
+	h.eventually(patience, "no subscription is left", func() bool { return h.metric("centrala_sip_subscriptions") == 0 })
 }
 
 // play runs one scenario; it returns what was wrong.
@@ -206,7 +206,7 @@ func library(t *testing.T, more string) *house {
 		t.Fatal(err)
 	}
 	b = []byte(strings.Replace(string(b), "media: {", "media: {rtp_timeout: 0s, ", 1)) // sipp sends no sound
-	h.write("centrala.yaml", strings.Replace(string(b), "sip:\n", "sip:\n  timers: {t1: 100ms, t2: 400ms, t4: 500ms}\n  defence: {allow: [127.0.0.0/8]}\n", 1))
+	h.write("centrala.yaml", strings.Replace(string(b), "  defence: {overload: 0s}\n", "  timers: {t1: 100ms, t2: 400ms, t4: 500ms}\n  defence: {overload: 0s, allow: [127.0.0.0/8]}\n", 1))
 	r, err := os.ReadFile(filepath.Join(h.dir, "resources.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -350,7 +350,7 @@ func TestScenariosCalled(t *testing.T) {
 	}
 	refused := func(code int) func(c *robot.Call, h *house) string {
 		return func(c *robot.Call, h *house) string {
-			if err := c.WaitState(within(h.t, 12*time.Second), robot.Ended); err != nil {
+			if err := c.WaitState(within(h.t, patience), robot.Ended); err != nil {
 				return err.Error()
 			}
 			if by, got := c.Ended(); by != robot.ByRefusal || got != code {
@@ -362,7 +362,7 @@ func TestScenariosCalled(t *testing.T) {
 	// answered: the caller hears of the answer and hangs up after a while.
 	answered := func(talk time.Duration) func(c *robot.Call, h *house) string {
 		return func(c *robot.Call, h *house) string {
-			if err := c.WaitState(within(h.t, 8*time.Second), robot.Up); err != nil {
+			if err := c.WaitState(within(h.t, patience), robot.Up); err != nil {
 				return err.Error()
 			}
 			time.Sleep(talk)
@@ -372,10 +372,10 @@ func TestScenariosCalled(t *testing.T) {
 	}
 	// byPeer: answered, and the called side ends it.
 	byPeer := func(c *robot.Call, h *house) string {
-		if err := c.WaitState(within(h.t, 8*time.Second), robot.Up); err != nil {
+		if err := c.WaitState(within(h.t, patience), robot.Up); err != nil {
 			return err.Error()
 		}
-		if err := c.WaitState(within(h.t, 8*time.Second), robot.Ended); err != nil {
+		if err := c.WaitState(within(h.t, patience), robot.Ended); err != nil {
 			return err.Error()
 		}
 		if by, _ := c.Ended(); by != robot.ByPeer {

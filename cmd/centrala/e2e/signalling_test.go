@@ -89,7 +89,7 @@ func TestLamp(t *testing.T) {
 		}
 		done <- err
 	}()
-	h.eventually(5*time.Second, "the lamp is watched", func() bool { return h.metric("centrala_sip_subscriptions") == 1 })
+	h.eventually(patience, "the lamp is watched", func() bool { return h.metric("centrala_sip_subscriptions") == 1 })
 	c := h.dial(carol, "201")
 	r := h.ring(bob)
 	time.Sleep(300 * time.Millisecond) // it rings
@@ -100,7 +100,7 @@ func TestLamp(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	h.eventually(5*time.Second, "nobody watches any more", func() bool { return h.metric("centrala_sip_subscriptions") == 0 })
+	h.eventually(patience, "nobody watches any more", func() bool { return h.metric("centrala_sip_subscriptions") == 0 })
 	h.quiet()
 }
 
@@ -146,7 +146,7 @@ func TestSubscriptionOverRestart(t *testing.T) {
 		}
 		done <- err
 	}()
-	h.eventually(5*time.Second, "the lamp is watched", func() bool { return h.metric("centrala_sip_subscriptions") == 1 })
+	h.eventually(patience, "the lamp is watched", func() bool { return h.metric("centrala_sip_subscriptions") == 1 })
 	time.Sleep(1500 * time.Millisecond) // the store is written each second
 	h.signal(syscall.SIGKILL)
 	<-h.gone

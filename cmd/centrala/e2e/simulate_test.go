@@ -33,7 +33,7 @@ func TestSimulateToday(t *testing.T) {
 	}()
 	h.sipp("uac-bye-while-queued.xml", "2000", 1)
 	<-answered
-	h.eventually(5*time.Second, "bob is ready again", func() bool { return h.state("bob") == "ready" })
+	h.eventually(patience, "bob is ready again", func() bool { return h.state("bob") == "ready" })
 	h.agent("bob", "not_ready")
 	h.sipp("uac-bye-while-queued.xml", "2000", 1)
 	h.quiet()

@@ -91,7 +91,7 @@ func TestCallerHangsUpWhileAgentRings(t *testing.T) {
 	if by, code := ring.Ended(); by != robot.ByPeer || code != 487 {
 		t.Errorf("ringing ended by %s %d", by, code)
 	}
-	h.eventually(3*time.Second, "bob is ready again", func() bool { return h.state("bob") == "ready" })
+	h.eventually(patience, "bob is ready again", func() bool { return h.state("bob") == "ready" })
 	h.quiet()
 }
 
@@ -152,7 +152,7 @@ func TestSippCarrier(t *testing.T) {
 		done <- err
 	}()
 	var c *robot.Call
-	h.eventually(5*time.Second, "sipp listens and answers", func() bool {
+	h.eventually(patience, "sipp listens and answers", func() bool {
 		c = h.dial(bob, "0722333444")
 		err := c.WaitState(within(t, time.Second), robot.Up)
 		if err != nil {
@@ -174,6 +174,6 @@ func TestManyCallers(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	h.sipp("uac-bye-in-menu.xml", "1000", 60, "-r", "30")
-	h.eventually(5*time.Second, "60 calls in the metrics", func() bool { return h.metric("centrala_calls_ended_total") >= 60 })
+	h.eventually(patience, "60 calls in the metrics", func() bool { return h.metric("centrala_calls_ended_total") >= 60 })
 	h.quiet()
 }

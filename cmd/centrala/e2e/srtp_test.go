@@ -22,7 +22,7 @@ func (h *house) protection(device string) string {
 	h.t.Helper()
 	var detail api.CallDetail
 	found := ""
-	h.eventually(8*time.Second, "the call record", func() bool {
+	h.eventually(patience, "the call record", func() bool {
 		var page api.CallPage
 		h.decode(&page, "call", "list", "--json")
 		for _, c := range page.Calls {
@@ -65,9 +65,9 @@ func (h *house) noKeys() {
 // is written down when it hangs up.
 func (h *house) hearsItself(s *softphone) {
 	h.t.Helper()
-	h.eventually(15*time.Second, "a hundred packets from the phone", func() bool { return h.metric(`centrala_media_packets_total{direction="in"}`) > 100 })
+	h.eventually(patience, "a hundred packets from the phone", func() bool { return h.metric(`centrala_media_packets_total{direction="in"}`) > 100 })
 	s.do("hangup", "")
-	h.eventually(5*time.Second, "baresip hears itself", func() bool { return robot.Hears(s.heard(), agentTone) })
+	h.eventually(patience, "baresip hears itself", func() bool { return robot.Hears(s.heard(), agentTone) })
 }
 
 // TestBaresipSRTP: a softphone with SDES over TLS, called by a plain phone through
@@ -87,7 +87,7 @@ func TestBaresipSRTP(t *testing.T) {
 			h.converse(2*time.Second, caller, nil)
 			caller.Hangup()
 			h.over(caller)
-			h.eventually(5*time.Second, "baresip heard the caller", func() bool {
+			h.eventually(patience, "baresip heard the caller", func() bool {
 				pcm := bob.heard()
 				return robot.Hears(pcm, callerTone) && robot.Quiet(pcm, agentTone)
 			})
@@ -145,7 +145,7 @@ func TestLinphoneSRTP(t *testing.T) {
 	h.converse(2*time.Second, caller, nil)
 	caller.Hangup()
 	h.over(caller)
-	h.eventually(5*time.Second, "linphone heard the caller", func() bool { return robot.Hears(bob.heard(), callerTone) })
+	h.eventually(patience, "linphone heard the caller", func() bool { return robot.Hears(bob.heard(), callerTone) })
 	if p := h.protection("bob"); !strings.HasPrefix(p, "sdes ") {
 		t.Errorf("bob's sound was protected by %q", p)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/event"
@@ -48,7 +47,7 @@ func TestBaresipSupervises(t *testing.T) {
 	h.hears("the supervisor", a, bossTone)
 	h.hears("the supervisor", b, bossTone)
 	boss.do("hangup", "")
-	h.eventually(3*time.Second, "the supervision ends", func() bool {
+	h.eventually(patience, "the supervision ends", func() bool {
 		var d api.CallDetail
 		h.decode(&d, "call", "show", id, "--json")
 		return slices.ContainsFunc(d.Events, func(e event.Record) bool { return e.Kind == "supervision.ended" })

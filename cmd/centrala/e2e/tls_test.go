@@ -137,14 +137,14 @@ func TestBaresipTLS(t *testing.T) {
 	before := serialOf(t, secure, a)
 	now := a.issue()
 	h.signal(syscall.SIGHUP)
-	h.eventually(5*time.Second, "the new certificate", func() bool { return serialOf(t, secure, a) == now })
+	h.eventually(patience, "the new certificate", func() bool { return serialOf(t, secure, a) == now })
 	if before == now {
 		t.Error("the serial number did not change")
 	}
 	h.converse(2*time.Second, caller, nil)
 	caller.Hangup()
 	h.over(caller)
-	h.eventually(5*time.Second, "baresip heard the caller", func() bool {
+	h.eventually(patience, "baresip heard the caller", func() bool {
 		pcm := bob.heard()
 		return robot.Hears(pcm, callerTone) && robot.Quiet(pcm, agentTone)
 	})

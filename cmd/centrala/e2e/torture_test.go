@@ -256,7 +256,7 @@ func ack(write func([]byte, net.Addr) (int, error), h *house, m *robot.Message, 
 func (h *house) alive() {
 	h.t.Helper()
 	anna := h.phone("anna", "udp", robot.Any)
-	if code, err := anna.Options(within(h.t, 3*time.Second)); err != nil || code != 200 {
+	if code, err := anna.Options(within(h.t, patience)); err != nil || code != 200 {
 		h.t.Fatalf("OPTIONS: %d, %v", code, err)
 	}
 	c := h.dial(anna, "9")

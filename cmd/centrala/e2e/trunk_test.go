@@ -46,7 +46,7 @@ func TestTrunkScenarios(t *testing.T) {
 
 	becomes := func(name, what string, ok func(api.Trunk) bool) func(h *house) (string, bool) {
 		return func(h *house) (string, bool) {
-			for end := time.Now().Add(9 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 				if ok(h.trunkNow(name)) {
 					return "", true
 				}
@@ -70,7 +70,7 @@ func TestTrunkScenarios(t *testing.T) {
 		}},
 		{file: "uas-silent-then-next-trunk", port: port["silent"], with: func(h *house) (string, bool) {
 			return h.callWhile(bob, "0905123456", func(c *robot.Call, h *house) string {
-				if err := c.WaitState(within(h.t, 8*time.Second), robot.Up); err != nil {
+				if err := c.WaitState(within(h.t, patience), robot.Up); err != nil {
 					return err.Error()
 				}
 				time.Sleep(3 * time.Second) // the silent one comes to life meanwhile
@@ -87,11 +87,11 @@ func TestTrunkScenarios(t *testing.T) {
 				if strings.Contains(from, "722111222") || strings.Contains(from, "Ion") || !strings.Contains(from, "anonymous@anonymous.invalid") {
 					return "the phone was shown " + from, false
 				}
-			case <-time.After(9 * time.Second):
+			case <-time.After(patience):
 				return "nothing rang", false
 			}
 			var d cdr.Call
-			h.eventually(8*time.Second, "the call is in the records", func() bool {
+			h.eventually(patience, "the call is in the records", func() bool {
 				var page api.CallPage
 				h.decode(&page, "call", "list", "--limit", "50")
 				for _, c := range page.Calls {

@@ -52,7 +52,7 @@ func (h *house) leave(number string) *robot.Call {
 	h.up(c)
 	h.hears("the greeting", c, helloTone)
 	c.Leg().PlayTone(callerTone)
-	h.eventually(8*time.Second, "the message is recorded", func() bool { return len(h.recordings()) > 0 })
+	h.eventually(patience, "the message is recorded", func() bool { return len(h.recordings()) > 0 })
 	return c
 }
 
@@ -76,7 +76,7 @@ func TestVoicemail(t *testing.T) {
 			c.Hangup()
 			return "", true
 		}}})
-	h.eventually(5*time.Second, "the message is in the box", func() bool { return len(h.box()) == 1 })
+	h.eventually(patience, "the message is in the box", func() bool { return len(h.box()) == 1 })
 	m := h.box()[0]
 	if m.Box != "dora" || m.From != "101" || m.State != "new" || m.DurationMs < 2000 {
 		t.Errorf("message %+v", m)
@@ -103,7 +103,7 @@ func TestVoicemail(t *testing.T) {
 	c.Leg().SendDigits("4711")
 	h.hears("the message by phone", c, callerTone)
 	c.Leg().SendDigits("3") // delete
-	h.eventually(5*time.Second, "the message is deleted", func() bool { return len(h.box()) == 0 && len(h.recordings()) == 0 })
+	h.eventually(patience, "the message is deleted", func() bool { return len(h.box()) == 0 && len(h.recordings()) == 0 })
 	c.Hangup()
 	h.quiet()
 }
@@ -116,7 +116,7 @@ func TestVoicemailOfAKilledProcess(t *testing.T) {
 	time.Sleep(4 * time.Second)
 	h.kill()
 	h.start()
-	h.eventually(5*time.Second, "the message is in the box", func() bool { return len(h.box()) == 1 })
+	h.eventually(patience, "the message is in the box", func() bool { return len(h.box()) == 1 })
 	m := h.box()[0]
 	if m.From != "101" || m.DurationMs < 2000 {
 		t.Errorf("message %+v", m)

@@ -18,7 +18,7 @@ func TestOverflow(t *testing.T) {
 	busy.Answer()
 	h.up(first)
 	waits := h.dial(anna, "2003")
-	h.eventually(5*time.Second, "the second caller waits", func() bool { return h.metric(`centrala_queue_waiting{queue="small",tenant="default"}`) == 1 })
+	h.eventually(patience, "the second caller waits", func() bool { return h.metric(`centrala_queue_waiting{queue="small",tenant="default"}`) == 1 })
 	began := time.Now()
 	sent := h.dial(anna, "2003")
 	agent := h.ring(carol)
@@ -58,7 +58,7 @@ func TestCutOffCallerHasTheOldPlace(t *testing.T) {
 	h.agent("bob", "not_ready")
 	cut := h.dial(anna, "2000")
 	waiting := func(n float64) {
-		h.eventually(5*time.Second, "callers wait", func() bool { return h.metric(`centrala_queue_waiting{queue="patient",tenant="default"}`) == n })
+		h.eventually(patience, "callers wait", func() bool { return h.metric(`centrala_queue_waiting{queue="patient",tenant="default"}`) == n })
 	}
 	waiting(1)
 	second := h.dial(carol, "2000")
@@ -94,7 +94,7 @@ func TestPlacesOutliveKillNine(t *testing.T) {
 	h.agent("carol", "not_ready")
 	h.agent("bob", "not_ready")
 	waiting := func(n float64) {
-		h.eventually(5*time.Second, "callers wait", func() bool { return h.metric(`centrala_queue_waiting{queue="patient",tenant="default"}`) == n })
+		h.eventually(patience, "callers wait", func() bool { return h.metric(`centrala_queue_waiting{queue="patient",tenant="default"}`) == n })
 	}
 	first := h.dial(anna, "2000")
 	waiting(1)
@@ -139,8 +139,8 @@ func TestHotDesk(t *testing.T) {
 	h.agent("bob", "not_ready")
 	in := h.dial(carol, "*40")
 	h.up(in)
-	h.eventually(5*time.Second, "keys can be sent", func() bool { return in.Leg().SendDigits("4711#2468#") })
-	h.eventually(10*time.Second, "eva is logged in, and carol out", func() bool { return h.state("eva") == "ready" && h.state("carol") == "offline" })
+	h.eventually(patience, "keys can be sent", func() bool { return in.Leg().SendDigits("4711#2468#") })
+	h.eventually(patience, "eva is logged in, and carol out", func() bool { return h.state("eva") == "ready" && h.state("carol") == "offline" })
 	h.over(in)
 	caller := h.dial(anna, "2002")
 	agent := h.ring(carol)
@@ -153,7 +153,7 @@ func TestHotDesk(t *testing.T) {
 	}
 	out := h.dial(carol, "*42")
 	h.up(out)
-	h.eventually(5*time.Second, "eva is logged out", func() bool { return h.state("eva") == "offline" })
+	h.eventually(patience, "eva is logged out", func() bool { return h.state("eva") == "offline" })
 	h.over(out)
 	h.quiet()
 }
