@@ -34,6 +34,9 @@ export interface PhoneView {
   state: PhoneState
   why?: string
   talk?: Talk
+  // second is a consultation beside it; `active` says in which of the two one is heard.
+  second?: Talk
+  active: 'talk' | 'second'
   // level of the own microphone, 0..1
   level: number
   device?: string
@@ -62,11 +65,13 @@ export function setDevices(d: Devices) {
 }
 
 class Phone {
-  private view: PhoneView = { state: 'off', level: 0 }
+  private view: PhoneView = { state: 'off', level: 0, active: 'talk' }
   private watchers = new Set<() => void>()
   private ua?: JsSIP.UA
   private session?: RTCSession
   private stream?: MediaStream
+  private secondSession?: RTCSession
+  private streams = new WeakMap<RTCSession, MediaStream>()
   private audio = new Audio()
   private context?: AudioContext
   private ring?: { stop(): void }
@@ -217,6 +222,7 @@ class Phone {
   private session_(e: RTCSessionEvent) {
     const s = e.session
     const incoming = e.originator === 'remote'
+    if (!incoming && this.session && !this.session.isEnded()) return this.consulted(s)
     const resumes = incoming ? e.request.getHeader('X-Resume') : undefined
     if (this.session && !this.session.isEnded()) {
       if (!resumes) {
@@ -240,8 +246,8 @@ class Phone {
     this.set({ talk })
     const mine = () => this.view.talk?.id === id
     const change = (c: Partial<Talk>) => mine() && this.set({ talk: { ...this.view.talk!, ...c } })
-    s.on('peerconnection', (p) => this.hear(p.peerconnection))
-    if (s.connection) this.hear(s.connection)
+    s.on('peerconnection', (p) => this.hear(s, p.peerconnection))
+    if (s.connection) this.hear(s, s.connection)
     let candidates = 0
     s.on('icecandidate', (c) => {
       // Without this the answer waits for candidates of interfaces that lead nowhere.
@@ -267,15 +273,87 @@ class Phone {
     else this.ringOn(talk)
   }
 
-  private hear(pc: RTCPeerConnection) {
+  private hear(s: RTCSession, pc: RTCPeerConnection) {
     pc.addEventListener('track', (t) => {
-      const stream = t.streams[0] ?? new MediaStream([t.track])
-      this.audio.srcObject = stream
-      const to = devices().speaker
-      if (to && 'setSinkId' in this.audio) void (this.audio as any).setSinkId(to).catch(() => {})
-      void this.audio.play().catch(() => {})
-      ;(window as any).__centralaHeard = stream // the end-to-end test listens here
+      this.streams.set(s, t.streams[0] ?? new MediaStream([t.track]))
+      this.play()
     })
+  }
+
+  // play lets one of the two calls be heard.
+  private play() {
+    const s = this.view.active === 'second' ? this.secondSession : this.session
+    const stream = s && this.streams.get(s)
+    if (!stream) return
+    if (this.audio.srcObject !== stream) this.audio.srcObject = stream
+    const to = devices().speaker
+    if (to && 'setSinkId' in this.audio) void (this.audio as any).setSinkId(to).catch(() => {})
+    void this.audio.play().catch(() => {})
+    ;(window as any).__centralaHeard = stream // the end-to-end test listens here
+  }
+
+  // consulted follows a second call, begun while the first one waits.
+  private consulted(s: RTCSession) {
+    if (this.secondSession && !this.secondSession.isEnded()) return s.terminate()
+    const first = this.session!
+    this.secondSession = s
+    const change = (c: Partial<Talk>) => this.secondSession === s && this.view.second && this.set({ second: { ...this.view.second, ...c } })
+    this.set({ active: 'second', second: { id: s.id, state: 'dialling', peer: s.remote_identity?.uri?.user || '', since: Date.now(), muted: false } })
+    s.on('peerconnection', (p) => this.hear(s, p.peerconnection))
+    if (s.connection) this.hear(s, s.connection)
+    let candidates = 0
+    s.on('icecandidate', (c) => {
+      if (++candidates === 1) setTimeout(c.ready, 40)
+    })
+    s.on('progress', () => change({ state: 'ringing' }))
+    s.on('accepted', () => change({ state: 'talking', since: Date.now() }))
+    const over = () => {
+      if (this.secondSession !== s) return
+      this.secondSession = undefined
+      this.set({ second: undefined, active: 'talk' })
+      this.play()
+    }
+    s.on('ended', over)
+    s.on('failed', over)
+    // The first call may end before: the second is the call then.
+    const left = () => {
+      if (this.secondSession !== s || s.isEnded()) return
+      this.secondSession = undefined
+      this.session = s
+      const talk = this.view.second!
+      this.set({ talk, second: undefined, active: 'talk' })
+      const gone = () => {
+        if (this.session === s) this.session = undefined
+        if (this.view.talk?.id === talk.id) this.set({ talk: undefined })
+      }
+      s.on('ended', gone)
+      s.on('failed', gone)
+      this.watch(s)
+      this.play()
+    }
+    first.on('ended', left)
+    first.on('failed', left)
+  }
+
+  // consult calls somebody beside the call there is, which the server holds meanwhile.
+  consult(number: string) {
+    if (!this.ua || !this.account || !this.session || this.secondSession) return
+    this.ua.call(this.uriOf(number), this.media())
+  }
+
+  // swap is heard in the other of two calls; who waits there is the server's.
+  swap() {
+    if (!this.view.second) return
+    this.set({ active: this.view.active === 'talk' ? 'second' : 'talk' })
+    this.play()
+  }
+
+  hangupSecond() {
+    if (this.secondSession && !this.secondSession.isEnded()) this.secondSession.terminate()
+  }
+
+  private uriOf(number: string) {
+    return `sip:${encodeURIComponent(number)}@${this.account!.uri.slice(this.account!.uri.indexOf('@') + 1)}`
   }
 
   private ringOn(t: Talk) {
@@ -367,8 +445,7 @@ class Phone {
 
   dial(number: string) {
     if (!this.ua || !this.account || this.session) return
-    const host = this.account.uri.slice(this.account.uri.indexOf('@') + 1)
-    this.ua.call(`sip:${encodeURIComponent(number)}@${host}`, this.media())
+    this.ua.call(this.uriOf(number), this.media())
   }
 
   answer() {
@@ -390,13 +467,18 @@ class Phone {
 
   mute(on: boolean) {
     if (!this.session || !this.view.talk) return
-    if (on) this.session.mute({ audio: true })
-    else this.session.unmute({ audio: true })
+    // Both calls send the one microphone.
+    for (const s of [this.session, this.secondSession]) {
+      if (!s || s.isEnded()) continue
+      if (on) s.mute({ audio: true })
+      else s.unmute({ audio: true })
+    }
     this.set({ talk: { ...this.view.talk, muted: on } })
   }
 
   key(k: string) {
-    this.session?.sendDTMF(k, { transportType: JsSIP.C.DTMF_TRANSPORT.RFC2833 as any })
+    const s = this.view.active === 'second' ? this.secondSession : this.session
+    s?.sendDTMF(k, { transportType: JsSIP.C.DTMF_TRANSPORT.RFC2833 as any })
   }
 }
 
