@@ -39,6 +39,8 @@ export class Problem extends Error {
     readonly status: number,
     readonly code: string,
     detail: string,
+    // What a refused change had found: faults with their paths.
+    readonly result?: { faults?: { path: string; message: string; warning?: boolean }[]; changes?: string[] },
   ) {
     super(detail)
   }
@@ -79,6 +81,24 @@ export const get = <T>(path: string) => ask<T>('GET', path)
 export const post = <T = unknown>(path: string, body: unknown = {}) => ask<T>('POST', path, body)
 export const patch = <T = unknown>(path: string, body: unknown) => ask<T>('PATCH', path, body)
 export const del = <T = unknown>(path: string) => ask<T>('DELETE', path)
+
+// send is for bodies that are no JSON and for conditions; it gives the ETag too.
+export async function send<T>(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<{ data: T; etag: string }> {
+  let res: Response
+  try {
+    res = await fetch('/api/v1' + path, { method, headers: { Accept: 'application/json', ...headers }, credentials: 'same-origin', body })
+  } catch {
+    throw new Problem(0, 'unreachable', 'the server cannot be reached')
+  }
+  const text = await res.text()
+  const json = /json/.test(res.headers.get('Content-Type') ?? '')
+  const data = json && text ? JSON.parse(text) : text
+  if (!res.ok) {
+    if (res.status === 401 && data.code === 'sign_in') onSignedOut()
+    throw new Problem(res.status, data.code ?? '', data.detail ?? res.statusText, data.result)
+  }
+  return { data: data as T, etag: res.headers.get('ETag') ?? '' }
+}
 
 // name is a path element.
 export const name = (s: string) => encodeURIComponent(s)

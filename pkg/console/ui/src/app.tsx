@@ -14,6 +14,7 @@ const LivePage = lazy(() => import('./pages/live').then((m) => ({ default: m.Liv
 const Calls = lazy(() => import('./pages/calls').then((m) => ({ default: m.Calls })))
 const CallPage = lazy(() => import('./pages/call').then((m) => ({ default: m.CallPage })))
 const Start = lazy(() => import('./pages/start').then((m) => ({ default: m.Start })))
+const Admin = lazy(() => import('./admin/admin').then((m) => ({ default: m.Admin })))
 const CallerPage = lazy(() => import('./pages/caller').then((m) => ({ default: m.CallerPage })))
 
 export function App() {
@@ -58,6 +59,8 @@ export function App() {
         <Route path="/live"><LivePage /></Route>
         <Route path="/calls"><Calls /></Route>
         <Route path="/calls/:id">{(p) => <CallPage id={p.id!} session={session} />}</Route>
+        <Route path="/admin/*?"><Admin session={session} changed={look} /></Route>
+        <Route path="/me"><Admin session={session} changed={look} /></Route>
         <Route><Redirect to={home} /></Route>
       </Switch>
     </Frame>
@@ -73,6 +76,7 @@ function Frame({ session, leave, children }: { session: Session; leave: () => vo
         ['/desk', 'phone.use'],
         ['/live', 'live.read'],
         ['/calls', 'calls.read'],
+        ['/admin', 'resources.read'],
       ].filter(([, right]) => session.rights?.[right])
     : []
   return (
@@ -88,7 +92,7 @@ function Frame({ session, leave, children }: { session: Session; leave: () => vo
         </Group>
         <Group gap="xs">
           {session.user && <LinkState />}
-          {session.user && <Text size="sm">{session.user.display_name || session.user.name}</Text>}
+          {session.user && <Anchor component={Link} href="/me" size="sm" c="var(--mantine-color-text)">{session.user.display_name || session.user.name}</Anchor>}
           <NativeSelect size="xs" aria-label={t('language')} value={i18n.language} onChange={(e) => void speak(e.currentTarget.value as Language)} data={Object.entries(languages).map(([value, label]) => ({ value, label }))} />
           <ActionIcon variant="default" aria-label={t('scheme')} onClick={toggleColorScheme}>{colorScheme === 'dark' ? '☀' : '☾'}</ActionIcon>
           {session.user && <Button size="xs" variant="default" onClick={leave}>{t('signout')}</Button>}
