@@ -140,8 +140,19 @@ type CallFilter struct {
 	Dialled string // exact
 	Agent   string
 	Queue   string
-	// Disposition that an agent gave; past calls alone.
-	Disposition string
+	// Number is how the caller's or the dialled number ends: digits alone.
+	Number   string
+	From, To time.Time // started in [From, To); zero: any
+	// Result and Reason of the call's end; Disposition that an agent gave.
+	Result, Reason, Disposition string
+	MinMs, MaxMs                int64  // length of the call; 0: any
+	Text                        string // in a comment on a recording of the call
+	Recorded                    bool   // there is a recording
+}
+
+// Past: only calls that have ended can be found so.
+func (f *CallFilter) Past() bool {
+	return f.Result != "" || f.Reason != "" || f.Disposition != "" || f.MinMs > 0 || f.MaxMs > 0 || f.Text != ""
 }
 
 // CallPage is one page of calls.

@@ -89,6 +89,7 @@ type LiveAgent struct {
 	Agent
 	Deadline time.Time `json:"deadline,omitzero"` // of the state, if it should pass
 	Taken    int       `json:"taken"`             // calls since log-in
+	Notices  int       `json:"notices,omitempty"` // that the agent has not acknowledged
 	// LastCall and LastQueue are of the call of a queue that the agent talks in or wraps up;
 	// DispositionDue: the wrap-up waits for its disposition.
 	LastCall       string `json:"last_call,omitempty"`

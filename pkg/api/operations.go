@@ -14,7 +14,7 @@ import (
 func (h *HTTP) operations() []operation {
 	var all []operation
 	for _, part := range []func() []operation{h.nodeOperations, h.callOperations, h.startOperations, h.queueOperations, h.callbackOperations, h.deskOperations, h.recordingOperations, h.voicemailOperations, h.surveyOperations, h.contactOperations, h.reportOperations,
-		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.editorOperations, h.audioOperations, h.webhookOperations} {
+		h.resourceOperations, h.promptOperations, h.flowOperations, h.sessionOperations, h.liveOperations, h.accountOperations, h.editOperations, h.editorOperations, h.audioOperations, h.noticeOperations, h.webhookOperations} {
 		all = append(all, part()...)
 	}
 	return all
@@ -126,9 +126,13 @@ func (h *HTTP) callOperations() []operation {
 	}
 	return []operation{
 		{method: "GET", path: "/calls", right: "calls.read", own: ownBound, summary: "Calls, newest first, running ones before past ones.", out: CallPage{}, query: []param{limitParam, cursorParam,
-			{"live", "boolean", "Only calls in progress."}, {"caller", "string", "Exact."}, {"dialled", "string", "Exact."}, {"agent", "string", "Exact."}, {"queue", "string", "Exact."}, {"disposition", "string", "That an agent gave; past calls alone."}},
+			{"live", "boolean", "Only calls in progress."}, {"caller", "string", "Exact."}, {"dialled", "string", "Exact."}, {"agent", "string", "Exact."}, {"queue", "string", "Exact."},
+			{"number", "string", "How the caller's or the dialled number ends: 3 to 32 digits."}, {"from", "string", "Started at or after: RFC 3339."}, {"to", "string", "Started before: RFC 3339."},
+			{"result", "string", "Of the call's end."}, {"reason", "string", "Of the call's end."}, {"disposition", "string", "That an agent gave."},
+			{"min_ms", "integer", "Length of the call at the least."}, {"max_ms", "integer", "Length of the call at the most."},
+			{"text", "string", "In a comment on a recording of the call."}, {"recorded", "boolean", "Only calls with a recording."}},
 			do: func(r *http.Request) (any, error) {
-				f, err := filter(r)
+				f, err := callFilter(r)
 				if err != nil {
 					return nil, err
 				}

@@ -91,6 +91,7 @@ type App struct {
 	webhooks  *webhook.Runner
 	alarms    *alarms
 	figures   figures
+	notes     notes
 	mail      *mail.Queue // nil: no e-mail
 	voicemail *voicemail.Desk
 
@@ -180,6 +181,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"voicemail", a.startVoicemail},
 		{"webhooks", a.startWebhooks},
 		{"alarms", a.startAlarms},
+		{"notes", a.startNotes},
 		{"api", a.startAPI},
 		{"web", a.startWeb},
 	} {

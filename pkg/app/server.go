@@ -62,8 +62,9 @@ func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.C
 	if f.Live {
 		return page, nil
 	}
-	past, next, err := a.store.Calls(ctx, tenant, store.CallFilter{Caller: f.Caller, Dialled: f.Dialled, Queue: f.Queue, Agent: f.Agent, Disposition: f.Disposition,
-		Ended: true, Cursor: f.Cursor, Limit: limit - len(page.Calls)})
+	past, next, err := a.store.Calls(ctx, tenant, store.CallFilter{Caller: f.Caller, Dialled: f.Dialled, Queue: f.Queue, Agent: f.Agent,
+		Number: f.Number, From: f.From, To: f.To, Result: event.Result(f.Result), Reason: event.Reason(f.Reason), Disposition: f.Disposition,
+		MinMs: f.MinMs, MaxMs: f.MaxMs, Text: f.Text, Recorded: f.Recorded, Ended: true, Cursor: f.Cursor, Limit: limit - len(page.Calls)})
 	if errors.Is(err, store.ErrCursor) {
 		return page, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
@@ -73,7 +74,9 @@ func (a *App) Calls(ctx context.Context, tenant string, f api.CallFilter) (api.C
 
 func matches(c cdr.Call, f api.CallFilter) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
-	return is(f.Caller, c.From) && is(f.Dialled, c.To) && is(f.Queue, c.Queue) && is(f.Agent, c.Agent)
+	return is(f.Caller, c.From) && is(f.Dialled, c.To) && is(f.Queue, c.Queue) && is(f.Agent, c.Agent) && !f.Past() &&
+		(strings.HasSuffix(c.From, f.Number) || strings.HasSuffix(c.To, f.Number)) && !c.Started.Before(f.From) && (f.To.IsZero() || c.Started.Before(f.To)) &&
+		(!f.Recorded || len(c.Recordings) > 0)
 }
 
 // Call implements api.Server.

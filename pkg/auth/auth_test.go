@@ -157,7 +157,7 @@ func (w *world) must(token string, s account.Session, err error) (string, accoun
 func TestRightsRowByRow(t *testing.T) {
 	want := map[Right]string{
 		"live.read": "oTTTTT", "events.read": "oTTTTT", "status.read": "TTTTTT",
-		"calls.read": "oTTTTT", "calls.control": "oT-T-T", "calls.dial": "oT-T-T", "calls.route": "-T-T-T", "calls.supervise": "-TTT--", "calls.stream": "-T-T-T", "calls.trace": "-T-TT-",
+		"calls.read": "oTTTTT", "calls.control": "oT-T-T", "calls.dial": "oT-T-T", "calls.route": "-T-T-T", "calls.supervise": "-TTT--", "calls.stream": "-T-T-T", "calls.trace": "-T-TT-", "recordings.mark": "-TTT-T", "notices.read": "oT-T-T", "notices.send": "-T-T-T",
 		"agents.read": "TTTTTT", "agents.change": "oT-T-T", "queues.read": "TTTTTT", "queues.change": "-T-T-T", "devices.read": "-T-TTT", "trunks.read": "-T-TTT",
 		"recordings.read": "-TTT-T", "recordings.hear": "oTTT-T", "recordings.save": "-TTT-T", "recordings.verify": "--TTT-",
 		"voicemail.read": "oT-T-T", "voicemail.change": "oT-T-T",

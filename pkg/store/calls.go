@@ -170,8 +170,14 @@ type CallFilter struct {
 	Ended     bool // only calls that have ended
 	// Disposition that an agent gave.
 	Disposition string
-	Cursor      string // of the page before; "" = the newest
-	Limit       int    // 1..1000; 0 = 100
+	// MinMs and MaxMs bound the length of the call, 0 = do not.
+	MinMs, MaxMs int64
+	// Number is how the caller's or the dialled number ends; Text is in a comment on a
+	// recording of the call; Recorded: there is a recording.
+	Number, Text string
+	Recorded     bool
+	Cursor       string // of the page before; "" = the newest
+	Limit        int    // 1..1000; 0 = 100
 }
 
 // ErrCursor: the cursor is none of ours.
@@ -206,6 +212,21 @@ func (s *Store) Calls(ctx context.Context, tenant string, f CallFilter) (calls [
 	w.equal("reason", string(f.Reason))
 	if f.Disposition != "" {
 		w.and("EXISTS (SELECT 1 FROM dispositions d WHERE d.tenant = calls.tenant AND d.call_id = calls.id AND d.disposition = ?)", f.Disposition)
+	}
+	if f.MinMs > 0 {
+		w.and("total_ms >= ?", f.MinMs)
+	}
+	if f.MaxMs > 0 {
+		w.and("total_ms <= ?", f.MaxMs)
+	}
+	if n := len(f.Number); n > 0 {
+		w.and("(substr(caller, -?) = ? OR substr(dialled, -?) = ?)", n, f.Number, n, f.Number)
+	}
+	if f.Text != "" {
+		w.and("EXISTS (SELECT 1 FROM marks m WHERE m.tenant = calls.tenant AND m.call_id = calls.id AND instr(lower(m.text), lower(?)) > 0)", f.Text)
+	}
+	if f.Recorded { // a record without recordings has no such key; a text in it would have its quotes escaped
+		w.and(`instr(record, '"recordings":[') > 0`)
 	}
 	if err := w.after(f.Cursor); err != nil {
 		return nil, "", err

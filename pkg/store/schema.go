@@ -353,10 +353,41 @@ CREATE TABLE reminders (
 	PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;
 CREATE INDEX reminders_agent ON reminders (tenant, agent, at);`,
+	`CREATE TABLE notices (
+	tenant     TEXT NOT NULL,
+	id         TEXT NOT NULL,
+	at         INTEGER NOT NULL,
+	by         TEXT NOT NULL,
+	recipients TEXT NOT NULL, -- as they were named
+	text       TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE INDEX notices_at ON notices (tenant, at, id);
+CREATE TABLE notice_agents (
+	tenant TEXT NOT NULL,
+	id     TEXT NOT NULL,
+	agent  TEXT NOT NULL,
+	read   INTEGER NOT NULL, -- 0: not yet
+	PRIMARY KEY (tenant, id, agent)
+) WITHOUT ROWID;
+CREATE INDEX notice_agents_unread ON notice_agents (tenant, agent) WHERE read = 0;
+CREATE TABLE marks (
+	tenant    TEXT NOT NULL,
+	id        TEXT NOT NULL,
+	recording TEXT NOT NULL,
+	call_id   TEXT NOT NULL,
+	at_ms     INTEGER NOT NULL,
+	at        INTEGER NOT NULL,
+	by        TEXT NOT NULL,
+	text      TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE INDEX marks_recording ON marks (tenant, recording, at_ms);
+CREATE INDEX marks_call ON marks (tenant, call_id);`,
 }
 
 // tenantTables are the tables whose rows belong to a tenant.
-var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases", "webhooks", "webhook_dead", "dispositions", "script_answers", "reminders", "survey_answers"}
+var tenantTables = []string{"events", "calls", "recordings", "agent_states", "bindings", "device_states", "subscriptions", "report_rows", "resources", "resource_history", "accounts", "sessions", "links", "api_keys", "audit", "idempotency", "flow_drafts", "callbacks", "closures", "prompt_versions", "voicemail", "contacts", "contact_numbers", "cases", "webhooks", "webhook_dead", "dispositions", "script_answers", "reminders", "survey_answers", "notices", "notice_agents", "marks"}
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	var have int

@@ -133,6 +133,23 @@ func query(f api.CallFilter) url.Values {
 	set("agent", f.Agent)
 	set("queue", f.Queue)
 	set("disposition", f.Disposition)
+	set("number", f.Number)
+	set("result", f.Result)
+	set("reason", f.Reason)
+	set("text", f.Text)
+	for name, t := range map[string]time.Time{"from": f.From, "to": f.To} {
+		if !t.IsZero() {
+			q.Set(name, t.Format(time.RFC3339Nano))
+		}
+	}
+	for name, ms := range map[string]int64{"min_ms": f.MinMs, "max_ms": f.MaxMs} {
+		if ms > 0 {
+			q.Set(name, strconv.FormatInt(ms, 10))
+		}
+	}
+	if f.Recorded {
+		q.Set("recorded", "true")
+	}
 	return q
 }
 
