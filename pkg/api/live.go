@@ -90,6 +90,8 @@ type LiveAgent struct {
 	Deadline time.Time `json:"deadline,omitzero"` // of the state, if it should pass
 	Taken    int       `json:"taken"`             // calls since log-in
 	Notices  int       `json:"notices,omitempty"` // that the agent has not acknowledged
+	// Extension is what is dialled to reach the agent's phone.
+	Extension string `json:"extension,omitempty"`
 	// LastCall and LastQueue are of the call of a queue that the agent talks in or wraps up;
 	// DispositionDue: the wrap-up waits for its disposition.
 	LastCall       string `json:"last_call,omitempty"`

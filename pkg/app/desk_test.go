@@ -153,6 +153,14 @@ func TestConsultationByAPI(t *testing.T) {
 				t.Fatal("took a call of another's phone")
 			}
 			hangUp(d)
+			// Who asks for the consultation asks for the own phone, not for the one called.
+			if err := o.CommandCall(context.Background(), "default", o.live(b2), api.CallCommand{Action: "hold", Leg: -1, By: "bob"}); err != nil {
+				t.Fatal(err)
+			}
+			o.eventually("bob holds", func() bool {
+				r, err := o.Call(context.Background(), "default", o.live(b2))
+				return err == nil && r.Segments[len(r.Segments)-1].Kind == event.SegmentHold && r.Segments[len(r.Segments)-1].By == "caller"
+			})
 			o.command(a, action, o.live(b2))
 			o.over(b2)
 			if action == "attended" {

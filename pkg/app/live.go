@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -39,6 +40,9 @@ func (a *App) Live(ctx context.Context, tenant string) (api.Live, error) {
 	for i, g := range s.Agents {
 		l.Agents[i] = api.LiveAgent{Agent: api.Agent{Name: g.Name, Device: g.Device, State: g.State.String(), Reason: g.Reason, Since: g.Since,
 			Reachable: g.Reachable, Calls: g.Calls, Queues: g.Queues}, Deadline: g.Deadline, Taken: g.Taken, Notices: a.notes.of(tenant, g.Name), LastCall: g.LastCall, LastQueue: g.LastQueue, DispositionDue: g.DispositionDue}
+		if d := h.devices[g.Device]; d != nil {
+			l.Agents[i].Extension = cmp.Or(d.Extension, d.User(g.Device))
+		}
 		if g.Queues == nil {
 			l.Agents[i].Queues = []string{}
 		}

@@ -431,7 +431,7 @@ func (o *owner) command(c command) {
 		c.leg = o.m.S.Kept
 	}
 	if c.leg < 0 {
-		c.leg = o.agentSide()
+		c.leg = o.agentSide(c.by)
 	}
 	if c.kind == "record" || c.kind == "stream" || c.kind == "verbs" { // of the whole call
 		c.leg = 0
@@ -562,10 +562,15 @@ func (o *owner) askTarget(e AskTarget) {
 	}
 }
 
-// agentSide is the leg that commands without a leg mean: the peer, or the caller
-// of a call out.
-func (o *owner) agentSide() int {
+// agentSide is the leg that commands without a leg mean: that of who asks, else the
+// peer, or the caller of a call out.
+func (o *owner) agentSide(by string) int {
 	s := &o.m.S
+	for i := range s.Legs {
+		if d := s.Legs[i].Device; d != "" && s.Legs[i].State == LegAnswered && by != "" && o.house.AgentOf(d) == by {
+			return i
+		}
+	}
 	if s.Peer != 0 && s.Legs[s.Peer].Device != "" {
 		return s.Peer
 	}
