@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Anchor, Badge, Button, Group, NativeSelect, Text, useMantineColorScheme } from '@mantine/core'
+import { ActionIcon, Alert, Anchor, Badge, Button, Group, NativeSelect, useMantineColorScheme } from '@mantine/core'
 import { Suspense, lazy, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
