@@ -38,6 +38,7 @@ type Session struct {
 	in   *direction
 	old  *direction // the peer's former key, nil = none
 	till time.Time
+	late bool // see Late
 }
 
 // NewSession makes a session. The error wraps ErrKeys.
@@ -85,11 +86,14 @@ func (s *Session) ProtectRTCP(dst, packet []byte) ([]byte, error) {
 // the same room. The error is ErrAuth or ErrReplay.
 func (s *Session) Unprotect(dst, packet []byte, now time.Time) ([]byte, error) {
 	b, err := s.in.unprotect(dst, packet)
-	if err == ErrAuth && s.former(now) {
+	if s.late = err == ErrAuth && s.former(now); s.late {
 		return s.old.unprotect(dst, packet)
 	}
 	return b, err
 }
+
+// Late tells whether the packet of the last Unprotect was taken by the key before.
+func (s *Session) Late() bool { return s.late }
 
 // UnprotectRTCP is Unprotect for SRTCP.
 func (s *Session) UnprotectRTCP(dst, packet []byte, now time.Time) ([]byte, error) {

@@ -60,7 +60,9 @@ func (l *Leg) unprotect(b []byte, now time.Time) []byte {
 	}
 	if l.web != nil {
 		l.web.heard = now
-		l.web.proved()
+		if !l.guard.srtp.Late() {
+			l.web.proved()
+		}
 	}
 	return out
 }

@@ -470,6 +470,41 @@ func TestQuiet(t *testing.T) {
 	a.web = nil
 }
 
+// TestOldPageSpeaksOn: while a new page's handshake is awaited the old one still speaks
+// under its keys. That proves nothing of the new ones.
+func TestOldPageSpeaksOn(t *testing.T) {
+	s := newScore(t)
+	a, check := s.webLeg()
+	check()
+	v := a.web
+	old, next := &Web{Fingerprints: []string{"AA"}}, &Web{Fingerprints: []string{"BB"}}
+	v.wanted.Web, v.said, v.keyed = old, old, old
+	s.speaks(a, v.path)
+	if !v.over {
+		t.Fatal("a packet under the agreed keys proves nothing")
+	}
+	p := v.wanted
+	p.Web = next
+	a.apply(s.now, p)
+	s.speaks(a, v.path)
+	if v.over || v.said != next {
+		t.Fatal("the old page's packet proves the new page's keys")
+	}
+	ours, theirs := sdesKeys(77) // what the handshake gives
+	v.keyed = next
+	a.renewKeys(s.now, ours)
+	s.speaks(a, v.path) // on its way when the keys changed
+	if v.over {
+		t.Fatal("a packet under the keys before proves the new ones")
+	}
+	a.peer, _ = secure.NewSession(theirs)
+	s.speaks(a, v.path)
+	if !v.over {
+		t.Fatal("the new page's packet proves nothing")
+	}
+	a.web = nil
+}
+
 // speaks hands in a packet of a browser.
 func (s *score) speaks(a *part, p secure.Path) {
 	s.t.Helper()

@@ -162,6 +162,7 @@ type webLeg struct {
 	path    secure.Path   // nominated
 	of      *secure.Agent // whose path it is
 	said    *Web          // the SDP that the handshake goes by
+	keyed   *Web          // that of the keys in use
 	shake   *secure.Handshake
 	early   [][]byte // DTLS from before the SDP
 	over    bool     // the peer has shown that it has the keys
@@ -263,9 +264,10 @@ func (v *webLeg) endShake() {
 }
 
 // proved: a packet under the new keys came, so the peer has ours as well and the
-// handshake's connection has done its duty.
+// handshake's connection has done its duty. A page whose leg another has taken over
+// still speaks under the keys before.
 func (v *webLeg) proved() {
-	if !v.over {
+	if !v.over && v.keyed == v.said {
 		v.over = true
 		v.endShake()
 	}
@@ -350,6 +352,7 @@ func (v *webLeg) verdict(l *Leg) func(secure.Keys, error) {
 				v.endShake()
 				return
 			}
+			v.keyed = said
 			l.renewKeys(now, k)
 			l.apply(now, v.wanted)
 		})

@@ -12,13 +12,55 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/centrala/centrala/pkg/load/robot"
 )
 
 // TestConsoleDemo is the two minutes of a newcomer, in real browsers against the demo's
 // own resources: the page, a caller with a microphone, the menu, an operator who
 // answers by the keyboard, hold, wrap-up, the wall, and the recording played; each hears
 // the other's tone, and axe looks at every page. ui/e2e/run.mjs drives it.
-func TestConsoleDemo(t *testing.T) {
+func TestConsoleDemo(t *testing.T) { consoleScript(t, "run.mjs", nil) }
+
+// TestConsoleResume is a call that outlives the page: the operator's is loaded anew in
+// talk and on hold, loses its server, moves to a second tab, and is killed at last, when
+// the caller gets to another operator. ui/e2e/resume.mjs drives it; the recording must
+// hold both from beginning to end, whoever spoke.
+func TestConsoleResume(t *testing.T) {
+	h := consoleScript(t, "resume.mjs", func(house string) string {
+		return strings.Replace(house, "  language: en #", "  resume_within: 8s\n  language: en #", 1)
+	})
+	// One file: the caller's tone on the left all along, and on the right the first
+	// operator's at the beginning and the other's at the end.
+	w := h.recording()
+	left, right := w.Channels[0], w.Channels[1]
+	end := len(right) - len(right)/16
+	for what, ok := range map[string]bool{
+		"the caller at the beginning": onceIn(left[:len(left)/4], 440),
+		"the caller at the end":       onceIn(left[3*len(left)/4:], 440),
+		"the first operator":          onceIn(right[:len(right)/2], 1530),
+		"the other operator":          onceIn(right[len(right)/2:end], 2450),
+	} {
+		if !ok {
+			t.Errorf("not in the recording: %s", what)
+		}
+	}
+}
+
+// onceIn finds a tone in any fifth of a second.
+func onceIn(pcm []int16, hz float64) bool {
+	for ; len(pcm) >= 1600; pcm = pcm[1600:] {
+		if robot.Hears(pcm[:1600], hz) {
+			return true
+		}
+	}
+	return false
+}
+
+// consoleScript runs a script of ui/e2e with real browsers against the demo's own
+// resources, the document of the house changed by change.
+func consoleScript(t *testing.T, script string, change func(house string) string) *house {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("no Node.js on this machine")
@@ -45,6 +87,20 @@ func TestConsoleDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if change != nil {
+		from := demo
+		demo = filepath.Join(h.dir, "resources")
+		if err := os.CopyFS(demo, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(demo, "house.yaml"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(demo, "house.yaml"), []byte(change(string(b))), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	lo, release := claim(t, &nextRange, 10000, 400, 50)
 	t.Cleanup(release)
 	web := fmt.Sprintf("127.0.0.1:%d", freePort(t))
@@ -65,7 +121,7 @@ resources: ["%s"]
 	} else if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), "was not built") {
 		t.Skip("the console was not built into this binary (make ui build)")
 	}
-	cmd := exec.Command(node, "e2e/run.mjs", "http://"+web, filepath.Join(t.TempDir(), "shots"))
+	cmd := exec.Command(node, "e2e/"+script, "http://"+web, filepath.Join(t.TempDir(), "shots"))
 	cmd.Dir = ui
 	cmd.Env = append(os.Environ(), "CHROMIUM="+program)
 	cmd.WaitDelay = time.Second
@@ -76,4 +132,5 @@ resources: ["%s"]
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+	return h
 }

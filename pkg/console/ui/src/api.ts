@@ -31,6 +31,9 @@ export interface PhoneAccount {
   device: string
   expires: string
   ice_servers: RTCIceServer[]
+  // call is the one that this device's phone has already; away: nothing comes from the
+  // page that had it.
+  call?: { id: string; away: boolean }
 }
 
 // Problem is an error as the server tells it (RFC 9457).

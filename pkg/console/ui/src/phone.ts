@@ -52,6 +52,10 @@ interface Devices {
 
 const DEVICES = 'centrala.devices'
 
+// TALKING marks, for the life of the tab, that its phone is in a call: a page that is
+// loaded anew takes that call over.
+const TALKING = 'centrala.talking'
+
 export function devices(): Devices {
   try {
     return { processed: true, ...JSON.parse(localStorage.getItem(DEVICES) ?? '{}') }
@@ -63,6 +67,8 @@ export function devices(): Devices {
 export function setDevices(d: Devices) {
   localStorage.setItem(DEVICES, JSON.stringify(d))
 }
+
+const broken = (pc: RTCPeerConnection) => pc.iceConnectionState === 'disconnected' || pc.iceConnectionState === 'failed'
 
 class Phone {
   private view: PhoneView = { state: 'off', level: 0, active: 'talk' }
@@ -80,6 +86,7 @@ class Phone {
   private stats?: ReturnType<typeof setInterval>
   private last = { packets: 0, lost: 0 }
   private account?: PhoneAccount
+  private resuming?: string
   private renew?: ReturnType<typeof setTimeout>
 
   get snapshot() {
@@ -105,14 +112,21 @@ class Phone {
       return
     }
     try {
-      await this.open()
-      this.account = await post<PhoneAccount>('/phone/session')
+      const [, account] = await Promise.all([this.open(), post<PhoneAccount>('/phone/session')])
+      this.account = account
     } catch (e) {
       this.release?.()
       this.set({ state: 'failed', why: e instanceof DOMException ? 'mic' : String((e as Error).message) })
       return
     }
     const a = this.account
+    const call = a.call
+    if (call && !call.away && !take && !sessionStorage.getItem(TALKING)) {
+      // A page that lives has it, in another browser: the person says where it shall be.
+      this.release?.()
+      this.set({ state: 'elsewhere' })
+      return
+    }
     const ua = new JsSIP.UA({
       sockets: [new JsSIP.WebSocketInterface(a.ws)],
       uri: a.uri,
@@ -127,20 +141,87 @@ class Phone {
       connection_recovery_max_interval: 8,
     })
     this.ua = ua
-    ua.on('registered', () => this.set({ state: 'ready', device: a.device, why: undefined }))
-    ua.on('unregistered', () => this.set({ state: 'connecting' }))
-    ua.on('disconnected', () => this.set({ state: 'connecting' }))
+    const ours = (change: Partial<PhoneView>) => this.ua === ua && this.set(change)
+    ua.on('registered', () => ours({ state: 'ready', device: a.device, why: undefined }))
+    ua.on('unregistered', () => ours({ state: 'connecting' }))
+    ua.on('disconnected', () => ours({ state: 'connecting' }))
     ua.on('registrationFailed', (e) => {
+      if (this.ua !== ua) return
       this.set({ state: 'failed', why: e.cause })
       // The credentials of a session that ended: new ones, if the person is still signed in.
       if (e.response?.status_code === 401 || e.response?.status_code === 403) this.renew ??= setTimeout(() => void this.again(), 3000)
     })
     ua.on('newRTCSession', (e: RTCSessionEvent) => this.session_(e))
+    let waits = call?.id
+    ua.on('connected', () => {
+      if (waits) this.resume(waits)
+      else if (this.session) this.mend(this.session)
+      waits = undefined
+    })
     ua.start()
+  }
+
+  // resume takes over the leg that this device has in a call: of the page before this
+  // one, of another tab, or of this very page when its way to the server is broken.
+  private resume(id: string) {
+    if (!this.ua || !this.account) return
+    this.session = undefined // the server ends it when it has the new one
+    this.resuming = id
+    this.ua.call(this.uriOf('resume'), { ...this.media(), extraHeaders: ['X-Resume: ' + id] })
+    this.resuming = undefined
+  }
+
+  // keep lets no broken network end the call: the server keeps it, and so do we. The
+  // library would hang up.
+  private keep(s: RTCSession, pc: RTCPeerConnection) {
+    const end = s.terminate.bind(s)
+    s.terminate = (o?: any) => {
+      if (o?.cause !== JsSIP.C.causes.RTP_TIMEOUT && o?.cause !== JsSIP.C.causes.WEBRTC_ERROR) end(o)
+    }
+    pc.addEventListener('iceconnectionstatechange', () => {
+      if (broken(pc)) setTimeout(() => this.mend(s), 1500)
+    })
+  }
+
+  // mend looks for a new way for the sound of a call whose network has changed: by an
+  // ICE restart, and where that does not do, by an INVITE like that of a new page.
+  private mend(s: RTCSession) {
+    const pc = s.connection
+    if (this.session !== s || s.isEnded() || !s.isEstablished() || !pc || !broken(pc) || !this.ua?.isConnected()) return
+    const id = this.view.talk?.callID
+    const asked = s.renegotiate({ rtcOfferConstraints: { iceRestart: true } })
+    if (!asked && id) {
+      this.resume(id)
+      return
+    }
+    setTimeout(() => {
+      if (this.session === s && broken(pc) && this.ua?.isConnected() && id) this.resume(id)
+    }, 2500)
+  }
+
+  // leave gives the phone to another page: the call goes there, and the server ends it here.
+  private leave() {
+    const ua = this.ua
+    this.ua = undefined
+    this.release?.()
+    this.set({ state: 'elsewhere' })
+    const s = this.session
+    const gone = () => {
+      sessionStorage.removeItem(TALKING)
+      ua?.stop()
+      this.set({ talk: undefined })
+    }
+    if (!s || s.isEnded()) return gone()
+    s.on('ended', gone)
+    s.on('failed', gone)
   }
 
   private async again() {
     this.renew = undefined
+    if (this.session && !this.session.isEnded()) {
+      this.renew = setTimeout(() => void this.again(), 3000) // a call needs no registration
+      return
+    }
     this.ua?.stop()
     this.ua = undefined
     this.release?.()
@@ -169,10 +250,8 @@ class Phone {
           return new Promise<void>((r) => (this.release = r))
         })
         .catch(() => {
-          // Another tab has taken the phone over.
-          this.ua?.stop()
-          this.ua = undefined
-          this.set({ state: 'elsewhere', talk: undefined })
+          this.release = undefined // another tab has taken the phone over
+          this.leave()
         })
     })
   }
@@ -223,31 +302,33 @@ class Phone {
     const s = e.session
     const incoming = e.originator === 'remote'
     if (!incoming && this.session && !this.session.isEnded()) return this.consulted(s)
-    const resumes = incoming ? e.request.getHeader('X-Resume') : undefined
+    const resumed = this.resuming
     if (this.session && !this.session.isEnded()) {
-      if (!resumes) {
-        if (incoming) s.terminate({ status_code: 486 })
-        return
-      }
-      // The server gives the same call anew: this is it from now on.
-      this.session = undefined
+      if (incoming) s.terminate({ status_code: 486 })
+      return
     }
     this.session = s
+    const before = resumed && this.view.talk?.callID === resumed ? this.view.talk : undefined
     const id = s.id
     const talk: Talk = {
       id,
       state: incoming ? 'incoming' : 'dialling',
-      peer: s.remote_identity?.display_name || s.remote_identity?.uri?.user || '',
-      callID: incoming ? e.request.getHeader('X-Centrala-Call') : undefined,
+      peer: resumed ? (before?.peer ?? '') : s.remote_identity?.display_name || s.remote_identity?.uri?.user || '',
+      callID: resumed ?? (incoming ? e.request.getHeader('X-Centrala-Call') : undefined),
       queue: incoming ? e.request.getHeader('X-Centrala-Queue') : undefined,
-      since: Date.now(),
+      since: before?.since ?? Date.now(),
       muted: false,
     }
+    if (before) talk.queue = before.queue
     this.set({ talk })
     const mine = () => this.view.talk?.id === id
     const change = (c: Partial<Talk>) => mine() && this.set({ talk: { ...this.view.talk!, ...c } })
-    s.on('peerconnection', (p) => this.hear(s, p.peerconnection))
-    if (s.connection) this.hear(s, s.connection)
+    const wire = (pc: RTCPeerConnection) => {
+      this.hear(s, pc)
+      this.keep(s, pc)
+    }
+    s.on('peerconnection', (p) => wire(p.peerconnection))
+    if (s.connection) wire(s.connection)
     let candidates = 0
     s.on('icecandidate', (c) => {
       // Without this the answer waits for candidates of interfaces that lead nowhere.
@@ -256,20 +337,27 @@ class Phone {
     s.on('progress', () => change({ state: incoming ? 'incoming' : 'ringing' }))
     s.on('accepted', () => {
       this.ringOff()
-      change({ state: 'talking', since: Date.now() })
+      sessionStorage.setItem(TALKING, '1')
+      change({ state: 'talking', since: before?.since ?? Date.now() })
+      if (before?.muted) this.mute(true)
       this.watch(s)
     })
-    const over = () => {
+    const over = (e?: any) => {
+      // Another page of this person has the call now, and with it the phone.
+      if (this.session === s && /Moved to another page/.test(e?.message?.getHeader?.('Reason') ?? '')) this.leave()
       this.ringOff()
       if (this.stats) clearInterval(this.stats)
       if (this.session === s) this.session = undefined
-      if (mine()) this.set({ talk: undefined })
+      if (mine()) {
+        sessionStorage.removeItem(TALKING)
+        this.set({ talk: undefined })
+      }
     }
     s.on('ended', over)
     s.on('failed', over)
     if (!incoming) return
     const auto = /answer-after=0|info=alert-autoanswer|auto-answer/i.test((e.request.getHeader('Call-Info') ?? '') + (e.request.getHeader('Alert-Info') ?? ''))
-    if (resumes || auto) this.answer()
+    if (auto) this.answer()
     else this.ringOn(talk)
   }
 
