@@ -86,6 +86,9 @@ type Params struct {
 	// EventSendPT and EventRecvPT are telephone-event's; 0 = not negotiated
 	// (digits then go in-band).
 	EventSendPT, EventRecvPT uint8
+	// InBand: the peer may press keys as tones in its sound (ITU-T Q.23). They are looked
+	// for while the leg is neither bridged, echoed nor in a conference.
+	InBand bool
 	// EventClock is telephone-event's clock in Hz; 0 = 8000.
 	EventClock int
 	// Send and Recv are what we may do. Nothing is sent while Send is false;
@@ -130,10 +133,11 @@ type Play struct {
 // Event is the closed set of what a leg tells its Sink.
 type Event interface{ event() }
 
-// Digit is one key the peer pressed (RFC 4733), told when it was let go.
+// Digit is one key the peer pressed, told when it was let go.
 type Digit struct {
 	Digit    byte // 0-9, *, #, A-D
 	Duration time.Duration
+	InBand   bool // heard as a tone (Params.InBand); else by RFC 4733
 }
 
 // PlayDone: the last frame of Play ID was sent. It does not come for a Play that

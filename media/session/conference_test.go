@@ -425,7 +425,7 @@ func TestKeysInConference(t *testing.T) {
 				t.Errorf("%d pressed, %d hears %q, want %q", who, i, got, want[i])
 			}
 		}
-		if n := len(all[who].events); n != 2 || all[who].events[1] != (Digit{'5', 60 * time.Millisecond}) {
+		if n := len(all[who].events); n != 2 || all[who].events[1] != (Digit{'5', 60 * time.Millisecond, false}) {
 			t.Errorf("%v", all[who].events)
 		}
 	}

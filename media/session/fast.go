@@ -161,7 +161,7 @@ func (l *Leg) path(now time.Time, in bpf.Hop, run rtp.Run, p *rtp.Packet) bpf.Pa
 // unheard tells whether packets of l in law end with us and only their figures count;
 // whoever listens to a leg must say no here, and pull before he begins.
 func (l *Leg) unheard(law codec.Law) bool {
-	return l.peer == nil && l.member == nil && l.rec == nil && len(l.machine.ears) == 0 && l.guard == nil && l.p.Recv && law.Octets()
+	return l.peer == nil && l.member == nil && l.rec == nil && len(l.machine.ears) == 0 && !l.detects() && l.guard == nil && l.p.Recv && law.Octets()
 }
 
 // retire lets the kernel take the packets that follow p, to which nobody listens. Keys

@@ -86,6 +86,7 @@ type Leg struct {
 	comfort comfort
 	ear     *hearing // nil while nothing must be decoded
 	mouth   *mouth   // nil while nothing must be encoded
+	tones   *tones   // nil: no keys in-band
 	fast    fast
 	peer    *Leg    // bridged to; itself = echo
 	member  *member // in a conference
@@ -354,6 +355,12 @@ func (l *Leg) apply(now time.Time, p Params) {
 	} else if p.Coding != old.Coding {
 		l.mouth = nil
 	}
+	switch {
+	case !p.InBand:
+		l.tones = nil
+	case l.tones == nil:
+		l.tones = &tones{}
+	}
 	l.keys.SetClock(p.eventClock())
 	l.reports.begin(l, now)
 }
@@ -618,11 +625,13 @@ func (l *Leg) receiveEvent(now time.Time, b []byte, p *rtp.Packet) {
 }
 
 // pressed tells of a key that was let go.
-func (l *Leg) pressed(now time.Time, p dtmf.Press) {
+func (l *Leg) pressed(now time.Time, p dtmf.Press) { l.pressedAs(now, p, false) }
+
+func (l *Leg) pressedAs(now time.Time, p dtmf.Press, inBand bool) {
 	if l.member != nil {
 		l.member.key(now, p.Key)
 	}
-	l.tell(Digit{p.Key, p.Duration})
+	l.tell(Digit{p.Key, p.Duration, inBand})
 }
 
 // sound makes a key of from audible on l.

@@ -542,13 +542,13 @@ func TestDigits(t *testing.T) {
 			t.Errorf("event packet %+v %v", h.Packet, h.payload)
 		}
 	}
-	if want := []Event{FirstPacket{}, Digit{'5', 100 * time.Millisecond}}; !slices.Equal(a.events, want) {
+	if want := []Event{FirstPacket{}, Digit{'5', 100 * time.Millisecond, false}}; !slices.Equal(a.events, want) {
 		t.Errorf("events %v", a.events)
 	}
 	// The end is lost: time closes the key.
 	a.event(1, 160, false)
 	s.pass(500 * time.Millisecond)
-	if want := (Digit{'1', 20 * time.Millisecond}); a.events[len(a.events)-1] != want {
+	if want := (Digit{'1', 20 * time.Millisecond, false}); a.events[len(a.events)-1] != want {
 		t.Errorf("events %v", a.events)
 	}
 	if a.slot >= 0 {

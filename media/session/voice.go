@@ -74,7 +74,7 @@ func meetingRate(from, to codec.ID) int {
 
 // needsSound tells whether what l receives in id must be decoded.
 func (l *Leg) needsSound(id codec.ID) bool {
-	if !id.Valid() && (l.rec != nil || l.member != nil) || len(l.machine.ears) > 0 {
+	if !id.Valid() && (l.rec != nil || l.member != nil) || len(l.machine.ears) > 0 || l.detects() {
 		return true
 	}
 	return l.transcodes(id)
@@ -212,8 +212,11 @@ func (l *Leg) sounds(now time.Time, ssrc uint32, pcm []int16) {
 	e.at += uint32(len(pcm) * narrow / e.rate)
 	others := !e.id.Valid() && (l.rec != nil || l.member != nil) // G.711 goes there as it is
 	low := pcm
-	if e.down != nil && (others || l.machine.narrow()) {
+	if e.down != nil && (others || l.machine.narrow() || l.detects()) {
 		low = w.low[:e.down.Process(w.low[:], pcm)]
+	}
+	if l.detects() {
+		l.tones.hear(l, now, at, low)
 	}
 	for i := range l.machine.ears {
 		k := &l.machine.ears[i]

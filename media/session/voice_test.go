@@ -285,7 +285,7 @@ func TestKeysBetweenClocks(t *testing.T) {
 		if ends != 3 || sound < 1 || sound > 2 {
 			t.Errorf("%v: %d ends, %d packets of sound after the key", c, ends, sound)
 		}
-		if n := len(a.events); n == 0 || a.events[n-1] != (Digit{'5', 200 * time.Millisecond}) {
+		if n := len(a.events); n == 0 || a.events[n-1] != (Digit{'5', 200 * time.Millisecond, false}) {
 			t.Errorf("%v: told %v", c, a.events)
 		}
 	}

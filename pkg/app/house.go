@@ -134,9 +134,17 @@ func mine[S any](all map[resource.Key]*S, tenant string, into map[string]*S) {
 	}
 }
 
+// keyWay is how keys come as documents name it.
+func keyWay(dtmf string) call.KeyWay {
+	if dtmf == "auto" {
+		return call.KeysAuto
+	}
+	return call.KeyWay(dtmf)
+}
+
 func newTrunk(spec *resource.TrunkSpec, tenant *resource.TenantSpec) (*call.Trunk, error) {
 	t := &call.Trunk{AuthUser: spec.AuthUser, AuthPassword: spec.AuthPassword, CallerID: spec.CallerID,
-		MaxCalls: spec.MaxCalls, Codecs: spec.Codecs, RingTimeout: time.Duration(spec.RingTimeout),
+		MaxCalls: spec.MaxCalls, Codecs: spec.Codecs, Keys: keyWay(spec.Keys), RingTimeout: time.Duration(spec.RingTimeout),
 		ResponseTimeout: time.Duration(spec.ResponseTimeout), Failover: spec.FailoverCodes, Contact: registerUser(spec),
 		Encryption:    call.Encryption{Mode: spec.MediaEncryption, KeysInClear: spec.SDESOverPlainSIP},
 		TrustIdentity: spec.TrustIdentity, SendIdentity: spec.SendIdentity, SendDiversion: spec.SendDiversion,
@@ -357,7 +365,7 @@ func (h *house) Device(name string) call.Device {
 	if d == nil {
 		return call.Device{Username: name, Extension: name}
 	}
-	out := call.Device{Username: d.User(name), Codecs: d.Codecs, MaxCalls: d.MaxCalls, AutoAnswer: d.AutoAnswer, HandOver: d.HandOver,
+	out := call.Device{Username: d.User(name), Codecs: d.Codecs, Keys: keyWay(d.Keys), MaxCalls: d.MaxCalls, AutoAnswer: d.AutoAnswer, HandOver: d.HandOver,
 		Encryption: call.Encryption{Mode: d.MediaEncryption, KeysInClear: d.SDESOverPlainSIP}}
 	if out.Extension = d.Extension; out.Extension == "" {
 		out.Extension = out.Username

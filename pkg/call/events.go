@@ -78,7 +78,7 @@ type (
 		Leg  int
 		Held bool
 	}
-	// Key is one digit of a leg. Via is "rfc4733" or "info".
+	// Key is one digit of a leg. Via is "rfc4733", "info" or "inband".
 	Key struct {
 		Leg   int
 		Digit byte

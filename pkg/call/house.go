@@ -43,6 +43,7 @@ type Device struct {
 	Extension  string   // shown to others as the caller's number
 	Display    string   // the name of who sits there, shown beside it
 	Codecs     []string // nil = all of ours
+	Keys       KeyWay   // how it sends keys
 	MaxCalls   int      // at a time; 0 = no cap
 	Encryption Encryption
 	// AutoAnswer is how the phone is asked to answer a queue\'s call by itself:
@@ -59,6 +60,7 @@ type Trunk struct {
 	AuthUser, AuthPassword, CallerID string
 	MaxCalls                         int // 0 = no cap
 	Codecs                           []string
+	Keys                             KeyWay // how the carrier sends keys
 	Encryption                       Encryption
 	RingTimeout                      time.Duration
 	ResponseTimeout                  time.Duration              // without any answer; 0 = 4 s

@@ -37,6 +37,8 @@ steps:
 		{"by INFO alone", []report{{0, '4', "info"}, {50 * ms, '4', "info"}, {0, '#', "info"}}, "44"},
 		{"both ways", []report{{0, '4', "info"}, {120 * ms, '4', "rfc4733"}, {200 * ms, '0', "info"}, {90 * ms, '0', "rfc4733"}, {0, '#', "info"}, {0, '#', "rfc4733"}}, "40"},
 		{"both ways, the same key twice", []report{{0, '4', "info"}, {120 * ms, '4', "rfc4733"}, {150 * ms, '4', "info"}, {120 * ms, '4', "rfc4733"}, {0, '#', "info"}}, "44"},
+		{"three ways", []report{{0, '4', "info"}, {100 * ms, '4', "rfc4733"}, {30 * ms, '4', "inband"}, {100 * ms, '4', "inband"}, {0, '#', "info"}}, "44"},
+		{"tones and events", []report{{0, '4', "rfc4733"}, {30 * ms, '4', "inband"}, {200 * ms, '7', "rfc4733"}, {30 * ms, '7', "inband"}, {0, '#', "inband"}}, "47"},
 		{"both late", []report{{0, '4', "rfc4733"}, {100 * ms, '4', "rfc4733"}, {10 * ms, '4', "info"}, {900 * ms, '4', "info"}, {0, '#', "info"}}, "444"},
 		{"a change of ways", []report{{0, '4', "rfc4733"}, {time.Second, '4', "info"}, {0, '#', "info"}}, "44"},
 	} {

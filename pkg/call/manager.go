@@ -276,7 +276,7 @@ func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, b
 		l.trunk, l.inward = in.Name, true
 		trusted, contact := false, ""
 		if t := house.Trunk(in.Name); t != nil {
-			l.policy, trusted, contact = t.Codecs, t.TrustIdentity, t.Contact
+			l.policy, l.keys, trusted, contact = t.Codecs, t.Keys, t.TrustIdentity, t.Contact
 		}
 		id := identify(in, trusted, contact)
 		s.From, s.Display, s.Private, s.DivertedBy = house.CallerNumber(in.Name, id.number), id.display, id.private, id.divertedBy
@@ -290,7 +290,7 @@ func (m *Manager) newCall(in *sip.Invitation, house House) (State, *legHandle, b
 		// Who a device is was proved by digest; what its From says was not.
 		s.From, s.Display = d.Extension, d.Display
 		s.Private = wantsPrivacy(in.Header("Privacy")) || in.From.User == "anonymous"
-		l.device, l.nat, l.policy = in.Name, true, d.Codecs
+		l.device, l.nat, l.policy, l.keys = in.Name, true, d.Codecs, d.Keys
 		s.Legs[0].Device, s.Legs[0].Agent = in.Name, house.AgentOf(in.Name)
 	}
 	if len(in.SDP) > 0 {

@@ -65,6 +65,7 @@ type legHandle struct {
 	dialog *sip.Dialog
 	media  *session.Leg
 	policy []string // codec names allowed to this device or trunk, nil = the node's
+	keys   KeyWay   // of the device or trunk
 	source sip.Target
 	nat    bool         // a phone: its SDP may name an address that only it can see
 	offer  *sdp.Session // the caller's offer until it is answered

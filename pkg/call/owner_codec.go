@@ -49,7 +49,7 @@ func (o *owner) allowed(l *legHandle) []codec.ID {
 // be transcoded, then all that is allowed.
 func (o *owner) accepts(l *legHandle, wanted ...codec.ID) []sdp.Codec {
 	allowed := o.allowed(l)
-	return formats(pickAllowed(allowed, slices.Concat(wanted, allowed)))
+	return l.formats(pickAllowed(allowed, slices.Concat(wanted, allowed)))
 }
 
 // offers lists what we offer on a leg: what is wanted, which the other side of the
@@ -65,7 +65,7 @@ func (o *owner) offers(l *legHandle, wanted ...codec.ID) []sdp.Codec {
 	if len(ids) == 0 {
 		ids = allowed
 	}
-	return formats(ids)
+	return l.formats(ids)
 }
 
 // pickAllowed is ids without what is not allowed and without repetition.
@@ -78,10 +78,14 @@ func pickAllowed(allowed, ids []codec.ID) (out []codec.ID) {
 	return out
 }
 
-// formats is ids as SDP has them, with telephone-event at their clocks.
-func formats(ids []codec.ID) (out []sdp.Codec) {
+// formats is ids as SDP has them, with telephone-event at their clocks if keys may come
+// so.
+func (l *legHandle) formats(ids []codec.ID) (out []sdp.Codec) {
 	for _, id := range ids {
 		out = append(out, sdpCodecs[id])
+	}
+	if l.keys == KeysInBand {
+		return out
 	}
 	out = append(out, sdp.TelephoneEvent(telephoneEventPT))
 	if slices.Contains(ids, codec.Opus) {
@@ -186,7 +190,7 @@ func (o *owner) steer(l *legHandle, id codec.ID) {
 	}
 	l.steered[id] = true
 	o.log.Debug("codec of a leg is led over", zap.Int("leg", l.index), zap.Stringer("from", l.law), zap.Stringer("to", id))
-	l.local.Codecs = formats([]codec.ID{id})
+	l.local.Codecs = l.formats([]codec.ID{id})
 	l.said = sdp.Revise(l.said, sdp.Offer(l.local))
 	l.dialog.Reoffer(l.said)
 }

@@ -50,6 +50,29 @@ func TestWhatIsOfferedAndTaken(t *testing.T) {
 	}
 }
 
+// TestNoEventsInBand: who presses keys as tones is offered no telephone-event; each
+// way takes keys of its own, and auto those of all.
+func TestNoEventsInBand(t *testing.T) {
+	own := &owner{mgr: &Manager{}}
+	l := &legHandle{keys: KeysInBand}
+	if got := names(own.offers(l, codec.Opus, codec.PCMA)); got != "opus/48 PCMA/8 PCMU/8" {
+		t.Error(got)
+	}
+	ways := []KeyWay{KeysRFC4733, KeysInfo, KeysInBand}
+	for _, way := range append(ways, KeysAuto) {
+		for _, via := range ways {
+			if got := way.takes(via); got != (way == via || way == KeysAuto) {
+				t.Errorf("%q takes %q: %v", way, via, got)
+			}
+		}
+		for _, pt := range []uint8{0, 101} {
+			if got := way.listens(&sdp.Negotiated{EventRecvPT: pt}); got != (way == KeysInBand || way == KeysAuto && pt == 0) {
+				t.Errorf("%q with event type %d: listens %v", way, pt, got)
+			}
+		}
+	}
+}
+
 // TestWhatAPeerKnows: an offer says all, an answer adds to it.
 func TestWhatAPeerKnows(t *testing.T) {
 	parse := func(lines string) *sdp.Session {

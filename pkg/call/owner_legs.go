@@ -52,7 +52,7 @@ func (o *owner) apply(i int, n sdp.Negotiated) {
 	p := session.Params{Remote: remote, RemoteRTCP: rtcp, RTCPMux: n.RTCPMux, XRVoIP: n.XR.VoIP, XRTime: n.XR.RTT, Law: l.law,
 		SendPT: n.Codec.PayloadType, RecvPT: n.RecvPT, EventSendPT: n.EventSendPT, EventRecvPT: n.EventRecvPT,
 		EventClock: n.EventClock, Coding: coding(n.Codec),
-		Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs}
+		InBand: l.keys.listens(&n), Send: n.Send, Recv: n.Recv, PtimeMs: n.PtimeMs}
 	o.shield(l, n, &p)
 	l.media.Set(p)
 }
@@ -147,7 +147,7 @@ func (o *owner) dialDevice(e DialDevice) {
 	}
 	var infos []LegInfo
 	for _, t := range targets {
-		l := &legHandle{policy: d.Codecs, source: t, nat: true, device: e.Device, agent: e.Agent}
+		l := &legHandle{policy: d.Codecs, keys: d.Keys, source: t, nat: true, device: e.Device, agent: e.Agent}
 		from := o.shownInside()
 		if o.startLeg(l, sip.DialRequest{Target: t, From: from, To: sip.Address{User: d.Username}, RingTimeout: e.Ring + 2*time.Second,
 			Headers: headers,

@@ -66,8 +66,8 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 			o.lateAnswer(i, ev.SDP)
 		}
 	case sip.InfoReceived:
-		if d, ok := infoDigit(ev.ContentType, ev.Body); ok {
-			o.step(Key{i, d, "info"})
+		if d, ok := infoDigit(ev.ContentType, ev.Body); ok && l.keys.takes(KeysInfo) {
+			o.step(Key{i, d, string(KeysInfo)})
 		}
 	case sip.Referred:
 		o.referred(i, ev)
@@ -194,7 +194,7 @@ func (o *owner) legEnded(i int, ev sip.Ended) {
 func (o *owner) mediaEvent(i int, ev session.Event) {
 	switch ev := ev.(type) {
 	case session.Digit:
-		o.step(Key{i, ev.Digit, "rfc4733"})
+		o.mediaKey(i, ev)
 	case session.PlayDone:
 		o.step(Played{i, ev.ID})
 	case session.TimedOut:

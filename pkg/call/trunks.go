@@ -291,7 +291,7 @@ func (o *owner) dialTrunk(trunk, number string) {
 		return
 	}
 	from, headers := o.shown(t, number, urgent)
-	l := &legHandle{policy: t.Codecs, source: target, trunk: trunk, began: time.Now()}
+	l := &legHandle{policy: t.Codecs, keys: t.Keys, source: target, trunk: trunk, began: time.Now()}
 	response := t.ResponseTimeout
 	if response <= 0 {
 		response = defaultResponse

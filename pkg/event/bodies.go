@@ -217,7 +217,7 @@ type FlowFailed struct {
 // are written as "*".
 type DigitPressed struct {
 	Digit string `json:"digit"`
-	Via   string `json:"via"` // "rfc4733" or "info"
+	Via   string `json:"via"` // "rfc4733", "info" or "inband" (a tone in the sound)
 }
 
 // QueueEntered: the caller waits.

@@ -214,6 +214,10 @@ type DeviceSpec struct {
 	// header that it understands: "call_info" (answer-after=0: Snom, Yealink, Grandstream,
 	// Fanvil) or "alert_info" (info=alert-autoanswer: Polycom, Cisco); default not at all.
 	AutoAnswer string `yaml:"auto_answer,omitempty" enum:",call_info,alert_info"`
+	// Keys is how the phone sends keys: "auto" (default), telephone-events where they were
+	// agreed (RFC 4733) and tones in the sound where not, and SIP INFO; or by "rfc4733",
+	// "info" or "inband" (tones, without telephone-event) and no other way.
+	Keys string `yaml:"dtmf,omitempty" enum:",auto,rfc4733,info,inband"`
 	// HandOver: the INVITE tells what the caller has keyed and what the flow has found out, in
 	// X-Centrala-Gathered as a query string (choice=1&name=Ana), up to 900 bytes; no secrets.
 	HandOver bool `yaml:"hand_over,omitempty"`
@@ -283,6 +287,8 @@ type TrunkSpec struct {
 	// SendIdentity: the calling number is sent in P-Asserted-Identity ("pai") or
 	// Remote-Party-ID ("rpid") too; default in From alone.
 	SendIdentity string `yaml:"send_identity,omitempty" enum:",pai,rpid"`
+	// Keys is how the carrier sends keys, as in DeviceSpec.
+	Keys string `yaml:"dtmf,omitempty" enum:",auto,rfc4733,info,inband"`
 	// SendDiversion: who forwarded the call is told in Diversion ("diversion", RFC
 	// 5806) or History-Info ("history_info", RFC 7044); default not at all.
 	SendDiversion string `yaml:"send_diversion,omitempty" enum:",diversion,history_info"`

@@ -116,6 +116,9 @@ func (l *Leg) SetRemote(remote netip.AddrPort, law Law, eventPT uint8) {
 	p.mu.Unlock()
 }
 
+// Law is the law that was negotiated.
+func (l *Leg) Law() Law { l.mu.Lock(); defer l.mu.Unlock(); return l.law }
+
 // Mute stops sending while the peer holds us; the timestamp line runs on.
 func (l *Leg) Mute(on bool) { l.mu.Lock(); l.mute = on; l.marker = !on; l.mu.Unlock() }
 
