@@ -267,13 +267,14 @@ type Operation struct {
 	Method, Path string // behind /api/v1
 	Right        auth.Right
 	Own          bool // who has the right for the own things alone may ask too
+	Stream       bool // the answer has no end
 }
 
 // Operations lists the API.
 func Operations() []Operation {
 	var out []Operation
 	for _, op := range (&HTTP{}).operations() {
-		out = append(out, Operation{op.method, op.path, op.right, op.own != nil})
+		out = append(out, Operation{op.method, op.path, op.right, op.own != nil, op.content == "text/event-stream"})
 	}
 	return out
 }

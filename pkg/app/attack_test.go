@@ -179,10 +179,13 @@ func TestOtherCompaniesSeeNothing(t *testing.T) {
 		}
 		walker := n.person()
 		walker.bearer = k.Secret
-		if op.Path == "/events" || strings.HasPrefix(op.Path, "/session") || strings.HasPrefix(op.Path, "/me") || op.Path == "/drain" {
+		if strings.HasPrefix(op.Path, "/session") || strings.HasPrefix(op.Path, "/me") || op.Path == "/drain" {
 			continue
 		}
 		for _, tenant := range []string{"", "?tenant=default"} {
+			if op.Stream && tenant == "" {
+				continue // it has no end; what it shows is asked for by the other operations
+			}
 			for _, name := range []string{"bob", "vera", "sales", "secret-desk", "default"} {
 				path := regexp.MustCompile(`\{\w+\}`).ReplaceAllStringFunc(op.Path, func(s string) string {
 					switch s {

@@ -33,6 +33,9 @@ func TestRoutingBook(t *testing.T) {
 	examples := 0
 	for _, section := range strings.Split(string(text), "\n#")[1:] {
 		title := strings.TrimSpace(strings.TrimLeft(strings.SplitN(section, "\n", 2)[0], "#"))
+		if yaml := block(section, "yaml checked"); yaml != "" { // of what is outside the engine
+			t.Run(title, func(t *testing.T) { checkExample(t, yaml) })
+		}
 		yaml, score := block(section, "yaml"), block(section, "score")
 		if (yaml == "") != (score == "") {
 			t.Errorf("%s: documents without a score, or a score without documents", title)
@@ -73,7 +76,10 @@ type book struct {
 	says  func(items uint32) []string // what announcements say; nil = they are not told
 }
 
-func playExample(t *testing.T, yaml, score string) {
+// checkExample reads an example's documents, with agents ana, bob and cid, and checks
+// them as an apply does.
+func checkExample(t *testing.T, yaml string) *resource.Set {
+	t.Helper()
 	var plain strings.Builder
 	for _, n := range []string{"ana", "bob", "cid"} {
 		if !strings.Contains(yaml, "kind: user\nname: "+n+"\n") {
@@ -89,6 +95,11 @@ func playExample(t *testing.T, yaml, score string) {
 	if err := resource.Errors(resource.Check(set, NewFlowChecker(set, "", false))); err != nil {
 		t.Fatal(err)
 	}
+	return set
+}
+
+func playExample(t *testing.T, yaml, score string) {
+	set := checkExample(t, yaml)
 	h := &house{spec: set.Tenants["default"], queues: map[string]*resource.QueueSpec{}, users: map[string]*resource.UserSpec{}}
 	if h.spec == nil {
 		h.spec = &resource.TenantSpec{}
