@@ -144,6 +144,10 @@ func (x *score) take(actions []Action) {
 			x.got = append(x.got, "keep "+a.Recording)
 		case DropMessage:
 			x.got = append(x.got, "drop "+a.Recording)
+		case Refer:
+			x.got = append(x.got, fmt.Sprintf("refer %s %s", a.Number, a.Timeout))
+		case StopRefer:
+			x.got = append(x.got, "stop refer")
 		case SurveyAnswer:
 			x.got = append(x.got, fmt.Sprintf("answer %s/%s %s=%s", a.Survey, a.Question, a.Kind, a.Value))
 		case Over:

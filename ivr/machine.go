@@ -134,6 +134,8 @@ func (m *machine) leave() {
 		m.do(StopEcho{})
 	case PhaseStreaming:
 		m.do(StopStream{m.s.Wait})
+	case PhaseReferring:
+		m.do(StopRefer{m.s.Wait})
 	case PhaseAsking:
 		m.stopJob("left")
 	case PhaseRecording:

@@ -54,6 +54,7 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindQueue:     {enter: (*machine).queue, elapsed: (*machine).queueElapsed, press: (*machine).queueKey, over: (*machine).queueOver, failed: (*machine).queueFailed},
 		flow.KindCallback:  {enter: (*machine).callback, press: func(m *machine, _ *flow.Step, ev Digit) { m.ignore(ev, "of the call's own dialogue") }, over: (*machine).callbackOver},
 		flow.KindDial:      {enter: (*machine).dialStep, over: (*machine).dialOver, failed: (*machine).dialFailed},
+		flow.KindTransfer:  {enter: (*machine).transfer, elapsed: (*machine).transferElapsed, over: (*machine).transferOver, failed: (*machine).transferFailed},
 		flow.KindTone:      {enter: (*machine).tone},
 		flow.KindPause:     {enter: (*machine).pause},
 		flow.KindEcho:      {enter: (*machine).echo, press: (*machine).echoKey},

@@ -69,6 +69,7 @@ var kinds = []kind{
 	{KindQueue, ways{next: true, defaulted: true, on: []string{"timeout", "empty", "full", "error"}, free: []string{"answered", "overflow", "callback"}}, (*parser).queue},
 	{KindCallback, ways{next: true, free: []string{"taken", "refused"}}, (*parser).callback},
 	{KindDial, ways{next: true, defaulted: true, on: []string{"no_answer", "busy", "failed"}, free: []string{"answered"}}, (*parser).dial},
+	{KindTransfer, ways{next: true, defaulted: true, on: []string{"no_answer", "busy", "failed"}, free: []string{"answered"}}, (*parser).transfer},
 	{KindTone, ways{next: true}, (*parser).tone},
 	{KindPause, ways{next: true}, (*parser).pause},
 	{KindEcho, ways{next: true}, (*parser).echo},

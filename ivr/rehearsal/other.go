@@ -14,6 +14,9 @@ func (c *Call) other(a ivr.Action) {
 		c.note("job", "%s", a.Job.Name())
 	case ivr.Record:
 		c.note("record", "the caller speaks")
+	case ivr.Refer:
+		c.dialed, c.asked = []string{"number:" + a.Number}, a.ID
+		c.note("dial", "number:%s, by the caller's line", a.Number)
 	case ivr.SurveyAnswer:
 		c.note("answer", "%s = %s", a.Question, a.Value)
 	case ivr.Callback:

@@ -226,7 +226,7 @@ func (c *Call) Waits() Wait {
 		return Clock
 	case ivr.PhaseQueued, ivr.PhaseLeaving:
 		return Agent
-	case ivr.PhaseDialling:
+	case ivr.PhaseDialling, ivr.PhaseReferring:
 		return Party
 	case ivr.PhaseTalking:
 		return Talk
@@ -287,6 +287,10 @@ func (c *Call) Told(a flow.Answered) {
 		}
 		c.step(ivr.QueueLeft{ID: id, Outcome: a.Outcome})
 	case Party:
+		if c.state.Phase == ivr.PhaseReferring { // a test's line takes no transfers
+			c.step(ivr.ReferDone{ID: id, Outcome: "refused"})
+			id = c.state.Wait
+		}
 		if a.Outcome == "answered" {
 			c.step(ivr.Connected{ID: id})
 		}

@@ -170,6 +170,11 @@ type (
 		Leg, Code int
 		Reason    string
 	}
+	// ReferLeg asks the line of a leg to call a number instead of us; ReferTold follows.
+	ReferLeg struct {
+		Leg    int
+		Number string
+	}
 	// AskConference looks for the conference that Leg's phone is in, for its partner
 	// here; that call then wants the leg, or JoinRefused follows.
 	AskConference struct{ Leg int }
@@ -266,6 +271,7 @@ func (Confer) effect()         {}
 func (UntapLeg) effect()       {}
 func (AnswerTransfer) effect() {}
 func (NotifyTransfer) effect() {}
+func (ReferLeg) effect()       {}
 func (WantLeg) effect()        {}
 func (AskConference) effect()  {}
 func (GiveLeg) effect()        {}

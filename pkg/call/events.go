@@ -18,6 +18,12 @@ type (
 		Target    route.Target
 		SIPCallID string
 	}
+	// ReferTold is what a leg's line says of a ReferLeg: below 200 it tries, a 2xx means
+	// done; Refused that it does not even try.
+	ReferTold struct {
+		Leg, Code int
+		Refused   bool
+	}
 	// Started begins a call that the house starts (State.Start).
 	Started struct{}
 	// CalledBack begins the call of a callback: its turn has come, with this offer.
@@ -299,6 +305,7 @@ type LegInfo struct {
 	Inbound                      bool // of a leg from another call: it called in
 }
 
+func (ReferTold) callEvent()       {}
 func (Started) callEvent()         {}
 func (CalledBack) callEvent()      {}
 func (Invited) callEvent()         {}

@@ -93,6 +93,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	switch ev := ev.(type) {
 	case Invited:
 		m.invited(ev)
+	case ReferTold:
+		m.referTold(ev)
 	case Started:
 		m.started()
 	case CalledBack:

@@ -58,6 +58,12 @@ func (m *Machine) callerGone(ev LegGone, was LegState) {
 		m.S.Transfer = nil
 		m.journal(event.TransferEnded{Transfer: t.Kind, Outcome: "left"})
 	}
+	if r := m.S.Referring; r != nil && r.Taken && ev.Remote {
+		// Many lines hang up as soon as the new call is up, without a last word.
+		m.referOver("done", 0)
+		m.end(event.ResultSuccess, event.ReasonTransferred)
+		return
+	}
 	switch {
 	case !ev.Remote:
 		result, why = event.ResultUpstream, ev.Reason
@@ -150,6 +156,7 @@ func (m *Machine) end(r event.Result, why event.Reason) {
 	m.stopTimer(TimerWatch)
 	m.stopTimer(TimerResume)
 	m.askStop()
+	m.referOver("left", 0)
 	m.leaveSlot()
 	m.S.Joining = nil
 	if t := m.S.Transfer; t != nil {

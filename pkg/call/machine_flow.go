@@ -170,6 +170,11 @@ func (m *Machine) act(actions []ivr.Action) {
 			m.decideMessage(a.Recording, true)
 		case ivr.DropMessage:
 			m.decideMessage(a.Recording, false)
+		case ivr.Refer:
+			m.S.FlowFor = dialForFlow
+			m.refer(a)
+		case ivr.StopRefer:
+			m.stopRefer()
 		case ivr.SurveyAnswer:
 			m.surveyAnswered(a)
 		case ivr.Do:

@@ -92,6 +92,8 @@ func (o *owner) carryOut(e Effect) {
 		o.answerTransfer(e)
 	case NotifyTransfer:
 		o.legs[e.Leg].dialog.NotifyRefer(e.Code, e.Reason)
+	case ReferLeg:
+		o.referLeg(e)
 	case AskConference:
 		o.askConference(e.Leg)
 	case WantLeg:

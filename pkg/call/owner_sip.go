@@ -71,6 +71,8 @@ func (o *owner) sipEvent(i int, ev sip.DialogEvent) {
 		}
 	case sip.Referred:
 		o.referred(i, ev)
+	case sip.ReferTold:
+		o.step(ReferTold{Leg: i, Code: ev.Code, Refused: ev.Refused})
 	case sip.Ended:
 		o.legEnded(i, ev)
 	}

@@ -173,6 +173,7 @@ type State struct {
 	Brief         *Brief       // an agent who is told before the conversation
 	Asking        *Asking      // the dialogue about being called back
 	Callback      *CallingBack // the call is made for a callback
+	Referring     *Referring   // the caller's line was asked to take the caller elsewhere
 	Start         *Starting    // the call was started by the house
 	KeyTo         string       // where a key of the queue leads, on the way out of it
 	Leaving       *Leaving     // the caller leaves a message

@@ -34,6 +34,9 @@ func (d *Dialog) NotifyRefer(code int, reason string) {
 	d.post(dialog.NotifyRefer{Code: code, Reason: reason})
 }
 
+// SendRefer asks the peer to call the URI to instead of us; ReferTold follows.
+func (d *Dialog) SendRefer(to string) { d.post(dialog.SendRefer{To: to}) }
+
 // afterEnd says that a command is of use when the call is over.
 func afterEnd(ev dialog.Event) bool {
 	_, ok := ev.(dialog.NotifyRefer)

@@ -249,6 +249,7 @@ type (
 	ReofferFailed        = dialog.ReofferFailed
 	InfoReceived         = dialog.InfoReceived
 	Referred             = dialog.Referred
+	ReferTold            = dialog.ReferTold
 	Ended                = dialog.Ended
 	EndCause             = dialog.EndCause
 )

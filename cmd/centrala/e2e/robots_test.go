@@ -11,9 +11,27 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/pkg/api"
+	"github.com/centrala/centrala/pkg/cdr"
 	"github.com/centrala/centrala/pkg/event"
 	"github.com/centrala/centrala/pkg/load/robot"
 )
+
+// endedAs waits for the end of the one call that is so.
+func (h *house) endedAs(is func(c cdr.Call) bool) (end cdr.Call) {
+	h.t.Helper()
+	h.eventually(patience, "the call's end", func() bool {
+		var p api.CallPage
+		h.decode(&p, "call", "list")
+		for _, c := range p.Calls {
+			if is(c) && !c.Open() {
+				end = c
+				return true
+			}
+		}
+		return false
+	})
+	return end
+}
 
 // ready applies the ready robots, but for their tenant, and more.
 func (h *house) ready(more string) {
@@ -75,14 +93,13 @@ spec: {username: bob, password: pw-bob, extension: "201", hand_over: true}
 	if out := <-content; out != "" {
 		t.Fatal(out)
 	}
-	d := h.ended()
-	if d.ID != id || d.Result != event.ResultSuccess || d.Direction != event.Outbound {
-		t.Errorf("%+v", d.Call)
+	if c := h.endedAs(func(c cdr.Call) bool { return c.ID == id }); c.Result != event.ResultSuccess || c.Direction != event.Outbound {
+		t.Errorf("%+v", c)
 	}
 	bob := h.phone("bob", "udp", robot.Any)
 	h.agent("bob", "ready")
 	angry := h.answers("1120")
-	h.startCall("0722111222", "--flow", "survey", "--caller-id", "2005", "--var", "order=A-7", "--var", "name=Ana Rusu")
+	second := h.startCall("0722111222", "--flow", "survey", "--caller-id", "2005", "--var", "order=A-7", "--var", "name=Ana Rusu")
 	agent := h.ring(bob)
 	q, err := url.ParseQuery(agent.Request().Get("x-centrala-gathered"))
 	if err != nil || q.Get("quality") != "1" || q.Get("recommend") != "0" || q.Get("order") != "A-7" || q.Get("name") != "Ana Rusu" {
@@ -95,6 +112,7 @@ spec: {username: bob, password: pw-bob, extension: "201", hand_over: true}
 	if out := <-angry; out != "" {
 		t.Fatal(out)
 	}
+	h.endedAs(func(c cdr.Call) bool { return c.ID == second })
 	var f api.SurveyFigures
 	h.decode(&f, "survey", "figures", "survey")
 	got := ""
@@ -125,7 +143,7 @@ func TestInformerRobot(t *testing.T) {
 	if out := <-done; !strings.Contains(out, "BYE") && out != "" { // it may hang up before the last key
 		t.Fatal(out)
 	}
-	h.ended()
+	h.endedAs(func(c cdr.Call) bool { return c.ID == id })
 	var p api.SurveyPage
 	h.decode(&p, "survey", "answers", "informer")
 	if len(p.Answers) != 1 || p.Answers[0].CallID != id || p.Answers[0].Value != "yes" {
@@ -137,7 +155,54 @@ func TestInformerRobot(t *testing.T) {
 	if out := <-busy; out != "" {
 		t.Fatal(out)
 	}
-	if d := h.ended(); d.ID != id || d.Result != event.ResultUpstream || d.Reason != event.ReasonBusy {
-		t.Errorf("%+v", d.Call)
+	if c := h.endedAs(func(c cdr.Call) bool { return c.ID == id }); c.Result != event.ResultUpstream || c.Reason != event.ReasonBusy {
+		t.Errorf("%+v", c)
 	}
+}
+
+// TestTransferStep: a flow has the caller's carrier call somebody else: taken, refused
+// (then the two are bridged), busy there.
+func TestTransferStep(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.write("away.yaml", `
+kind: flow
+name: away
+spec:
+  start: away
+  steps:
+    away: {transfer: {to: "0733444555", timeout: 20s}, on: {busy: busy}, next: end}
+    busy: {tone: {tone: busy, for: 500ms}, next: end}
+    end: {hangup: normal}
+---
+{kind: number, name: away, spec: {digits: "2050", flow: away}}
+---
+{kind: number, name: away-busy, spec: {digits: "2051", flow: away}}
+---
+{kind: number, name: away-refused, spec: {digits: "2052", flow: away}}
+`)
+	if out, err := h.run("apply", h.dir+"/away.yaml"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	to := func(number string) cdr.Call {
+		t.Helper()
+		return h.endedAs(func(c cdr.Call) bool { return c.To == number })
+	}
+	h.sipp("uac-takes-a-transfer.xml", "2050", 1)
+	if c := to("2050"); c.Result != event.ResultSuccess || c.Reason != event.ReasonTransferred || len(c.Legs) != 1 {
+		t.Errorf("%+v", c)
+	}
+	h.sipp("uac-transfer-busy.xml", "2051", 1)
+	if c := to("2051"); c.Result != event.ResultSuccess || c.Reason != event.ReasonNormal || len(c.Legs) != 1 {
+		t.Errorf("%+v", c)
+	}
+	callee := h.customer("uas-callee-hangs-up.xml")
+	h.sipp("uac-refuses-a-transfer.xml", "2052", 1)
+	if out := <-callee; out != "" {
+		t.Fatal(out)
+	}
+	if c := to("2052"); c.Result != event.ResultAgent || len(c.Legs) != 2 || c.Legs[1].Number != "0733444555" {
+		t.Errorf("%+v", c)
+	}
+	h.quiet()
 }

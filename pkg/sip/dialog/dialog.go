@@ -272,6 +272,8 @@ func (d *Dialog) classify(ev Event) kind {
 		return cmdRefuseRefer
 	case NotifyRefer:
 		return cmdNotifyRefer
+	case SendRefer:
+		return cmdRefer
 	case End:
 		return cmdEnd
 	}
@@ -346,10 +348,10 @@ func (d *Dialog) classifyRequest(e RecvRequest) kind {
 	case sip.SUBSCRIBE:
 		return reqSubscribe
 	case sip.NOTIFY:
-		// RFC 6665 4.1.3: we subscribe to nothing; and of events we know, in a
-		// dialog, but that of a REFER.
+		// RFC 6665 4.1.3: we subscribe to nothing but by a REFER, and of events we
+		// know, in a dialog, but that.
 		if eventOf(req) == "refer" {
-			d.reply(e.Tx, 481)
+			d.referNotified(e)
 		} else {
 			d.reply(e.Tx, 489, Header{"Allow-Events", "refer"})
 		}

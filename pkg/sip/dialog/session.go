@@ -328,6 +328,9 @@ func (d *Dialog) onFinal(ev Event) {
 	case o.Method == sip.NOTIFY:
 		d.notified(code)
 		return
+	case o.Method == sip.REFER:
+		d.referAnswered(code)
+		return
 	case code == 408 || code == 481:
 		d.hangUp(goneCause(code), code, phraseOf(res), nil)
 		return
@@ -374,6 +377,8 @@ func (d *Dialog) onRequestLost(ev Event) {
 	d.s.Out = slices.Delete(d.s.Out, i, i+1)
 	switch e.Method {
 	case sip.PRACK:
+	case sip.REFER:
+		d.referAnswered(408)
 	case sip.NOTIFY: // RFC 5057 5.1: of the subscription alone
 		d.notified(408)
 	default:

@@ -77,6 +77,7 @@ type State struct {
 	Rel    *Reliable     // UAS: the peer knows 100rel
 	Refer  *ReferState   // the peer's REFER
 	Refers int           // REFERs taken so far
+	Asked  bool          // a REFER of ours is under way
 	Out    []Outgoing    // our other requests without a final response
 	Next   *QueuedOffer  // our offer that waits
 	Glare  bool          // Next waits for TimerGlare

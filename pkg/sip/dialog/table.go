@@ -31,6 +31,7 @@ const (
 	cmdAcceptRefer
 	cmdRefuseRefer
 	cmdNotifyRefer
+	cmdRefer
 	cmdEnd
 	timerKinds // + Timer
 	numKinds   = timerKinds + kind(numTimers)
@@ -39,7 +40,7 @@ const (
 var kindNames = [timerKinds]string{"none", "INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "INFO", "PRACK", "REFER", "SUBSCRIBE",
 	"invite 1xx", "invite 2xx", "invite refused", "invite lost", "final response", "request lost", "transport lost",
 	"progress", "accept", "reject", "reoffer", "answer", "refuse offer", "send info",
-	"accept refer", "refuse refer", "notify refer", "end"}
+	"accept refer", "refuse refer", "notify refer", "send refer", "end"}
 
 // String is the kind's name for logs and charts.
 func (k kind) String() string {
@@ -153,6 +154,7 @@ var rows = []row{
 	// Transfers.
 	{ps{Established}, ks{cmdAcceptRefer}, (*Dialog).onAcceptRefer, ""},
 	{ps{Established}, ks{cmdRefuseRefer}, (*Dialog).onRefuseRefer, ""},
+	{ps{Established}, ks{cmdRefer}, (*Dialog).onSendRefer, ""},
 	{ps{Established, Leaving, Closing, Referring}, ks{cmdNotifyRefer}, (*Dialog).onNotifyRefer, ""},
 	{ps{Established, Leaving, Closing, Referring}, ks{timerKind(TimerRefer)}, (*Dialog).onReferTimer, ""},
 	{ps{Leaving}, ks{requestFinal}, (*Dialog).onFinalReferring, ""},
@@ -178,9 +180,10 @@ var rows = []row{
 	{ps{Incoming}, ks{inviteOK, inviteProgress, inviteRefused, inviteLost}, nil, "answer to a request of no consequence"},
 	{ps{Leaving, Closing, Referring}, ks{inviteProgress, inviteRefused, inviteLost}, nil, "the re-INVITE died with the dialog"},
 	{ps{Cancelling}, ks{requestFinal, requestLost}, nil, "answer to a request of no consequence"},
-	{ps{Cancelling, Leaving, Closing, Referring}, ks{cmdProgress, cmdAccept, cmdReject, cmdReoffer, cmdAnswer, cmdRefuse, cmdInfo, cmdEnd}, nil, "command crossed the end"},
+	{ps{Cancelling, Leaving, Closing, Referring}, ks{cmdProgress, cmdAccept, cmdReject, cmdReoffer, cmdAnswer, cmdRefuse, cmdInfo, cmdRefer, cmdEnd}, nil, "command crossed the end"},
 	{ps{Established}, ks{cmdProgress, cmdAccept}, nil, "already answered"},
-	{uacEarly, ks{cmdInfo}, nil, "no answer yet to act on"},
+	{uacEarly, ks{cmdInfo, cmdRefer}, nil, "no answer yet to act on"},
+	{ps{Incoming}, ks{cmdRefer}, nil, "no answer yet to act on"},
 	{allLive, ks{cmdAcceptRefer, cmdRefuseRefer, cmdNotifyRefer}, nil, "the REFER is answered or gone"},
 	{every, timersAll(), nil, "fired while being stopped"},
 	{ps{Terminated}, kindsAll(), nil, "the dialog is over"},

@@ -133,6 +133,9 @@ type (
 		Code   int
 		Reason string
 	}
+	// SendRefer asks the peer of an established dialog to call To instead of us (RFC
+	// 3515, blind transfer); ReferTold follows. One at a time: a second does nothing.
+	SendRefer struct{ To string }
 	// End ends the dialog whatever its state: CANCEL, BYE or a final error. Reason
 	// goes into Ended; when it is a Reason header value (RFC 3326, with ";cause=")
 	// it is sent too. Ended follows at once, Terminate when the wire is quiet.
@@ -157,6 +160,7 @@ func (Info) event()              {}
 func (AcceptRefer) event()       {}
 func (RefuseRefer) event()       {}
 func (NotifyRefer) event()       {}
+func (SendRefer) event()         {}
 func (End) event()               {}
 
 // Effect is what Step asks the owner to do, in order: a closed set.
@@ -308,6 +312,13 @@ type (
 		Replaces   *Replaces
 		ReferredBy string
 	}
+	// ReferTold is what the peer says to SendRefer: that it will not (Refused, with the
+	// status of its answer, 408 for none), that it has taken it (100), or how the call
+	// stands that it makes (a NOTIFY's status, the last from 200 on).
+	ReferTold struct {
+		Code    int
+		Refused bool
+	}
 	// Ended is the last event. Code is the SIP status that ended it, 0 none;
 	// Reason the peer's Reason header or ours, or a phrase.
 	Ended struct {
@@ -327,4 +338,5 @@ func (ReofferAnswered) dialogEvent()      {}
 func (ReofferFailed) dialogEvent()        {}
 func (InfoReceived) dialogEvent()         {}
 func (Referred) dialogEvent()             {}
+func (ReferTold) dialogEvent()            {}
 func (Ended) dialogEvent()                {}
