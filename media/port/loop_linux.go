@@ -156,7 +156,8 @@ func (s *Socket) Close() {
 	}
 }
 
-// Loop waits for many sockets. All methods but Wake belong to one goroutine.
+// Loop waits for many sockets. Wait belongs to one goroutine, Wake to all; the rest
+// may be called by any, one at a time, also while Wait waits.
 type Loop struct {
 	epfd, wakefd int
 	woken        atomic.Bool
@@ -235,7 +236,7 @@ func (l *Loop) Release(s *Socket) {
 	}
 }
 
-// Wake makes a waiting or the next Poll return at once. Safe from any goroutine.
+// Wake makes a waiting or the next Wait return at once. Safe from any goroutine.
 func (l *Loop) Wake() {
 	if l.woken.CompareAndSwap(false, true) {
 		one := [8]byte{}
@@ -244,20 +245,31 @@ func (l *Loop) Wake() {
 	}
 }
 
-// Poll waits for packets, Wake, or the moment until (zero: no end), hands out
-// what came and returns the number of packets. Each socket gives one packet for
-// each Poll: descriptors are level-triggered, so what is left comes with the
-// next, and a flood on one socket does not hold up the others.
-func (l *Loop) Poll(until time.Time) (packets int, err error) {
-	n, err := l.wait(until)
-	if err != nil {
-		return 0, fmt.Errorf("media: epoll: %w", err)
+// Wait returns when packets, Wake, or the moment until has come (zero: no end).
+// Deal must follow, on the same goroutine.
+func (l *Loop) Wait(until time.Time) error {
+	if err := l.wait(until); err != nil {
+		return fmt.Errorf("media: epoll: %w", err)
 	}
-	if n == 0 {
-		return 0, nil
+	return nil
+}
+
+// Look is Wait without waiting.
+func (l *Loop) Look() {
+	l.ready, l.errno = 0, 0
+	l.poll(0)
+}
+
+// Deal hands out what the last Wait or Look has found and returns the number of
+// packets. Each socket gives one packet for each Wait: descriptors are
+// level-triggered, so what is left comes with the next, and a flood on one socket
+// does not hold up the others.
+func (l *Loop) Deal() (packets int) {
+	if l.ready == 0 {
+		return 0
 	}
 	now := time.Now()
-	for i := range n {
+	for i := range l.ready {
 		fd := int(l.events[i].Fd)
 		if fd == l.wakefd {
 			var b [8]byte
@@ -265,35 +277,37 @@ func (l *Loop) Poll(until time.Time) (packets int, err error) {
 			l.woken.Store(false)
 			continue
 		}
+		// A socket may have left since the wait, and another may have its descriptor.
 		if s := l.sockets[fd]; s != nil && l.receive(s, now) {
 			packets++
 		}
 	}
-	return packets, nil
+	l.ready = 0
+	return packets
 }
 
 // wait parks the goroutine until a descriptor is ready. The epoll descriptor is
 // itself watched by the runtime's poller: a thread that blocks in epoll_wait
 // directly loses its P to sysmon at each wait, and sysmon then spins at 20 us for
 // a millisecond, which costs ten times the packet when few calls are up.
-func (l *Loop) wait(until time.Time) (int, error) {
+func (l *Loop) wait(until time.Time) error {
 	l.ready, l.errno = 0, 0
 	if until != l.until { // moving the timer costs more than the look
 		if err := l.file.SetReadDeadline(until); err != nil {
-			return 0, err
+			return err
 		}
 		l.until = until
 	}
 	if err := l.raw.Read(l.look); err != nil {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, err
+			return err
 		}
 		l.poll(0) // a loop that is always late must not starve its sockets
 	}
 	if l.errno != 0 {
-		return 0, l.errno
+		return l.errno
 	}
-	return l.ready, nil
+	return nil
 }
 
 // poll asks without waiting; true when there is something to do.

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The portable loop: a goroutine for each socket reads, Poll hands out. It is for
+// The portable loop: a goroutine for each socket reads, Deal hands out. It is for
 // development on other systems; it costs more a packet. The tag portable builds it
 // on Linux too, for tests.
 
@@ -132,7 +132,8 @@ func (s *Socket) list() {
 	}
 }
 
-// Loop waits for many sockets. All methods but Wake belong to one goroutine.
+// Loop waits for many sockets. Wait belongs to one goroutine, Wake to all; the rest
+// may be called by any, one at a time, also while Wait waits.
 type Loop struct {
 	wake  chan struct{}
 	spare []*Socket
@@ -175,7 +176,7 @@ func (l *Loop) Release(s *Socket) {
 	s.mu.Unlock()
 }
 
-// Wake makes a waiting or the next Poll return at once. Safe from any goroutine.
+// Wake makes a waiting or the next Wait return at once. Safe from any goroutine.
 func (l *Loop) Wake() {
 	select {
 	case l.wake <- struct{}{}:
@@ -183,10 +184,9 @@ func (l *Loop) Wake() {
 	}
 }
 
-// Poll waits for packets, Wake, or the moment until (zero: no end), hands out
-// what came and returns the number of packets: of each socket one, so that a
-// flood on one does not hold up the others.
-func (l *Loop) Poll(until time.Time) (packets int, err error) {
+// Wait returns when packets, Wake, or the moment until has come (zero: no end).
+// Deal must follow, on the same goroutine.
+func (l *Loop) Wait(until time.Time) error {
 	var end <-chan time.Time
 	if !until.IsZero() {
 		t := time.NewTimer(time.Until(until))
@@ -197,6 +197,20 @@ func (l *Loop) Poll(until time.Time) (packets int, err error) {
 	case <-l.wake:
 	case <-end:
 	}
+	return nil
+}
+
+// Look is Wait without waiting.
+func (l *Loop) Look() {
+	select {
+	case <-l.wake:
+	default:
+	}
+}
+
+// Deal hands out what has come and returns the number of packets: of each socket
+// one, so that a flood on one does not hold up the others.
+func (l *Loop) Deal() (packets int) {
 	l.mu.Lock()
 	batch := l.ready
 	l.ready = l.spare[:0]
@@ -219,7 +233,7 @@ func (l *Loop) Poll(until time.Time) (packets int, err error) {
 	}
 	clear(batch)
 	l.spare = batch
-	return packets, nil
+	return packets
 }
 
 // Close ends the loop, not its sockets.

@@ -1,7 +1,7 @@
 // Package port is the edge of media: UDP sockets, the loop that waits for many of
 // them at once, and the pool of port numbers. It knows bytes and addresses, not
-// RTP. A Loop belongs to the one goroutine that calls Poll; the package starts
-// none on Linux, one for each socket elsewhere.
+// RTP. A Loop is waited for by one goroutine; the package starts none on Linux, one
+// for each socket elsewhere.
 package port
 
 import (
@@ -15,7 +15,7 @@ import (
 )
 
 // Receiver takes what a socket received. b is valid until it returns and may be
-// changed; now is when the loop woke. Called on the loop's goroutine.
+// changed; now is when the loop woke. Called by whoever calls Deal.
 type Receiver interface {
 	Receive(s *Socket, b []byte, from netip.AddrPort, now time.Time)
 }

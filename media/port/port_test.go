@@ -122,7 +122,7 @@ func TestLoop(t *testing.T) {
 				}
 			}
 			for len(r.got) < 3 {
-				if _, err := l.Poll(time.Now().Add(5 * time.Second)); err != nil {
+				if _, err := poll(l, time.Now().Add(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -143,13 +143,13 @@ func TestLoop(t *testing.T) {
 			}
 			// A wake before the wait counts too.
 			l.Wake()
-			if n, err := l.Poll(time.Time{}); n != 0 || err != nil {
+			if n, err := poll(l, time.Time{}); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
-			if n, err := l.Poll(time.Now().Add(time.Microsecond)); n != 0 || err != nil {
+			if n, err := poll(l, time.Now().Add(time.Microsecond)); n != 0 || err != nil {
 				t.Errorf("time-out: %d, %v", n, err)
 			}
-			if n, err := l.Poll(time.Now().Add(-time.Second)); n != 0 || err != nil {
+			if n, err := poll(l, time.Now().Add(-time.Second)); n != 0 || err != nil {
 				t.Errorf("a moment that is over: %d, %v", n, err)
 			}
 			l.Remove(s)
@@ -159,6 +159,14 @@ func TestLoop(t *testing.T) {
 			}
 		})
 	}
+}
+
+// poll waits once and hands out.
+func poll(l *Loop, until time.Time) (int, error) {
+	if err := l.Wait(until); err != nil {
+		return 0, err
+	}
+	return l.Deal(), nil
 }
 
 func TestDest(t *testing.T) {
@@ -219,7 +227,7 @@ func TestRelease(t *testing.T) {
 		say()
 		for range 1 + turn%2 { // every other time something stays behind
 			for before := len(r.got); len(r.got) == before; {
-				if _, err := l.Poll(time.Now().Add(5 * time.Second)); err != nil {
+				if _, err := poll(l, time.Now().Add(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -229,7 +237,7 @@ func TestRelease(t *testing.T) {
 		loops[1-turn%2].Release(s) // not its own
 		say()
 		l.Wake()
-		if n, _ := l.Poll(time.Now().Add(time.Second)); n != 0 {
+		if n, _ := poll(l, time.Now().Add(time.Second)); n != 0 {
 			t.Fatal("a loop serves a socket it has released")
 		}
 		if turn%10 == 9 { // drain, or the buffer overflows
@@ -237,7 +245,7 @@ func TestRelease(t *testing.T) {
 				t.Fatal(err)
 			}
 			for len(r.got) < sent {
-				if _, err := l.Poll(time.Now().Add(5 * time.Second)); err != nil {
+				if _, err := poll(l, time.Now().Add(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -62,8 +62,9 @@ type LegOptions struct {
 	// Web makes a browser's leg, without ports of its own: its Remote is found by
 	// ICE, its keys come by DTLS, RTCP shares the port. Config.Web must be set.
 	Web bool
-	// Sink is told what happens, in order, on the worker. It must not block; it
-	// may call the methods of any Leg. Nil = nobody listens.
+	// Sink is told what happens, in order, one thing at a time, on the worker or
+	// within the call of a method of any Leg. It must not block nor take a lock that
+	// is held while such methods are called; it may call them. Nil = nobody listens.
 	Sink func(Event)
 }
 

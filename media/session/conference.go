@@ -111,13 +111,15 @@ func (c *Conference) Add(l *Leg, r Role) {
 	}
 	closed := c.closed.Load()
 	l.route.mu.Lock()
-	defer l.route.mu.Unlock()
 	l.moveLocked(c.group)
 	l.queue(command{run: func(now time.Time) {
 		if !l.closed && l.w == c.w && c.closed.Load() == closed {
 			c.add(now, l, r)
 		}
 	}}, false)
+	home := l.route.home
+	l.route.mu.Unlock()
+	home.serve()
 }
 
 // Remove takes l out; it is silent until something else is asked of it.

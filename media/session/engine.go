@@ -3,8 +3,9 @@
 //
 // An Engine owns a few workers, each one goroutine with its own loop over the
 // sockets of its legs. A leg lives on one worker, chosen by its Group, until it is
-// moved, and only that worker touches its state; the methods of Leg post commands
-// and return.
+// moved, and only who has that worker's turn touches its state; the methods of Leg
+// post commands and return. While the worker waits for packets they are carried out
+// by who posts them.
 // Nothing is shared between calls on the way of a packet: no lock, no goroutine
 // for each socket, no allocation.
 //
@@ -223,11 +224,12 @@ func (e *Engine) Open(o LegOptions) (*Leg, error) {
 	l.addr, l.port = netip.AddrPortFrom(e.cfg.AdvertisedIP, pair.Port), pair.Port
 	l.rtp, l.rtcp, l.rtpSocket, l.rtcpSocket = pair.RTP, pair.RTCP, pair.RTP, pair.RTCP
 	l.former = e.formerOf(pair.Port)
-	if !l.w.post(l.open, true) {
+	if _, ok := l.w.put(l.open, true); !ok {
 		pair.Close()
 		e.ports.Give(pair, time.Now())
 		return nil, ErrStopped
 	}
+	l.w.serve()
 	return l, nil
 }
 
@@ -260,9 +262,10 @@ func (e *Engine) openWeb(o LegOptions) (*Leg, error) {
 	l := e.newLeg(o)
 	l.addr, l.rtp, l.rtcp = x.addr, x.socket, x.socket
 	l.web, l.guard = &webLeg{x: x, ssrc: l.line.SSRC()}, &guard{}
-	if !l.w.post(l.open, true) {
+	if _, ok := l.w.put(l.open, true); !ok {
 		return nil, ErrStopped
 	}
+	l.w.serve()
 	return l, nil
 }
 

@@ -33,7 +33,7 @@ func onBPF(t *testing.T, workers int) *Engine {
 // forwarded is how many packets the kernel has passed on, as the workers know it.
 func (e *Engine) forwardedNow() (n uint64) {
 	for i := range e.workers {
-		reply := make(chan uint64)
+		reply := make(chan uint64, 1)
 		w := e.workers[i]
 		w.do(func(now time.Time) {
 			w.catchUp(now)
@@ -443,7 +443,7 @@ func TestUnheard(t *testing.T) {
 	}
 	unheard := func() uint64 {
 		e.forwardedNow()
-		n := make(chan uint64)
+		n := make(chan uint64, 1)
 		e.Do(7, func(time.Time) { n <- la.w.count.unheard })
 		return <-n
 	}
@@ -454,7 +454,7 @@ func TestUnheard(t *testing.T) {
 		a.speak(la.Addr())
 		sent++
 		eventually(t, "the flow opens", func() bool {
-			open := make(chan bool)
+			open := make(chan bool, 1)
 			e.Do(7, func(time.Time) { open <- la.fast.open })
 			return <-open
 		})

@@ -226,7 +226,7 @@ func (l *Leg) Record(r *record.Recording, ch record.Channel) {
 	l.post(func(time.Time) { l.rec, l.channel = r, ch })
 }
 
-// Stats tells what the leg has measured so far; reply runs on the worker.
+// Stats tells what the leg has measured so far; reply runs as a Sink does.
 func (l *Leg) Stats(reply func(Stats)) {
 	l.do(func(time.Time) { reply(l.stats()) })
 }

@@ -34,6 +34,7 @@ func newScore(t testing.TB) *score {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Stop(t.Context()) })
+	e.workers[0].turn.Lock() // the score carries out what is posted, at its own time
 	return &score{t: t, w: e.workers[0], now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 }
 

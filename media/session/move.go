@@ -44,11 +44,13 @@ type meeting struct {
 // submit queues a command; false when the leg's worker has ended or dropped it.
 func (l *Leg) submit(c command, must bool) (*worker, bool) {
 	l.route.mu.Lock()
-	defer l.route.mu.Unlock()
-	return l.route.home, l.queue(c, must)
+	home, ok := l.route.home, l.queue(c, must)
+	l.route.mu.Unlock()
+	home.serve()
+	return home, ok
 }
 
-// queue is submit with the route locked.
+// queue is submit with the route locked; serve must follow behind it.
 func (l *Leg) queue(c command, must bool) bool {
 	r := &l.route
 	if r.hold {
@@ -60,13 +62,14 @@ func (l *Leg) queue(c command, must bool) bool {
 		return true
 	}
 	if !c.isTurn() {
-		return r.home.post(c.run, must)
+		_, ok := r.home.put(c.run, must)
+		return ok
 	}
-	if !r.home.post(func(now time.Time) {
+	if _, ok := r.home.put(func(now time.Time) {
 		if l.turn(now, c) {
 			l.settle(now)
 		}
-	}, true) {
+	}, true); !ok {
 		return false
 	}
 	r.hold = true
@@ -104,8 +107,10 @@ func (l *Leg) do(f func(now time.Time)) {
 func (l *Leg) Move(group uint64) {
 	r := &l.route
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	l.moveLocked(group)
+	home := r.home
+	r.mu.Unlock()
+	home.serve()
 }
 
 func (l *Leg) moveLocked(group uint64) {
@@ -118,14 +123,18 @@ func (l *Leg) moveLocked(group uint64) {
 // one order and none waits for another in a circle.
 func meet(l, peer *Leg) {
 	m := &meeting{l: l, peer: peer}
-	if alone := m.post(); alone != nil {
+	alone, homes := m.post()
+	if alone != nil {
 		alone.wake()
+	}
+	for _, w := range homes {
+		w.serve()
 	}
 }
 
 // post gives the meeting to both; alone is one who has come already and whom
-// nobody will meet.
-func (m *meeting) post() (alone *Leg) {
+// nobody will meet. homes have to be served.
+func (m *meeting) post() (alone *Leg, homes [2]*worker) {
 	l, peer := m.l, m.peer
 	first, second := l, peer
 	if first.id > second.id {
@@ -135,17 +144,18 @@ func (m *meeting) post() (alone *Leg) {
 	defer first.route.mu.Unlock()
 	second.route.mu.Lock()
 	defer second.route.mu.Unlock()
+	homes = [2]*worker{l.route.home, peer.route.home}
 	if a, b := &l.route, &peer.route; !a.hold && !b.hold && a.home == b.home {
-		a.home.post(func(time.Time) { l.bridge(peer) }, false)
-		return nil
+		a.home.put(func(time.Time) { l.bridge(peer) }, false)
+		return nil, homes
 	}
 	if !l.queue(command{meet: m}, true) || peer.queue(command{meet: m}, true) {
-		return nil // both will come, or l's worker has ended and all is over
+		return nil, homes // both will come, or l's worker has ended and all is over
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.void = true
-	return m.first
+	return m.first, homes
 }
 
 // turn carries out a move or a meeting. It is false when the leg must not be

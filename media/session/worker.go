@@ -1,7 +1,9 @@
 package session
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +36,10 @@ const (
 	sweepEvery = 100 * time.Millisecond
 )
 
-// worker is one loop and the legs that live on it.
+// worker is one loop and the legs that live on it. Its state belongs to whoever
+// holds its turn: its goroutine, except while that waits for packets; then who posts
+// a command carries it out at once, on the goroutine that brings it. To wake a
+// goroutine for a command costs more than the command.
 type worker struct {
 	e     *Engine
 	index int // of the engine's
@@ -46,7 +51,10 @@ type worker struct {
 	stopping bool
 	ended    bool
 
-	// Owner only.
+	turn sync.Mutex // nobody waits for it but run: others try
+
+	// Who has the turn only.
+	until  time.Time // when run looks without being woken; zero: never
 	spare  []func(now time.Time)
 	legs   []*Leg
 	slots  [slots]slot
@@ -134,34 +142,83 @@ func newWorker(e *Engine) (*worker, error) {
 // post queues f; false when the worker has ended (f is not run) or when the
 // mailbox is full and f may be dropped.
 func (w *worker) post(f func(now time.Time), must bool) bool {
+	first, ok := w.put(f, must)
+	if first {
+		w.wake()
+	}
+	return ok
+}
+
+// put is post for who calls serve behind it, when no lock is held.
+func (w *worker) put(f func(now time.Time), must bool) (first, ok bool) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.ended {
-		w.mu.Unlock()
-		return false
+		return false, false
 	}
 	if len(w.inbox) >= maxMailbox && !must {
-		w.mu.Unlock()
 		if w.dropped.Add(1) == 1 {
 			w.e.log.Error("media worker is stuck, commands are dropped")
 		}
-		return false
+		return false, false
 	}
-	first := len(w.inbox) == 0
 	w.inbox = append(w.inbox, f)
-	if first {
-		w.loop.Wake() // under the lock: after end the loop's descriptors are gone
-	}
-	w.mu.Unlock()
-	return true
+	return len(w.inbox) == 1, true
 }
 
 // do runs f on the worker, or here when the worker has ended: nobody else touches
 // its state any more.
 func (w *worker) do(f func(now time.Time)) {
-	if !w.post(f, true) {
+	if _, ok := w.put(f, true); !ok {
 		<-w.done
 		f(time.Now())
+		return
 	}
+	w.serve()
+}
+
+// maxServe bounds how often who posted a command does those that came meanwhile too.
+const maxServe = 4
+
+// serve carries out what waits, here and now, unless another has the turn: that one
+// looks again behind it. No lock may be held that a command or a Sink takes.
+func (w *worker) serve() {
+	for range maxServe {
+		if !w.waiting() || !w.turn.TryLock() {
+			return
+		}
+		w.guest()
+	}
+	if w.waiting() {
+		w.wake()
+	}
+}
+
+// guest carries out commands for run, which waits. The turn was taken for it.
+func (w *worker) guest() {
+	defer func() {
+		if p := recover(); p != nil {
+			// Whoever posted may catch faults and go on; a worker that is half way
+			// through a command must not.
+			stack := debug.Stack()
+			go func() { panic(fmt.Sprintf("media: command failed: %v\n%s", p, stack)) }()
+			select {}
+		}
+	}()
+	w.commands()
+	due := w.due()
+	sooner := !due.IsZero() && (w.until.IsZero() || due.Before(w.until))
+	w.turn.Unlock()
+	if sooner {
+		w.wake()
+	}
+}
+
+// waiting tells whether there are commands to carry out.
+func (w *worker) waiting() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.inbox) > 0
 }
 
 func (w *worker) stop() {
@@ -175,11 +232,24 @@ func (w *worker) stop() {
 
 func (w *worker) run() {
 	defer close(w.done)
+	w.turn.Lock()
+	defer w.turn.Unlock()
 	for {
-		if _, err := w.loop.Poll(w.due()); err != nil {
+		until := w.due()
+		w.until = until
+		w.turn.Unlock()
+		var err error
+		if w.waiting() { // posted by who found the turn taken
+			w.loop.Look()
+		} else {
+			err = w.loop.Wait(until)
+		}
+		w.turn.Lock()
+		if err != nil {
 			w.e.log.Error("media loop failed", zap.Error(err))
 			time.Sleep(10 * time.Millisecond) // do not spin on it
 		}
+		w.loop.Deal()
 		stopping := w.commands()
 		w.takeMail()
 		w.advance(time.Now())
