@@ -302,7 +302,7 @@ type execer interface {
 func (s *Store) write(w work, batch []op) (results []error, durable bool, err error) {
 	ctx := context.Background()
 	// By hand and not by sql.Tx, which prepares every statement anew.
-	if _, err := s.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if err := s.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return nil, false, fmt.Errorf("store: begin: %w", err)
 	}
 	defer func() {
@@ -368,10 +368,7 @@ func (s *Store) write(w work, batch []op) (results []error, durable bool, err er
 			return nil, false, fmt.Errorf("store: savepoint: %w", err)
 		}
 	}
-	err = s.tail.commit(w.rows, func() error {
-		_, err := s.conn.ExecContext(ctx, `COMMIT`)
-		return err
-	})
+	err = s.tail.commit(w.rows, func() error { return s.exec(ctx, `COMMIT`) })
 	if err != nil {
 		return nil, false, fmt.Errorf("store: commit: %w", err)
 	}

@@ -84,11 +84,12 @@ type line struct {
 	proj    *report.Projector
 	pending map[report.Key]*report.Counts // not stored yet
 	flushed uint64                        // stored up to here
+	base    map[report.Key]report.Counts  // what is stored of the newest intervals: nobody else writes this generation
 	also    report.Emit                   // told of each addition too; nil = nobody
 }
 
 func newLine(gen int64, also report.Emit) *line {
-	l := &line{gen: gen, pending: map[report.Key]*report.Counts{}, also: also}
+	l := &line{gen: gen, pending: map[report.Key]*report.Counts{}, base: map[report.Key]report.Counts{}, also: also}
 	l.proj = report.NewProjector(func(k report.Key, c report.Counter, n int64) {
 		p := l.pending[k]
 		if p == nil {
@@ -286,9 +287,12 @@ func (f *Follower) flush(ctx context.Context, l *line, active bool) error {
 	start := time.Now()
 	rows := make(map[report.Key]report.Counts, len(l.pending))
 	for k, p := range l.pending {
-		c, err := f.store.ReportCounts(ctx, l.gen, k)
-		if err != nil {
-			return err
+		c, ok := l.base[k]
+		if !ok {
+			var err error
+			if c, err = f.store.ReportCounts(ctx, l.gen, k); err != nil {
+				return err
+			}
 		}
 		c.Merge(p)
 		rows[k] = c
@@ -307,8 +311,24 @@ func (f *Follower) flush(ctx context.Context, l *line, active bool) error {
 	}
 	l.flushed = l.seq
 	clear(l.pending)
+	l.remember(rows)
 	f.metrics.flush.Observe(time.Since(start).Seconds())
 	return nil
+}
+
+// remember keeps rows as they are stored, of the newest interval and the one before:
+// almost all that is counted goes there, and a row costs a query each time it is read.
+func (l *line) remember(rows map[report.Key]report.Counts) {
+	newest := int64(0)
+	for k, c := range rows {
+		l.base[k] = c
+		newest = max(newest, k.Start)
+	}
+	for k := range l.base {
+		if k.Start < newest-report.Interval.Milliseconds() {
+			delete(l.base, k)
+		}
+	}
 }
 
 // Question asks for lines of a report.
