@@ -70,30 +70,32 @@ type App struct {
 	before  endOfBefore // of the process before this one
 	desks   desks
 
-	store     *store.Store
-	media     *session.Engine
-	recorder  *record.Writer
-	streams   *stream.Client
-	outward   *outward.Client
-	apps      *apps.Client
-	later     *later // requests of flows that nobody waits for
-	secrets   *resource.Box
-	library   *play.Library
-	speech    *speech.Speaker
-	music     map[string]*play.Clip // sources of the node file, by name
-	routes    *routes               // nil when the advertised address is configured
-	sip       *sip.Stack
-	calls     *call.Manager
-	outside   *outside
-	reports   *follow.Follower
-	api       *api.HTTP
-	web       web
-	webhooks  *webhook.Runner
-	alarms    *alarms
-	figures   figures
-	notes     notes
-	mail      *mail.Queue // nil: no e-mail
-	voicemail *voicemail.Desk
+	store    *store.Store
+	media    *session.Engine
+	recorder *record.Writer
+	streams  *stream.Client
+	outward  *outward.Client
+	apps     *apps.Client
+	later    *later // requests of flows that nobody waits for
+	secrets  *resource.Box
+	library  *play.Library
+	speech   *speech.Speaker
+	music    map[string]*play.Clip // sources of the node file, by name
+	routes   *routes               // nil when the advertised address is configured
+	sip      *sip.Stack
+	calls    *call.Manager
+	outside  *outside
+	reports  *follow.Follower
+	api      *api.HTTP
+	web      web
+	// iceServers are for pages.
+	iceServers []iceServer
+	webhooks   *webhook.Runner
+	alarms     *alarms
+	figures    figures
+	notes      notes
+	mail       *mail.Queue // nil: no e-mail
+	voicemail  *voicemail.Desk
 
 	dir      atomic.Pointer[directory]
 	closures closures
@@ -269,6 +271,9 @@ func (a *App) startMedia(ctx context.Context) error {
 	}
 	a.media = e
 	a.onStop("media", e.Stop)
+	if a.iceServers, err = iceServers(a.cfg); err != nil {
+		return err
+	}
 	return nil
 }
 

@@ -68,6 +68,9 @@ func (a *App) PhoneSession(ctx context.Context, tenant, device, session string, 
 		return api.PhoneSession{}, fmt.Errorf("%w: too many browser phones", api.ErrConflict)
 	}
 	out := api.PhoneSession{Username: username, Password: password, Realm: a.cfg.SIP.Realm, Device: device, Expires: expires.UTC(), ICEServers: []api.ICEServer{}}
+	for i := range a.iceServers {
+		out.ICEServers = append(out.ICEServers, a.iceServers[i].toldTo(username, now))
+	}
 	if c := a.calls.CallOf(ctx, tenant, device); c.ID != "" {
 		out.Call = &api.PhoneCall{ID: c.ID, Away: c.Away}
 	}

@@ -11,6 +11,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -211,12 +213,21 @@ func TestFirstAdministratorByLink(t *testing.T) {
 // A page with the stack's own browser phone registers at /sip of the console's
 // listener, with credentials that no password gave it, and they end with the session.
 func TestBrowserPhoneOfTheConsole(t *testing.T) {
-	n := console(t, nil)
+	secret := filepath.Join(t.TempDir(), "turn.secret")
+	if err := os.WriteFile(secret, []byte("north\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := console(t, func(c *config.Config) {
+		c.Media.WebRTC.ICEServers = []config.ICEServer{{URLs: []string{"turn:turn.example.com"}, SecretFile: secret, TTL: config.Duration(time.Hour)}}
+	})
 	vera := n.signIn("default", "vera")
 	var ps api.PhoneSession
 	vera.want(200, "POST", "/api/v1/phone/session", "{}", &ps)
-	if ps.Device != "vera-web" || !strings.HasPrefix(ps.URI, "sip:"+ps.Username+"@") {
+	if ps.Device != "vera-web" || !strings.HasPrefix(ps.URI, "sip:"+ps.Username+"@") || ps.Call != nil {
 		t.Fatalf("%+v", ps)
+	}
+	if len(ps.ICEServers) != 1 || !strings.HasSuffix(ps.ICEServers[0].Username, ":"+ps.Username) || len(ps.ICEServers[0].Credential) != 28 {
+		t.Errorf("%+v", ps.ICEServers)
 	}
 	u, _ := url.Parse(vera.base)
 	header := http.Header{"Origin": {vera.origin}}

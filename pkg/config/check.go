@@ -351,6 +351,7 @@ func (c *Config) checkMusic(fault told) {
 
 func (c *Config) checkWebRTC(fault, warn told) {
 	w := c.Media.WebRTC
+	c.checkICE(fault, warn)
 	for i, s := range w.Advertised {
 		if a, err := netip.ParseAddr(s); err != nil || a.IsUnspecified() {
 			fault(fmt.Sprintf("media.webrtc.advertised[%d]", i), "%s; want an IP address that browsers can reach", strict.Quote(s))

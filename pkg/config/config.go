@@ -178,9 +178,10 @@ type Stream struct {
 
 // WebRTC configures the port of browsers.
 type WebRTC struct {
-	Listen     string   `yaml:"listen" default:"" doc:"IP address and UDP port that all browsers share, such as 0.0.0.0:30000; outside port_min to port_max. Empty: browsers that register over ws or wss have no sound."`
-	TCP        bool     `yaml:"tcp" default:"false" doc:"Also by TCP on the same port, for networks that let no UDP through."`
-	Advertised []string `yaml:"advertised" doc:"IP addresses at which browsers reach that port, best first, each a candidate in SDP. Empty: as for phones, media.advertised or the address that the browser's signalling reaches."`
+	Listen     string      `yaml:"listen" default:"" doc:"IP address and UDP port that all browsers share, such as 0.0.0.0:30000; outside port_min to port_max. Empty: browsers that register over ws or wss have no sound."`
+	TCP        bool        `yaml:"tcp" default:"false" doc:"Also by TCP on the same port, for networks that let no UDP through."`
+	Advertised []string    `yaml:"advertised" doc:"IP addresses at which browsers reach that port, best first, each a candidate in SDP. Empty: as for phones, media.advertised or the address that the browser's signalling reaches."`
+	ICEServers []ICEServer `yaml:"ice_servers" doc:"STUN and TURN servers that pages are told to use (POST /phone/session), for networks from which neither UDP nor TCP of media.webrtc.listen is reached. The node itself needs none."`
 }
 
 // Store configures persistence.
