@@ -10,9 +10,12 @@ import { SignIn, UseLink } from './pages/signin'
 import { span } from './parts/time'
 
 const Desk = lazy(() => import('./pages/desk').then((m) => ({ default: m.Desk })))
-const LivePage = lazy(() => import('./pages/live').then((m) => ({ default: m.LivePage })))
-const Calls = lazy(() => import('./pages/calls').then((m) => ({ default: m.Calls })))
-const CallPage = lazy(() => import('./pages/call').then((m) => ({ default: m.CallPage })))
+// The supervisor's pages come with words of their own.
+const words = <T,>(page: Promise<T>) => import('./super/words').then((w) => w.withWords(page))
+const LivePage = lazy(() => words(import('./pages/live')).then((m) => ({ default: m.LivePage })))
+const Wall = lazy(() => words(import('./wall/wall')).then((m) => ({ default: m.Wall })))
+const Calls = lazy(() => words(import('./pages/calls')).then((m) => ({ default: m.Calls })))
+const CallPage = lazy(() => words(import('./pages/call')).then((m) => ({ default: m.CallPage })))
 const Start = lazy(() => import('./pages/start').then((m) => ({ default: m.Start })))
 const Admin = lazy(() => import('./admin/admin').then((m) => ({ default: m.Admin })))
 const CallerPage = lazy(() => import('./pages/caller').then((m) => ({ default: m.CallerPage })))
@@ -57,6 +60,7 @@ export function App() {
       <Switch>
         <Route path="/desk"><Desk session={session} /></Route>
         <Route path="/live"><LivePage /></Route>
+        <Route path="/wall"><Wall /></Route>
         <Route path="/calls"><Calls /></Route>
         <Route path="/calls/:id">{(p) => <CallPage id={p.id!} session={session} />}</Route>
         <Route path="/admin/*?"><Admin session={session} changed={look} /></Route>
@@ -74,10 +78,11 @@ function Frame({ session, leave, children }: { session: Session; leave: () => vo
   const pages = session.user
     ? [
         ['/desk', 'phone.use'],
-        ['/live', 'live.read'],
+        ['/live', 'live.read', 'tenant'],
+        ['/wall', 'live.read', 'tenant'],
         ['/calls', 'calls.read'],
         ['/admin', 'resources.read'],
-      ].filter(([, right]) => session.rights?.[right])
+      ].filter(([, right, scope]) => session.rights?.[right] && (!scope || session.rights[right] === scope))
     : []
   return (
     <>

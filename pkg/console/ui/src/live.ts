@@ -56,6 +56,7 @@ export interface Agent {
   queues: string[]
   deadline?: string
   taken?: number
+  notices?: number
 }
 export interface Leg {
   leg?: number
@@ -258,7 +259,7 @@ function told(m: MessageEvent) {
 }
 
 // kinds of which onEvent tells.
-const kinds = ['call.started', 'call.answered', 'call.ended', 'agent.state', 'message.sent', 'message.read', 'alarm.raised', 'alarm.cleared']
+const kinds = ['call.started', 'call.answered', 'call.ended', 'agent.state', 'notice.sent', 'notice.read', 'alarm.raised', 'alarm.cleared']
 
 // refreshNow is for who has just asked for something: the stream brings it by itself.
 export const refreshNow = () => {}

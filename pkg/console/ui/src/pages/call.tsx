@@ -1,9 +1,10 @@
-import { Badge, Button, Card, Code, Group, SegmentedControl, Stack, Table, Text, Title } from '@mantine/core'
-import { useEffect, useRef, useState } from 'react'
+import { Badge, Card, Code, Group, Stack, Table, Text, Title } from '@mantine/core'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { get, name as el, type Session } from '../api'
 import type { Call, Event } from '../live'
 import { Wrong, useTry } from '../parts/error'
+import { Player } from '../super/player'
 import { span } from '../parts/time'
 
 interface Why { story: string[] }
@@ -49,13 +50,16 @@ export function CallPage({ id, session }: { id: string; session: Session }) {
           </Table.Tbody>
         </Table>
       </Card>
-      {session.rights?.['recordings.hear'] && (call.recordings ?? []).map((r) => <Player key={r.id} id={r.id} />)}
+      {session.rights?.['recordings.hear'] && (call.recordings ?? []).map((r) => <Player key={r.id} id={r.id} session={session} running={!call.ended} />)}
+      <MenuPath events={call.events ?? []} start={start} />
       {why && why.story.length > 0 && (
         <Card withBorder>
           <Title order={2} size="h5">{t('call.why')}</Title>
           <ul>{why.story.map((line, i) => <li key={i}>{line}</li>)}</ul>
         </Card>
       )}
+      <Decisions events={call.events ?? []} start={start} />
+      <Quality legs={(call.legs as any[]) ?? []} />
       <Card withBorder>
         <Title order={2} size="h5">{t('call.legs')}</Title>
         <Table>
@@ -90,23 +94,70 @@ function short(data: unknown) {
   return s.length > 160 ? s.slice(0, 160) + '…' : s
 }
 
-// Player plays a recording, while the call runs too.
-function Player({ id }: { id: string }) {
+// MenuPath is how the caller went through the flow: steps, keys, what was gathered.
+function MenuPath({ events, start }: { events: Event[]; start: number }) {
   const { t } = useTranslation()
-  const audio = useRef<HTMLAudioElement>(null)
-  const [rate, setRate] = useState('1')
-  useEffect(() => {
-    if (audio.current) audio.current.playbackRate = Number(rate)
-  }, [rate])
-  const src = `/api/v1/recordings/${el(id)}/audio`
+  const steps = events.filter((e) => ['flow.step', 'digit', 'flow.job', 'flow.failed'].includes(e.kind))
+  if (!steps.length) return null
   return (
     <Card withBorder>
-      <Title order={2} size="h5">{t('call.recording')}</Title>
-      <audio ref={audio} controls preload="none" src={src} style={{ width: '100%' }} aria-label={t('call.recording')} />
-      <Group>
-        <SegmentedControl aria-label={t('call.speed')} value={rate} onChange={setRate} data={['0.75', '1', '1.25', '1.5', '2']} />
-        <Button component="a" href={src} download variant="default">{t('call.download')}</Button>
+      <Title order={2} size="h5">{t('page2.menu')}</Title>
+      <Group gap={6}>
+        {steps.map((e) => (
+          <Badge key={e.seq} variant="light" color={e.kind === 'digit' ? 'orange' : e.kind === 'flow.failed' ? 'red' : 'blue'} tt="none" title={((Date.parse(e.at) - start) / 1000).toFixed(1) + ' s'}>
+            {e.kind === 'digit' ? `[${e.data.digit}]` : e.kind === 'flow.job' ? `${e.data.step}: ${e.data.job} ${e.data.outcome}` : `${e.data.flow}/${e.data.step}`}
+          </Badge>
+        ))}
       </Group>
+    </Card>
+  )
+}
+
+// Decisions are the queue's own accounts of whom it chose, and why not others.
+function Decisions({ events, start }: { events: Event[]; start: number }) {
+  const { t } = useTranslation()
+  const list = events.filter((e) => e.data?.strategy !== undefined && e.data?.queue !== undefined)
+  if (!list.length) return null
+  return (
+    <Card withBorder>
+      <Title order={2} size="h5">{t('page2.decisions')}</Title>
+      <Table>
+        <Table.Tbody>
+          {list.map((e) => (
+            <Table.Tr key={e.seq}>
+              <Table.Td className="tabular">{((Date.parse(e.at) - start) / 1000).toFixed(1)}</Table.Td>
+              <Table.Td>{e.data.queue} · {e.data.strategy}</Table.Td>
+              <Table.Td>{e.data.agent ? <><b>{e.data.agent}</b> ({t('page2.chosen')})</> : t('page2.nobody')}</Table.Td>
+              <Table.Td>{(e.data.considered ?? []).map((c: any) => c.agent + (c.value ? ` ${c.value}` : '')).join(', ')}</Table.Td>
+              <Table.Td>{Object.entries(e.data.excluded ?? {}).map(([why, n]) => `${why} ${n}`).join(', ')}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Card>
+  )
+}
+
+// Quality is how each line sounded while the call went on (E-model, 1 to 4.5).
+function Quality({ legs }: { legs: any[] }) {
+  const { t } = useTranslation()
+  const rows = legs.flatMap((l) => [['heard', l.audio?.mos_in], ['heardus', l.audio?.mos_out]].filter(([, s]) => (s as any)?.series?.length).map(([dir, s]) => ({ name: `${l.agent ?? l.device ?? l.trunk ?? l.number}, ${t('page2.' + dir)}`, s: s as any })))
+  if (!rows.length) return null
+  const y = (v: number) => 40 - ((v - 1) / 3.5) * 40
+  return (
+    <Card withBorder>
+      <Title order={2} size="h5">{t('page2.quality')}</Title>
+      {rows.map(({ name, s }) => {
+        const label = t('page2.mos', { name, mean: s.mean.toFixed(2), low: s.low.toFixed(2) })
+        return (
+          <figure key={name} style={{ margin: '8px 0' }}>
+            <figcaption><Text size="sm">{label}</Text></figcaption>
+            <svg viewBox={`0 0 ${Math.max(1, s.series.length)} 40`} preserveAspectRatio="none" role="img" aria-label={label} style={{ width: '100%', height: 40 }}>
+              {s.series.map((v: number, i: number) => <rect key={i} x={i} width={0.92} y={y(v)} height={40 - y(v)} fill={v >= 3.6 ? '#2f9e44' : v >= 3 ? '#f08c00' : '#c92a2a'}><title>{`${span(1000 * i * s.step_s)}: ${v.toFixed(2)}`}</title></rect>)}
+            </svg>
+          </figure>
+        )
+      })}
     </Card>
   )
 }

@@ -8,6 +8,7 @@ import { refreshNow, serverNow, useLive, type Agent, type Call } from '../live'
 import { Wrong, useTry } from '../parts/error'
 import { Customer } from '../parts/customer'
 import { Keypad } from '../parts/keypad'
+import { Notices } from '../parts/notices'
 import { PhoneBadge } from '../parts/phonebadge'
 import { Since, Until, span, useNow } from '../parts/time'
 import { devices, phone, setDevices, usePhone } from '../phone'
@@ -57,6 +58,8 @@ export function Desk({ session }: { session: Session }) {
   )
 
   return (
+    <>
+    <Notices me={me} />
     <Grid>
       <Grid.Col span={{ base: 12, md: 4 }}>
         <Stack>
@@ -125,6 +128,7 @@ export function Desk({ session }: { session: Session }) {
         </Stack>
       </Grid.Col>
     </Grid>
+    </>
   )
 }
 

@@ -1,109 +1,226 @@
-import { Badge, Button, Card, Group, Menu, Stack, Table, Text, Title } from '@mantine/core'
+import { Button, Card, Group, Menu, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core'
+import { memo, useCallback, useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
-import { name as el, post } from '../api'
-import { refreshNow, useLive } from '../live'
+import { get, name as el, post } from '../api'
+import { onEvent, useLive, type Agent, type Call, type Caller, type Queue } from '../live'
 import { Wrong, useTry } from '../parts/error'
-import { Since } from '../parts/time'
+import { Since, useNow } from '../parts/time'
+import { Alarms, past, percent, seconds } from '../super/parts'
+import { Rows } from '../super/rows'
 
-const colors: Record<string, string> = { ready: 'green', offered: 'blue', on_call: 'blue', wrap_up: 'yellow', not_ready: 'orange', offline: 'gray' }
+type Ask = (path: string, body: object) => void
+const states = ['ready', 'offered', 'on_call', 'wrap_up', 'not_ready', 'offline']
+const ROW = 41
 
-// LivePage is what happens now: queues, people, callers.
+// LivePage is what happens now: queues, people, callers, and what a supervisor does about it.
 export function LivePage() {
   const { t } = useTranslation()
   const { live } = useLive()
   const { run, wrong, forget } = useTry()
-  const ask = (path: string, body: object) => run(async () => { await post(path, body); refreshNow() })
+  const ask = useCallback<Ask>((path, body) => void run(() => post(path, body)), [run])
   if (!live) return <Text>{t('loading')}</Text>
-  const waiting = live.queues.flatMap((q) => q.callers.map((c) => ({ ...c, queue: q.name })))
   return (
     <Stack>
       <Wrong wrong={wrong} forget={forget} />
-      <Card withBorder>
-        <Title order={1} size="h4">{t('live.queues')}</Title>
-        <div style={{ overflowX: 'auto' }}>
-          <Table>
-            <Table.Thead><Table.Tr>{['queue', 'waiting', 'longest', 'in', 'free', 'talking', 'wrapping', 'paused'].map((k) => <Table.Th key={k}>{t('live.' + k)}</Table.Th>)}</Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {live.queues.map((q) => (
-                <Table.Tr key={q.name} data-queue={q.name}>
-                  <Table.Td>{q.display_name ?? q.name}</Table.Td>
-                  <Table.Td>{q.waiting > 0 ? <Badge size="lg" color={q.free > 0 ? 'blue' : 'red'}>{q.waiting}</Badge> : 0}</Table.Td>
-                  <Table.Td><Since at={q.oldest} /></Table.Td>
-                  <Table.Td>{q.logged_in}</Table.Td>
-                  <Table.Td>{q.free}</Table.Td>
-                  <Table.Td>{q.states.on_call ?? 0}</Table.Td>
-                  <Table.Td>{q.states.wrap_up ?? 0}</Table.Td>
-                  <Table.Td>{q.states.not_ready ?? 0}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </div>
-      </Card>
-      <Card withBorder>
-        <Title order={2} size="h4">{t('live.callers')}</Title>
-        {waiting.length === 0 ? <Text c="dimmed">{t('live.nobody')}</Text> : (
-          <Table>
-            <Table.Thead><Table.Tr>{['queue', 'place', 'from', 'waits'].map((k) => <Table.Th key={k}>{t('live.' + k)}</Table.Th>)}<Table.Th><span className="visually-hidden">{t('live.actions')}</span></Table.Th></Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {waiting.map((c) => (
-                <Table.Tr key={c.call_id}>
-                  <Table.Td>{c.queue}</Table.Td>
-                  <Table.Td>{c.position}</Table.Td>
-                  <Table.Td><Link href={'/calls/' + c.call_id}>{live.calls.find((x) => x.id === c.call_id)?.from ?? t('call.unknown')}</Link></Table.Td>
-                  <Table.Td><Since at={c.joined} /></Table.Td>
-                  <Table.Td>
-                    <Menu>
-                      <Menu.Target><Button size="compact-sm" variant="default">{t('live.give')}</Button></Menu.Target>
-                      <Menu.Dropdown>
-                        {live.agents.filter((a) => a.state === 'ready').map((a) => <Menu.Item key={a.name} onClick={() => ask(`/calls/${el(c.call_id)}/assign`, { agent: a.name })}>{a.name}</Menu.Item>)}
-                        <Menu.Item onClick={() => ask(`/calls/${el(c.call_id)}/priority`, { priority: 100 })}>{t('live.first')}</Menu.Item>
-                      </Menu.Dropdown>
-                    </Menu>
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        )}
-      </Card>
-      <Card withBorder>
-        <Title order={2} size="h4">{t('live.agents')}</Title>
-        <div style={{ overflowX: 'auto' }}>
-          <Table>
-            <Table.Thead><Table.Tr>{['agent', 'state', 'since', 'caller'].map((k) => <Table.Th key={k}>{t('live.' + k)}</Table.Th>)}<Table.Th><span className="visually-hidden">{t('live.actions')}</span></Table.Th></Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {live.agents.map((a) => {
-                const call = a.state === 'offline' ? undefined : live.calls.find((c) => a.calls?.includes(c.id) || (c.agent === a.name && !c.ended))
-                return (
-                  <Table.Tr key={a.name} data-agent={a.name}>
-                    <Table.Td>{a.name}{!a.reachable && a.state !== 'offline' && <Badge ml="xs" color="red">{t('live.unreachable')}</Badge>}</Table.Td>
-                    <Table.Td><Badge color={colors[a.state] ?? 'gray'} data-state={a.state}>{t('agent.' + a.state)}</Badge> {a.reason && t('reason.' + a.reason, { defaultValue: a.reason })}</Table.Td>
-                    <Table.Td><Since at={a.since} /></Table.Td>
-                    <Table.Td>{call && <Link href={'/calls/' + call.id}>{call.from ?? t('call.unknown')}</Link>}</Table.Td>
-                    <Table.Td>
-                      <Group gap="xs" justify="end">
-                        {call && (['monitor', 'whisper', 'barge'] as const).map((mode) => (
-                          <Button key={mode} size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(call.id)}/supervise`, { mode })}>{t('live.' + mode)}</Button>
-                        ))}
-                        <Menu>
-                          <Menu.Target><Button size="compact-sm" variant="default">{t('live.set')}</Button></Menu.Target>
-                          <Menu.Dropdown>
-                            <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'ready' })}>{t('agent.ready')}</Menu.Item>
-                            <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'not_ready', reason: 'supervisor' })}>{t('agent.not_ready')}</Menu.Item>
-                            <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'offline' })}>{t('agent.offline')}</Menu.Item>
-                          </Menu.Dropdown>
-                        </Menu>
-                      </Group>
-                    </Table.Td>
-                  </Table.Tr>
-                )
-              })}
-            </Table.Tbody>
-          </Table>
-        </div>
-      </Card>
+      <Alarms alarms={live.alarms} queues={live.queues} />
+      <Queues queues={live.queues} />
+      <Waiting queues={live.queues} agents={live.agents} calls={live.calls} ask={ask} />
+      <People agents={live.agents} calls={live.calls} ask={ask} />
+      <Notices agents={live.agents} queues={live.queues} />
     </Stack>
   )
 }
+
+const queueColumns = ['live.queue', 'live.waiting', 'live.longest', 'super.slnow', 'super.sltoday', 'super.entered', 'super.abandoned', 'super.asa', 'super.callbacks', 'live.free', 'live.talking', 'live.wrapping', 'live.paused', 'live.in']
+const help: Record<string, string> = { 'super.slnow': 'super.nowhelp', 'super.sltoday': 'super.slhelp' }
+
+const Queues = memo(function Queues({ queues }: { queues: Queue[] }) {
+  const { t } = useTranslation()
+  return (
+    <Card withBorder>
+      <Title order={1} size="h4">{t('live.queues')}</Title>
+      <div style={{ overflowX: 'auto' }} role="region" aria-label={t('live.queues')} tabIndex={0}>
+        <table className="rows">
+          <thead><tr>{queueColumns.map((k) => <th key={k} scope="col" title={help[k] && t(help[k])}>{t(k)}</th>)}</tr></thead>
+          <tbody>{queues.map((q) => <QueueRow key={q.name} q={q} />)}</tbody>
+        </table>
+      </div>
+    </Card>
+  )
+})
+
+const QueueRow = memo(function QueueRow({ q }: { q: Queue }) {
+  const now = useNow()
+  const p = past(q, now)
+  const mark = (is: boolean, what: React.ReactNode) => (is ? <span className="past">▲ {what}</span> : what)
+  return (
+    <tr data-queue={q.name}>
+      <th scope="row">{q.display_name || q.name}</th>
+      <td data-figure="waiting">{mark(p.waiting, q.waiting)}</td>
+      <td className="tabular">{mark(p.longest, <Since at={q.oldest} />)}</td>
+      <td className="tabular" data-figure="slnow">{mark(p.level(q.recent), percent(q.recent.service_level))}</td>
+      <td className="tabular" data-figure="sltoday">{mark(p.level(q.today), percent(q.today.service_level))}</td>
+      <td>{q.today.entered}</td>
+      <td data-figure="abandoned">{q.today.abandoned}</td>
+      <td className="tabular">{seconds(q.today.asa_s)}</td>
+      <td>{q.callbacks ?? 0}</td>
+      <td>{mark(p.ready, q.free)}</td>
+      <td>{q.states.on_call ?? 0}</td>
+      <td>{q.states.wrap_up ?? 0}</td>
+      <td>{q.states.not_ready ?? 0}</td>
+      <td>{q.logged_in}</td>
+    </tr>
+  )
+})
+
+type Waits = Caller & { queue: string; of?: Call }
+
+const Waiting = memo(function Waiting({ queues, agents, calls, ask }: { queues: Queue[]; agents: Agent[]; calls: Call[]; ask: Ask }) {
+  const { t } = useTranslation()
+  const waits = useMemo<Waits[]>(() => {
+    const by = new Map(calls.map((c) => [c.id, c]))
+    return queues.flatMap((q) => (q.callers ?? []).map((c) => ({ ...c, queue: q.name, of: by.get(c.call_id) }))).sort((a, b) => (a.joined < b.joined ? -1 : 1))
+  }, [queues, calls])
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4">{t('live.callers')}</Title>
+      {waits.length === 0 ? <Text c="dimmed">{t('live.nobody')}</Text> : (
+        <Rows items={waits} height={ROW} max={330} label={t('live.callers')} columns={6}
+          head={<tr>{['live.queue', 'live.place', 'live.from', 'live.waits', 'super.priority'].map((k) => <th key={k} scope="col">{t(k)}</th>)}<th scope="col"><span className="visually-hidden">{t('live.actions')}</span></th></tr>}
+          row={(c) => (
+            <tr key={c.call_id} style={{ height: ROW }} data-caller={c.call_id}>
+              <td>{c.queue}</td>
+              <td>{c.position}</td>
+              <td><Link href={'/calls/' + c.call_id}>{c.callback ? '↩ ' : ''}{c.of?.display || c.of?.from || t('call.unknown')}</Link></td>
+              <td><Since at={c.joined} /></td>
+              <td>{c.priority}</td>
+              <td>
+                <Group gap={4} justify="end" wrap="nowrap">
+                  <Menu>
+                    <Menu.Target><Button size="compact-sm" variant="default">{t('super.pull')}</Button></Menu.Target>
+                    <Menu.Dropdown mah={300} style={{ overflowY: 'auto' }}>
+                      {agents.filter((a) => ['ready', 'on_call', 'wrap_up'].includes(a.state)).slice(0, 100).map((a) => <Menu.Item key={a.name} onClick={() => ask(`/calls/${el(c.call_id)}/assign`, { agent: a.name })}>{a.name} ({t('agent.' + a.state)})</Menu.Item>)}
+                    </Menu.Dropdown>
+                  </Menu>
+                  <Menu>
+                    <Menu.Target><Button size="compact-sm" variant="default" disabled={!!c.callback}>{t('super.move')}</Button></Menu.Target>
+                    <Menu.Dropdown mah={300} style={{ overflowY: 'auto' }}>
+                      {queues.filter((q) => q.name !== c.queue).map((q) => <Menu.Item key={q.name} onClick={() => ask(`/calls/${el(c.call_id)}/move`, { queue: q.name })}>{q.display_name || q.name}</Menu.Item>)}
+                    </Menu.Dropdown>
+                  </Menu>
+                  <Button size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(c.call_id)}/priority`, { priority: Math.min(1000, c.priority + 10) })}>{t('super.sooner')}</Button>
+                  <Button size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(c.call_id)}/priority`, { priority: Math.max(-1000, c.priority - 10) })}>{t('super.later')}</Button>
+                </Group>
+              </td>
+            </tr>
+          )} />
+      )}
+    </Card>
+  )
+})
+
+const People = memo(function People({ agents, calls, ask }: { agents: Agent[]; calls: Call[]; ask: Ask }) {
+  const { t } = useTranslation()
+  const [text, setText] = useState('')
+  const [state, setState] = useState('')
+  const talks = useMemo(() => {
+    const by = new Map(calls.map((c) => [c.id, c]))
+    const of = new Map<string, Call>()
+    for (const c of calls) if (c.agent && (c.state === 'talking' || c.state === 'hold')) of.set(c.agent, c)
+    for (const a of agents) for (const id of a.calls ?? []) if (by.has(id)) of.set(a.name, by.get(id)!)
+    return of
+  }, [agents, calls])
+  const shown = useMemo(() => agents.filter((a) => (!state || a.state === state) && (!text || a.name.includes(text.toLowerCase()) || a.queues.some((q) => q.includes(text.toLowerCase())))), [agents, state, text])
+  return (
+    <Card withBorder>
+      <Group justify="space-between" align="end" mb="xs">
+        <Title order={2} size="h4">{t('live.agents')}</Title>
+        <Group align="end">
+          <Text size="sm" c="dimmed">{t('super.shown', { n: shown.length, all: agents.length })}</Text>
+          <TextInput size="xs" label={t('super.find')} value={text} onChange={(e) => setText(e.currentTarget.value)} />
+          <NativeSelect size="xs" label={t('live.state')} value={state} onChange={(e) => setState(e.currentTarget.value)} data={[{ value: '', label: t('super.all') }, ...states.map((s) => ({ value: s, label: t('agent.' + s) }))]} />
+        </Group>
+      </Group>
+      <Rows items={shown} height={ROW} max={620} label={t('live.agents')} columns={5}
+        head={<tr>{['agent', 'state', 'since', 'caller'].map((k) => <th key={k} scope="col">{t('live.' + k)}</th>)}<th scope="col"><span className="visually-hidden">{t('live.actions')}</span></th></tr>}
+        row={(a) => <Person key={a.name} a={a} call={a.state === 'offline' ? undefined : talks.get(a.name)} ask={ask} />} />
+    </Card>
+  )
+})
+
+const Person = memo(function Person({ a, call, ask }: { a: Agent; call?: Call; ask: Ask }) {
+  const { t } = useTranslation()
+  return (
+    <tr data-agent={a.name} style={{ height: ROW }}>
+      <th scope="row">{a.name}{!a.reachable && a.state !== 'offline' ? ` (${t('live.unreachable')})` : ''}{a.notices ? ` · ${t('super.unread', { n: a.notices })}` : ''}</th>
+      <td><span className="state" data-state={a.state}>{t('agent.' + a.state)}</span> {a.reason && t('reason.' + a.reason, { defaultValue: a.reason })}</td>
+      <td><Since at={a.since} /></td>
+      <td>{call && <Link href={'/calls/' + call.id}>{call.display || call.from || t('call.unknown')}</Link>}</td>
+      <td>
+        <Group gap={4} justify="end" wrap="nowrap">
+          {call && (['monitor', 'whisper', 'barge'] as const).map((mode) => (
+            <Button key={mode} size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(call.id)}/supervise`, { mode })}>{t('live.' + mode)}</Button>
+          ))}
+          <Menu>
+            <Menu.Target><Button size="compact-sm" variant="default" aria-label={t('live.set') + ' ' + a.name}>{t('live.set')}</Button></Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'ready' })}>{t('agent.ready')}</Menu.Item>
+              <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'not_ready', reason: 'supervisor' })}>{t('agent.not_ready')}</Menu.Item>
+              {a.state === 'wrap_up' && <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'wrap_up_done', by: 'supervisor' })}>{t('desk.done')}</Menu.Item>}
+              <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'offline' })}>{t('agent.offline')}</Menu.Item>
+              {call && <Menu.Item onClick={() => ask(`/calls/${el(call.id)}/supervise`, { mode: 'off' })}>{t('super.stop')}</Menu.Item>}
+              {call && <Menu.Item color="red" onClick={() => ask(`/calls/${el(call.id)}/hangup`, {})}>{t('phone.hangup')}</Menu.Item>}
+            </Menu.Dropdown>
+          </Menu>
+        </Group>
+      </td>
+    </tr>
+  )
+})
+
+interface Notice { id: string; at: string; by: string; to: string; text: string; agents: string[]; read: Record<string, string> }
+
+// Notices are what agents are told at their desks, and who has read it.
+const Notices = memo(function Notices({ agents, queues }: { agents: Agent[]; queues: Queue[] }) {
+  const { t, i18n } = useTranslation()
+  const [to, setTo] = useState('all')
+  const [text, setText] = useState('')
+  const [sent, setSent] = useState<Notice[]>([])
+  const { run, wrong, busy, forget } = useTry()
+  const look = useCallback(() => get<{ notices: Notice[] }>('/notices?limit=5').then((r) => setSent(r.notices), () => {}), [])
+  useEffect(() => {
+    void look()
+    return onEvent((e) => void (e.kind.startsWith('notice.') && look()))
+  }, [look])
+  const send = (e: React.FormEvent) => {
+    e.preventDefault()
+    void run(async () => {
+      await post('/notices', { to, text })
+      setText('')
+      await look()
+    })
+  }
+  const names = agents.map((a) => a.name).join(',')
+  const choices = useMemo(() => [
+    { value: 'all', label: t('super.everybody') },
+    { group: t('live.queues'), items: queues.map((q) => ({ value: 'queue:' + q.name, label: q.display_name || q.name })) },
+    { group: t('live.agents'), items: names.split(',').filter(Boolean).map((n) => ({ value: 'agent:' + n, label: n })) },
+  ], [names, queues.length, t])
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4">{t('super.notice')}</Title>
+      <Wrong wrong={wrong} forget={forget} />
+      <Group component="form" onSubmit={send} align="end">
+        <NativeSelect label={t('calls.to')} value={to} onChange={(e) => setTo(e.currentTarget.value)} data={choices} />
+        <TextInput label={t('super.text')} value={text} onChange={(e) => setText(e.currentTarget.value)} maxLength={1000} flex={1} miw={220} />
+        <Button type="submit" loading={busy} disabled={!text.trim()}>{t('super.send')}</Button>
+      </Group>
+      {sent.map((n) => (
+        <Text key={n.id} size="sm" mt={4} data-notice={n.id}>
+          <b>{new Date(n.at).toLocaleTimeString(i18n.language)} {n.by} → {n.to}:</b> {n.text} <Text span c="dimmed">({t('super.readby', { n: Object.keys(n.read).length, all: n.agents.length })})</Text>
+        </Text>
+      ))}
+    </Card>
+  )
+})
