@@ -148,6 +148,9 @@ func TestBrowserAgent(t *testing.T) {
 	}
 	a := o.call(o.anna, "1001")
 	b := o.webRings()
+	if q, id := b.Header("X-Centrala-Queue"), b.Header("X-Centrala-Call"); q != "sales" || id != o.live(a) {
+		t.Errorf("the page is told queue %q, call %q", q, id)
+	}
 	o.isUp(a, o.anna)
 	o.webHears(b, annaTone)
 	o.hears(a, bobTone)

@@ -138,6 +138,9 @@ func (o *owner) dialDevice(e DialDevice) {
 		return
 	}
 	headers := []sip.Header{{Name: "X-Centrala-Call", Value: o.m.S.ID}}
+	if q := o.m.S.Queue; q != "" && e.Offer != watchOffer {
+		headers = append(headers, sip.Header{Name: QueueHeader, Value: q}) // a resource's name: no more than a token
+	}
 	headers = append(headers, o.callbackHeaders()...)
 	if d.HandOver && e.Offer != watchOffer {
 		headers = append(headers, handOverHeaders(o.m.S.IVR)...)
@@ -161,6 +164,9 @@ func (o *owner) dialDevice(e DialDevice) {
 	}
 	o.then(DialStarted{infos, e.Offer})
 }
+
+// QueueHeader tells an agent's phone of which queue a call is.
+const QueueHeader = "X-Centrala-Queue"
 
 // answerHeaders ask a headset phone to answer by itself. No RFC names them:
 // answer-after is Snom's and Yealink's, alert-autoanswer Polycom's and Cisco's.

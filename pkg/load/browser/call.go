@@ -44,6 +44,14 @@ type Call struct {
 	last    string // our SDP
 }
 
+// Header of the INVITE that a call in came with, "" when it has none.
+func (c *Call) Header(name string) string {
+	if c.invite == nil {
+		return ""
+	}
+	return c.invite.Get(strings.ToLower(name))
+}
+
 // ID is the SIP Call-ID.
 func (c *Call) ID() string { return c.id }
 
