@@ -80,7 +80,7 @@ func TestTrunkRegisters(t *testing.T) {
 		}
 		b.silence(79 * time.Second)
 		m = b.want("REGISTER ")
-		if took := time.Since(start); took < 80*time.Second || took > 90*time.Second {
+		if took := time.Since(start); took < 80*time.Second || took > 91*time.Second { // a tick of the clock behind
 			t.Errorf("refreshed after %v", took)
 		}
 		if !strings.Contains(header(m, "Authorization"), "nc=00000002") {
