@@ -282,7 +282,7 @@ func (s *Server) open(nonce string) (issuedMs int64, serial uint64, ok bool) {
 	if len(nonce) != nonceChars {
 		return 0, 0, false
 	}
-	if nonce == string(s.opened[:]) {
+	if s.issued != 0 && nonce == string(s.opened[:]) {
 		return s.issued, s.number, true
 	}
 	var text [nonceChars]byte
