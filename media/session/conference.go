@@ -78,6 +78,10 @@ type member struct {
 	in    jitter.Buffer
 	pcm   [media.FrameSamples]int16
 	heard bool // pcm holds something to be heard
+	// direct: the partner whom the leg was bridged to still hears it without the mixer,
+	// until that has its sound: flowing frames of it, in the frames that waited counts.
+	direct          bool
+	flowing, waited uint8
 	// turning: this frame is the last of the present role, next follows; rising: it
 	// is the first. Both fade within 5 ms, or the change would click.
 	turning, rising bool
@@ -183,11 +187,13 @@ func (c *Conference) add(now time.Time, l *Leg, r Role) {
 		l.member.set(r)
 		return
 	}
-	l.part()
+	m := &member{c: c, l: l, role: r, index: len(c.members), direct: l.goesOnInto(r)}
 	l.pull() // nobody may have listened to it
-	l.player = player{}
-	l.line.Cut()
-	m := &member{c: c, l: l, role: r, index: len(c.members)}
+	if !m.direct {
+		l.part()
+		l.player = player{}
+		l.line.Cut()
+	}
 	m.in.Init(jitter.Config{})
 	c.members = append(c.members, m)
 	l.member = m
@@ -195,7 +201,49 @@ func (c *Conference) add(now time.Time, l *Leg, r Role) {
 	c.w.activate(c, now)
 }
 
+// goesOnInto tells whether who is bridged to l goes on hearing it while l comes into a
+// conference as r: the mixer has nothing of l before a packet or two have come.
+func (l *Leg) goesOnInto(r Role) bool {
+	d := l.peer
+	return d != nil && d != l && l.member == nil && r.mode == talker && !l.player.active && !d.player.active && !l.transcodes(l.p.Law)
+}
+
+// fed tells whether l still hears its former partner without the mixer.
+func (l *Leg) fed() bool { return l.peer != nil && l.peer.member != nil && l.peer.member.direct }
+
+const (
+	// flows: the first frame of a stream begins with what is not there yet.
+	flows = 2
+	// waits: who has said nothing in so many frames has nothing to go on with.
+	waits = 5
+)
+
+// arrive ends that m is heard directly, when the mixer has sound of it, or it cannot be
+// waited for any more.
+func (m *member) arrive(kind jitter.Kind) {
+	d := m.l.peer
+	if d == nil || m.waited == 0 && (d.member == nil || d.member.c != m.c) {
+		m.l.unbridge() // the partner did not come along
+		m.direct = false
+		return
+	}
+	if kind == jitter.Voice {
+		m.flowing++
+	}
+	if m.waited++; m.flowing < flows && m.waited < waits {
+		return
+	}
+	m.direct = false
+	d.line.Cut()
+	if d.member == nil || !d.member.direct { // both are through
+		d.peer, m.l.peer = nil, nil
+	}
+}
+
 func (c *Conference) remove(l *Leg) {
+	if l.peer != nil { // on the way in
+		l.unbridge()
+	}
 	m := l.member
 	m.count()
 	last := len(c.members) - 1
@@ -209,6 +257,9 @@ func (c *Conference) remove(l *Leg) {
 }
 
 func (m *member) set(r Role) {
+	if m.direct && r.mode != talker {
+		m.l.unbridge()
+	}
 	m.turning = m.heard && r != m.role
 	if m.next = r; !m.turning {
 		m.turn()
@@ -287,7 +338,14 @@ func (c *Conference) tick(now time.Time, frames int) {
 func (c *Conference) frame(now time.Time) {
 	c.sum.Reset()
 	for _, m := range c.members {
-		m.heard = m.role.mode != listener && m.in.Get(now, m.pcm[:]) != jitter.Silent && loud(&m.pcm)
+		kind := jitter.Silent
+		if m.role.mode != listener {
+			kind = m.in.Get(now, m.pcm[:])
+		}
+		m.heard = kind != jitter.Silent && loud(&m.pcm)
+		if m.direct {
+			m.arrive(kind)
+		}
 		if m.heard && m.rising {
 			fadeIn(m.pcm[:])
 			m.rising = false
@@ -337,6 +395,9 @@ func (c *Conference) send(now time.Time, m *member) {
 	l := m.l
 	if l.player.active || l.digits.Active() || l.tone.active || l.machine.talking {
 		return // heard instead; the leg's own tick sends it
+	}
+	if l.fed() {
+		return // its partner's packets
 	}
 	if !l.canSend {
 		l.line.Cut()

@@ -689,6 +689,96 @@ func FuzzConference(f *testing.F) {
 	})
 }
 
+// played is packets as a phone plays them: each where its timestamp says, nothing in
+// between.
+func played(packets []heard) (pcm []int16) {
+	for _, p := range packets {
+		if p.PT == 101 {
+			continue
+		}
+		at := int(p.TS - packets[0].TS)
+		for len(pcm) < at+len(p.payload) {
+			pcm = append(pcm, 0)
+		}
+		codec.Decode(codec.Law(p.PT), pcm[at:], p.payload)
+	}
+	return pcm
+}
+
+// nothingIn is the longest stretch of pcm that is nothing, in samples.
+func nothingIn(pcm []int16) (longest int) {
+	run := 0
+	for _, v := range pcm {
+		if run++; v > 600 || v < -600 {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// TestComingMakesNoHole: two who talk go on hearing each other without a pause while a
+// third comes into the conversation, at whatever moment between packets and ticks, by
+// either law; who does not come along is parted.
+func TestComingMakesNoHole(t *testing.T) {
+	for shift := range 20 {
+		s := newScore(t)
+		s.pass(time.Duration(shift) * 5 * time.Millisecond)
+		all := s.speakers(300, 500, 700)
+		a, b, x := all[0], all[1], all[2]
+		if shift%2 == 1 { // PCMU here, PCMA there
+			p := b.p
+			p.Law, p.SendPT, p.RecvPT = codec.PCMA, uint8(codec.PCMA), uint8(codec.PCMA)
+			b.Set(p)
+		}
+		c := s.w.e.NewConference(0)
+		a.Bridge(b.Leg)
+		s.run()
+		s.talk(400*time.Millisecond, a, b)
+		s.pass(time.Duration(shift/4) * 5 * time.Millisecond) // since the last packets
+		c.Add(a.Leg, Talker())
+		c.Add(b.Leg, Talker())
+		c.Add(x.Leg, Listener())
+		s.run()
+		s.talk(400*time.Millisecond, a, b)
+		for _, y := range []*speaker{a, b} {
+			packets := y.take()
+			continuous(t, packets)
+			if n := nothingIn(played(packets)); n > 5*8 {
+				t.Errorf("shift %d: %v Hz was sent nothing for %d samples", shift, y.hz, n)
+			}
+			if y.peer != nil || y.member.direct {
+				t.Errorf("shift %d: %v Hz is still bridged", shift, y.hz)
+			}
+		}
+		if got := x.take(); len(got) < 19 {
+			t.Errorf("shift %d: the third was sent %d packets", shift, len(got))
+		}
+		// Alone into another one: the partner hears nothing of it there.
+		a.Bridge(b.Leg)
+		s.talk(200*time.Millisecond, a, b)
+		c.Add(a.Leg, Talker())
+		s.talk(100*time.Millisecond, a, b)
+		b.take()
+		s.talk(200*time.Millisecond, a, b)
+		if got := b.take(); len(got) > 0 || b.peer != nil {
+			t.Errorf("shift %d: who was left behind was sent %d packets", shift, len(got))
+		}
+		// Who comes to listen is not heard from that moment on.
+		a.Bridge(b.Leg)
+		s.talk(200*time.Millisecond, a, b)
+		b.take()
+		c.Add(a.Leg, Listener())
+		c.Add(b.Leg, Talker())
+		s.talk(200*time.Millisecond, a, b)
+		b.take()
+		s.talk(200*time.Millisecond, a, b)
+		if pcm := played(b.take()); level(pcm, a.hz)*meanSquare(pcm) > 1000 {
+			t.Errorf("shift %d: a listener is heard", shift)
+		}
+	}
+}
+
 // TestSupervisorComesAndGoes: from the bridge to a conference with one who listens,
 // whispers, barges in, and straight back: the lines of the two have no gap over 40 ms
 // in packets or sound, the caller never hears the whisper, and nobody the keys that

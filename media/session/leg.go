@@ -185,6 +185,11 @@ func (l *Leg) unbridge() {
 	if p := l.peer; p != nil {
 		l.pull()
 		p.peer, l.peer = nil, nil
+		for _, x := range [2]*Leg{p, l} {
+			if x.member != nil {
+				x.member.direct = false
+			}
+		}
 		p.tone, l.tone = tone{}, tone{}
 		p.comfort.active, l.comfort.active = false, false
 		p.letDown()
@@ -477,11 +482,13 @@ func (l *Leg) receiveRTP(b []byte, from netip.AddrPort, now time.Time) {
 	if l.needsSound(law) {
 		l.hear(now, law, &p, payload)
 	}
-	if l.member != nil {
+	if m := l.member; m != nil {
 		if law.Valid() {
-			l.member.receive(now, law, &p, payload)
+			m.receive(now, law, &p, payload)
 		}
-		return
+		if !m.direct {
+			return
+		}
 	}
 	d := l.peer
 	if d == nil {
@@ -609,7 +616,7 @@ func (l *Leg) receiveEvent(now time.Time, b []byte, p *rtp.Packet) {
 	if _, active := l.keys.Active(); active {
 		l.w.activate(l, now) // so that a lost end is noticed
 	}
-	if d := l.peer; d != nil {
+	if d := l.peer; d != nil && l.member == nil {
 		switch {
 		case d.p.EventSendPT != 0 && (d.p.Law.ClockRate() != l.p.Law.ClockRate() || d.p.eventClock() != l.p.eventClock() || l.transcodes(l.p.Law)):
 			d.passEvent(now, e, fresh, l.keys.Lasted(e))
