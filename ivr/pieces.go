@@ -55,6 +55,11 @@ func (m *machine) phrases(lists ...[]flow.Piece) ([]prompt.Phrase, error) {
 	return out, nil
 }
 
+// Speak turns pieces into prompts, with the values of the call's variables.
+func (s *State) Speak(pieces []flow.Piece) ([]prompt.Phrase, error) {
+	return (&machine{s: s}).phrases(pieces)
+}
+
 // words puts variables into a text that is spoken: ${name} as it is, ${name:kind}
 // in words.
 func (m *machine) words(template string) (string, error) {

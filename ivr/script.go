@@ -59,6 +59,9 @@ type AppRequest struct {
 type Verbs struct {
 	App   string // whose they are; "" = the API
 	Verbs string // JSON that flow.ParseVerbs takes
+	// Away: the caller was taken out of a conversation for them; what follows them is
+	// what the step says of its end.
+	Away bool
 }
 
 // Tell sends an application an AppRequest to which no answer is awaited.
@@ -169,6 +172,17 @@ func (m *machine) verbs(ev Verbs) {
 		m.ignore(ev, err.Error())
 	case ev.App != "" && (m.s.Script == nil || m.s.Script.App != ev.App):
 		m.ignore(ev, "the call is not the application's")
+	case ev.Away && m.s.Phase == PhaseTalking && f.Start != "":
+		back := m.f.Steps[m.s.Step]
+		m.s.Wait, m.s.Typed, m.s.Hops = 0, "", 0
+		first := m.begin(ev.App, ev.Verbs, f)
+		if s := m.s.Script; s.App == "" {
+			s.Back = ""
+			if back != nil {
+				s.Back = back.On["answered"]
+			}
+		}
+		m.run(first)
 	case !m.s.Steerable():
 		m.ignore(ev, "in a conversation, or somebody is being called")
 	case f.Start == "":

@@ -14,7 +14,11 @@ const defaultAppTimeout = 5 * time.Second
 func (m *machine) app(step *flow.Step) string {
 	b := step.Body.(*flow.App)
 	if m.s.Script != nil && m.s.Script.App == "" { // verbs of the API: the flow goes on where it was
-		return m.endScript()
+		back := m.endScript()
+		if back == "" { // taken out of a conversation behind which nothing was to come
+			m.hangup("normal")
+		}
+		return back
 	}
 	info, ok := m.s.app(b.App)
 	if !ok {

@@ -9,7 +9,7 @@ type callVerbsCmd struct {
 }
 
 func (callVerbsCmd) Help() string {
-	return "The call must be in a menu or a queue. When the verbs are through, the flow goes on where it was.\n\nExample:\n  centrala call verbs ID '[{\"play\": [\"closed_now\"]}, {\"queue\": \"sales\"}]'"
+	return "In a menu or a queue the flow goes on where it was when the verbs are through. In a conversation verbs that speak are heard by both (or by one: '{\"verbs\": [...], \"side\": \"caller\"}'), and others take the caller away from the agent.\n\nExample:\n  centrala call verbs ID '[{\"play\": [\"closed_now\"]}, {\"queue\": \"sales\"}]'"
 }
 
 func (k callVerbsCmd) Run(*cli) error {

@@ -55,9 +55,12 @@ func ParseVerbs(name, app string, doc []byte, may func(number string) bool) (*Fl
 	}
 	if o, ok := raw.(map[string]any); ok {
 		for k := range o {
-			if k != "verbs" {
-				p.fault(clip(k), "unknown; want verbs")
+			if k != "verbs" && k != "side" {
+				p.fault(clip(k), "unknown; want verbs, side")
 			}
+		}
+		if side := o["side"]; side != nil && !slices.Contains(sides, side) {
+			p.fault("side", "want caller, agent or both")
 		}
 		raw = o["verbs"]
 	}
@@ -83,6 +86,40 @@ func ParseVerbs(name, app string, doc []byte, may func(number string) bool) (*Fl
 		}
 	}
 	return f, nil
+}
+
+// sides of a conversation in which verbs may be heard.
+var sides = []any{"caller", "agent", "both"}
+
+// VerbSide is to whom in a conversation verbs speak that ParseVerbs took: "caller",
+// "agent" or "both", which is also when they say nothing.
+func VerbSide(doc []byte) string {
+	var o struct{ Side string }
+	if json.Unmarshal(doc, &o) != nil || o.Side == "" { // a list has none
+		return "both"
+	}
+	return o.Side
+}
+
+// Spoken are the pieces that verbs speak one after the other, when they do nothing else;
+// nil: they do.
+func (f *Flow) Spoken() []Piece {
+	var out []Piece
+	for _, name := range f.Order {
+		switch b := f.Steps[name].Body.(type) {
+		case *Play:
+			for range max(1, b.Times) {
+				for _, n := range b.Prompts {
+					out = append(out, Piece{Prompt: n})
+				}
+			}
+		case *Say:
+			out = append(out, b.Pieces...)
+		default:
+			return nil
+		}
+	}
+	return out
 }
 
 // verb makes the steps of the n-th of so many verbs.

@@ -33,7 +33,7 @@ type Flows interface {
 	TestFlow(ctx context.Context, tenant, name string, draft bool) ([]rehearsal.Result, error)
 	// FlowFigures are how callers went through a flow between two moments (as in a report).
 	FlowFigures(ctx context.Context, tenant, name, from, to string) (report.FlowFigures, error)
-	// SteerCall has a live call in a menu or a queue do verbs (docs/apps.md) instead.
+	// SteerCall has a live call in a menu, a queue or a conversation do verbs (docs/apps.md) instead.
 	SteerCall(ctx context.Context, tenant, id string, verbs []byte, by string) error
 }
 
@@ -134,6 +134,7 @@ func (h *HTTP) flowFigures(r *http.Request) (any, error) {
 // VerbsBody is the body of POST /calls/{id}/verbs: steps of a flow without next and on.
 type VerbsBody struct {
 	Verbs []map[string]any `json:"verbs"`
+	Side  string           `json:"side,omitempty" enum:"caller,agent,both" doc:"Who hears verbs that speak, in a conversation; both when left out."`
 }
 
 func (h *HTTP) verbs(r *http.Request) (any, error) {

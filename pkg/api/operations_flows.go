@@ -10,7 +10,7 @@ import (
 func (h *HTTP) flowOperations() []operation {
 	draft := param{"draft", "boolean", "The draft instead of the live flow."}
 	return []operation{
-		{method: "POST", path: "/calls/{id}/verbs", right: "calls.control", summary: "Has a call do something else: verbs of applications.", in: VerbsBody{}, query: []param{byParam}, do: h.verbs},
+		{method: "POST", path: "/calls/{id}/verbs", right: "calls.control", summary: "Has a call do something else: verbs of applications, also in a conversation.", in: VerbsBody{}, query: []param{byParam}, do: h.verbs},
 		{method: "GET", path: "/flows", right: "flows.read", summary: "Live flows and drafts.", out: items[Flow]{},
 			do: func(r *http.Request) (any, error) { return wrap(h.app.Flows(r.Context(), tenant(r))) }},
 		{method: "GET", path: "/flows/{name}", right: "flows.read", summary: "A flow's document.", out: FlowDocument{}, query: []param{{"version", "integer", "An old version."}, draft}, do: h.flow},

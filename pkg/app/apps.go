@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/centrala/centrala/ivr/flow"
 	"github.com/centrala/centrala/pkg/api"
@@ -65,6 +67,9 @@ func (a *App) steerByApp(ctx context.Context, tenant, callID, app string, verbs 
 // SteerCall implements api.Flows. Numbers outside are not dialled so: a transfer is, with
 // the rights of the phone that it is for.
 func (a *App) SteerCall(ctx context.Context, tenant, id string, verbs []byte, by string) error {
+	if what := recordingVerb(verbs); what != "" {
+		return a.CommandCall(ctx, tenant, id, api.CallCommand{Action: "record", Leg: -1, Target: what, By: by})
+	}
 	return a.steer(ctx, tenant, id, "", verbs, nil, by)
 }
 
@@ -83,7 +88,29 @@ func (a *App) steer(ctx context.Context, tenant, id, app string, verbs []byte, m
 		return fmt.Errorf("call %q: %w among the calls in progress", id, api.ErrNotFound)
 	case 504:
 		return context.DeadlineExceeded
+	case 422:
+		return fmt.Errorf("%w: verbs: cannot be spoken", api.ErrInvalid)
+	case 491:
+		return fmt.Errorf("%w: call %q is being transferred, or is a conference", api.ErrConflict, id)
 	default:
-		return fmt.Errorf("%w: call %q is in no menu and no queue now", api.ErrConflict, id)
+		return fmt.Errorf("%w: call %q is in no menu, queue or conversation now, a party is on hold, or it has no flow that could do that", api.ErrConflict, id)
 	}
+}
+
+// recordingVerb reads the one verb that is no step: [{"recording": "pause"}], of a
+// conversation; "" = the verbs are others.
+func recordingVerb(verbs []byte) string {
+	type verb struct{ Recording string }
+	var list []verb
+	if json.Unmarshal(verbs, &list) != nil {
+		var o struct{ Verbs []verb }
+		if json.Unmarshal(verbs, &o) != nil {
+			return ""
+		}
+		list = o.Verbs
+	}
+	if len(list) != 1 || !slices.Contains([]string{"start", "stop", "pause", "resume"}, list[0].Recording) {
+		return ""
+	}
+	return list[0].Recording
 }

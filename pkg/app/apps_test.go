@@ -266,10 +266,17 @@ func TestVerbsByAPI(t *testing.T) {
 	}
 	b := o.answers(o.bob)
 	o.talk(a, o.anna, b, o.bob)
-	if err := o.SteerCall(context.Background(), "default", id, []byte(`[{"hangup": "normal"}]`), "test"); !errors.Is(err, api.ErrConflict) {
+	// In a conversation: spoken into it, recorded, and taken away from the partner.
+	for verbs, want := range map[string]error{`{"verbs": [{"play": "welcome"}], "side": "agent"}`: nil, `{"verbs": [{"play": "welcome"}], "side": "left"}`: api.ErrInvalid,
+		`[{"recording": "pause"}]`: nil, `[{"recording": "faster"}]`: api.ErrInvalid} {
+		if err := o.SteerCall(context.Background(), "default", id, []byte(verbs), "test"); !errors.Is(err, want) {
+			t.Errorf("in a conversation: %s: %v", verbs, err)
+		}
+	}
+	if err := o.SteerCall(context.Background(), "default", id, []byte(`[{"set": {"vip": "yes"}}, {"pause": "100ms"}]`), "test"); err != nil {
 		t.Errorf("in a conversation: %v", err)
 	}
-	hangUp(b)
+	o.over(b)
 	p.wants(o, "start", "connected", "done", "ended") // the verbs are through: the application is asked
 	o.ended(a)
 }

@@ -7,8 +7,13 @@ import (
 )
 
 // verbsAsked is somebody outside who wants the call to do something else: an
-// application that leads it, or the API. In a menu and while it waits for an agent.
+// application that leads it, or the API. In a menu and while it waits for an agent; the
+// API also in a conversation.
 func (m *Machine) verbsAsked(ev VerbsAsked) {
+	if m.S.Phase == Talking && ev.App == "" && !m.ending() {
+		m.do(AnswerTransfer{Code: m.verbsInTalk(ev)})
+		return
+	}
 	code := 409
 	if s := m.S.IVR; s != nil && !m.ending() && (m.S.Phase == Menu || m.S.Phase == Waiting && m.S.Brief == nil) && s.Steerable() &&
 		(ev.App == "" || s.Script != nil && s.Script.App == ev.App) {

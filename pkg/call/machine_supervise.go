@@ -285,18 +285,7 @@ func (m *Machine) watchTimeout() {
 // playAsked speaks a prompt to one side of the conversation, or to both, in the
 // place of what the other says; Prompt "" stops it.
 func (m *Machine) playAsked(ev PlayAsked) {
-	var legs []int
-	for _, l := range m.talkers() {
-		// Sides are told by who has a phone of the house; between two of those the
-		// kept leg is the caller.
-		agent := l != m.S.Kept
-		if len(m.S.Others) == 0 && m.S.Legs[m.S.Peer].Device == "" {
-			agent = l == m.S.Kept
-		}
-		if ev.Side == SideBoth || agent == (ev.Side == SideAgent) {
-			legs = append(legs, l)
-		}
-	}
+	legs := m.side(ev.Side)
 	if ev.Prompt == "" {
 		code := 409
 		for _, l := range legs {
@@ -313,13 +302,7 @@ func (m *Machine) playAsked(ev PlayAsked) {
 		return
 	}
 	m.do(AnswerTransfer{Code: 202})
-	for _, l := range legs {
-		m.endAnnouncement(l, "replaced")
-		id := m.nextPlay()
-		m.S.Announcements = append(m.S.Announcements, Announcement{ID: id, Leg: l, Prompt: ev.Prompt})
-		m.journal(event.AnnouncementStarted{Announcement: id &^ ownPlay, Leg: l, Side: ev.Side, Prompt: ev.Prompt, By: ev.By})
-		m.do(PlayPhrases{Leg: l, ID: id, Phrases: []prompt.Phrase{{Name: ev.Prompt}}, Language: m.S.Language})
-	}
+	m.announceTo(legs, ev.Side, ev.Prompt, []prompt.Phrase{{Name: ev.Prompt}}, ev.By)
 }
 
 // Sides of a conversation that a prompt is played to.
