@@ -217,7 +217,7 @@ func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
 	d.txs[t] = struct{}{}
 	d.heard(req, h)
 	if kind == transaction.InviteServer {
-		sh.respond(t, req, 100, "Trying")
+		sh.owed = append(sh.owed, t)
 	}
 	d.step(dialog.RecvRequest{Request: req, Tx: dialog.TxKey(t.key)})
 }
@@ -293,8 +293,7 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 	}
 	t.merged = string(merged)
 	sh.calls[t.merged] = t
-	// RFC 3261 17.2.1: the caller stops sending the INVITE again.
-	sh.respond(t, req, 100, "Trying")
+	sh.owed = append(sh.owed, t)
 
 	d := sh.newDialog(string(*req.CallID()))
 	d.flow, d.peer, d.counted = h, t.hop, counted

@@ -59,6 +59,7 @@ type shard struct {
 	timers  timerHeap
 	out     []byte // the message being written
 	key     []byte // scratch for keys
+	owed    []*tx  // INVITEs of this turn: 100 is due where nothing else was said
 	rand    *rng
 	over    *overload.Control
 	refused refusals
@@ -185,6 +186,15 @@ func (sh *shard) give() {
 			sh.guard(func() { d.deliver() })
 		}
 	}
+	// RFC 3261 17.2.1: the caller stops sending the INVITE again. It needs no 100 that
+	// has heard more than that by now.
+	for i, t := range sh.owed {
+		sh.owed[i] = nil
+		if t.req != nil && len(t.bytes) == 0 {
+			sh.respond(t, t.req, 100, "Trying")
+		}
+	}
+	sh.owed = sh.owed[:0]
 	// Most timers are stopped before they fire: the clock is moved only forward,
 	// and may ring for nothing.
 	if len(sh.timers) > 0 {

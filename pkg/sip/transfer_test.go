@@ -20,7 +20,6 @@ func TestReliableOverTheWire(t *testing.T) {
 			in.Dialog.Accept(sdpB)
 		}
 		b.send(text("INVITE", "a", "", 1, "Require: 100rel", string(sdpA)))
-		b.want("SIP/2.0 100")
 		m := b.want("SIP/2.0 183")
 		if again := b.want("SIP/2.0 183"); again != m || header(m, "Require") != "100rel" || !strings.HasSuffix(m, string(sdpB)) {
 			t.Errorf("%s\n%s", m, again)
@@ -49,7 +48,6 @@ func TestNoPRACK(t *testing.T) {
 		e := newEvents()
 		b.h.invite = func(in *Invitation) { in.Dialog.SetSink(e.sink); in.Dialog.Progress(180, nil) }
 		b.send(text("INVITE", "a", "", 1, "Require: 100rel", string(sdpA)))
-		b.want("SIP/2.0 100")
 		for range 7 { // 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5 s
 			b.want("SIP/2.0 180")
 		}
@@ -69,14 +67,12 @@ func TestSessionTimerOverTheWire(t *testing.T) {
 		e := newEvents()
 		b.h.invite = func(in *Invitation) { in.Dialog.SetSink(e.sink); in.Dialog.Accept(sdpB) }
 		b.send(text("INVITE", "z", "", 1, "Supported: timer", "Session-Expires: 120", string(sdpA)))
-		b.want("SIP/2.0 100")
 		if m := b.want("SIP/2.0 422"); header(m, "Min-SE") != "300" {
 			t.Error(m)
 		} else {
 			b.send(text("ACK", "z", tagOf(m), 1))
 		}
 		b.send(text("INVITE", "a", "", 2, "Supported: timer", "Session-Expires: 3600;refresher=uac", "Min-SE: 300", string(sdpA)))
-		b.want("SIP/2.0 100")
 		m := b.want("SIP/2.0 200")
 		if header(m, "Session-Expires") != "600;refresher=uac" || header(m, "Require") != "timer" {
 			t.Error(m)
@@ -105,7 +101,6 @@ func (b *bench) talking(e *events) (*Dialog, string) {
 	var d *Dialog
 	b.h.invite = func(in *Invitation) { d = in.Dialog; d.SetSink(e.sink); d.Accept(sdpB) }
 	b.send(text("INVITE", "t1", "", 1, string(sdpA)))
-	b.want("SIP/2.0 100")
 	tag := tagOf(b.want("SIP/2.0 200"))
 	b.send(text("ACK", "t2", tag, 1))
 	next[Confirmed](b.t, e)
@@ -167,8 +162,9 @@ func TestReplacesInvite(t *testing.T) {
 			got = nil
 			m := strings.Replace(text("INVITE", fmt.Sprint("n", n), "", 1, append(headers, string(sdpA))...), "call1@peer", fmt.Sprint("other", n), 1)
 			b.send(m)
-			b.want("SIP/2.0 1")
-			m = b.want("SIP/2.0 ")
+			if m = b.want("SIP/2.0 "); code(m) == "100" { // the dialog is another owner's
+				m = b.want("SIP/2.0 ")
+			}
 			b.send(strings.Replace(text("ACK", fmt.Sprint("n", n), tagOf(m), 1), "call1@peer", fmt.Sprint("other", n), 1))
 			return code(m)
 		}
@@ -216,7 +212,6 @@ func TestCompletedElsewhere(t *testing.T) {
 		e := newEvents()
 		b.h.invite = func(in *Invitation) { in.Dialog.SetSink(e.sink); in.Dialog.Progress(180, nil) }
 		b.send(text("INVITE", "a", "", 1, string(sdpA)))
-		b.want("SIP/2.0 100")
 		b.want("SIP/2.0 180")
 		b.send(text("CANCEL", "a", "", 1, "Reason: SIP;cause=200;text=\"Call completed elsewhere\""))
 		b.want("SIP/2.0 200")
