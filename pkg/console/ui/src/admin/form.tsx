@@ -21,7 +21,7 @@ const MASK = '********'
 // useFault is what is wrong with the field at path; deep: or with what is within.
 export function useFault(path: string, deep = false) {
   const all = useContext(Faults)
-  const own = all.filter((f) => f.path === path || (deep && (f.path.startsWith(path + '.') || f.path.startsWith(path + '['))))
+  const own = all.filter((f) => !f.warning && (f.path === path || (deep && (f.path.startsWith(path + '.') || f.path.startsWith(path + '[')))))
   return own.length ? own.map((f) => f.message).join('; ') : undefined
 }
 
@@ -130,8 +130,8 @@ function Texts({ path, schema, value, set }: FieldProps) {
       {have.map((v, i) => (
         <Group key={i} mt={4} wrap="nowrap" align="start">
           <div style={{ flex: 1 }}>
-            {number ? <NumberInput aria-label={`${name} ${i + 1}`} hideControls value={v ?? ''} onChange={(x) => change(i, x)} error={all.find((f) => f.path === `${path}[${i}]`)?.message} />
-              : <Word path={path} hideLabel label={`${name} ${i + 1}`} value={v} set={(x) => change(i, x ?? '')} error={all.find((f) => f.path === `${path}[${i}]`)?.message} />}
+            {number ? <NumberInput aria-label={`${name} ${i + 1}`} hideControls value={v ?? ''} onChange={(x) => change(i, x)} error={all.find((f) => !f.warning && f.path === `${path}[${i}]`)?.message} />
+              : <Word path={path} hideLabel label={`${name} ${i + 1}`} value={v} set={(x) => change(i, x ?? '')} error={all.find((f) => !f.warning && f.path === `${path}[${i}]`)?.message} />}
           </div>
           <Remove what={`${name} ${i + 1}`} go={() => set(have.length > 1 ? have.filter((_, k) => k !== i) : undefined)} />
         </Group>
@@ -237,8 +237,8 @@ function Map({ path, schema, value, set }: FieldProps) {
         <Group key={k} mt={4} wrap="nowrap" align="start">
           <Text w={140} mt={6} style={{ overflowWrap: 'anywhere' }}>{k}</Text>
           <div style={{ flex: 1 }}>
-            {number ? <NumberInput aria-label={k} hideControls value={v ?? ''} onChange={(x) => put(k, x)} error={all.find((f) => f.path === `${path}.${k}`)?.message} />
-              : <Word path={`${path}`} hideLabel label={k} value={v} set={(x) => put(k, x ?? '')} error={all.find((f) => f.path === `${path}.${k}`)?.message} />}
+            {number ? <NumberInput aria-label={k} hideControls value={v ?? ''} onChange={(x) => put(k, x)} error={all.find((f) => !f.warning && f.path === `${path}.${k}`)?.message} />
+              : <Word path={`${path}`} hideLabel label={k} value={v} set={(x) => put(k, x ?? '')} error={all.find((f) => !f.warning && f.path === `${path}.${k}`)?.message} />}
           </div>
           <Remove what={k} go={() => drop(k)} />
         </Group>

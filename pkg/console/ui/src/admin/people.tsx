@@ -88,7 +88,7 @@ export function People({ may }: { may: boolean }) {
                     {a?.node && <Badge color="gray">{t('admin.nodewide')}</Badge>}
                   </Group></Table.Td>
                   <Table.Td>{a?.last_login ? new Date(a.last_login).toLocaleString() : '–'}</Table.Td>
-                  <Table.Td>{a && <Button size="compact-sm" variant="default" aria-expanded={open === n} aria-label={t('admin.sessionsof', { name: n })} onClick={() => setOpen(open === n ? undefined : n)}>{a.sessions}</Button>}</Table.Td>
+                  <Table.Td>{a && <Button size="compact-sm" variant="default" aria-expanded={open === n} aria-label={`${a.sessions}: ${t('admin.sessionsof', { name: n })}`} onClick={() => setOpen(open === n ? undefined : n)}>{a.sessions}</Button>}</Table.Td>
                   <Table.Td>{may && <Group gap={4} justify="end">
                     {u && !a && <Button size="compact-sm" loading={busy} onClick={() => invite(n, true)}>{t('admin.invite')}</Button>}
                     {a && <Button size="compact-sm" variant="default" onClick={() => invite(n, false)}>{t('admin.newlink')}</Button>}

@@ -150,7 +150,8 @@ export function ResourcePage({ kind, name, may }: { kind: string; name: string; 
   const fields = schema?.properties ?? {}
   const placed = (f: Fault) => {
     const path = inSpec(f, kind, own)
-    return !!path && /^\w+/.exec(path)![0] in fields
+    if (path === undefined) return !!f.warning // what others are warned of is not of this form
+    return !f.warning && !!path && /^\w+/.exec(path)![0] in fields
   }
 
   const keep = (over?: string) =>
@@ -230,7 +231,7 @@ export function ResourcePage({ kind, name, may }: { kind: string; name: string; 
             </Group>
           </Alert>
         )}
-        <Told faults={faults} shown={placed} />
+        <Told faults={faults.map(({ line: _, ...f }) => f)} shown={placed} />
         {fresh && <TextInput label={t('admin.name')} description={t('admin.namehelp')} value={called} onChange={(e) => setCalled(e.currentTarget.value.trim())} maw={360} required autoFocus />}
         <fieldset disabled={!may} style={{ border: 0, margin: 0, padding: 0, minWidth: 0 }}><SpecForm kind={kind} schema={schema} value={spec} set={setSpec} /></fieldset>
         {dirty && changes.length > 0 && <Card withBorder><Title order={2} size="h5">{t('admin.wouldchange')}</Title><List size="sm">{changes.map((c) => <List.Item key={c}><Code>{c}</Code></List.Item>)}</List></Card>}

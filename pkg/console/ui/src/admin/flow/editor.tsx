@@ -195,7 +195,7 @@ export function FlowEditor({ name, may }: { name: string; may: boolean }) {
             </Group>
           </Alert>
         )}
-        <Told faults={check.faults} shown={inStep} />
+        <Told faults={check.faults} shown={(f) => inStep(f) || (!!f.warning && /^\w+ "/.test(f.path))} />
         <div style={{ display: 'flex', gap: 12, alignItems: 'stretch', flexWrap: 'wrap' }}>
           <div style={{ flex: '1 1 520px', minWidth: 0 }}>
             <Group mb="xs" align="end" gap="xs">

@@ -2,9 +2,9 @@
 // connection is drawn.
 import '@xyflow/react/dist/style.css'
 import dagre from '@dagrejs/dagre'
-import { Background, Controls, Handle, MarkerType, MiniMap, Position, ReactFlow, useNodesState, type Edge, type Node, type NodeProps } from '@xyflow/react'
+import { Background, Controls, Handle, MarkerType, MiniMap, Position, ReactFlow, useNodesState, type Edge, type Node, type NodeProps, type ReactFlowInstance } from '@xyflow/react'
 import { useMantineColorScheme } from '@mantine/core'
-import { useEffect, useMemo } from 'react'
+import { useEffect, useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Fault } from '../lib'
 import type { Outline, Step } from './model'
@@ -24,6 +24,9 @@ interface Data extends Record<string, unknown> {
 }
 
 const WIDTH = 220
+// Zoom at which the page begins, and at which a step can still be read.
+const FIRST = 0.75
+const READABLE = 0.6
 const ROW = 20
 const shownWays = (s: Step) => s.ways.filter((w) => w.to || !w.open)
 const height = (d: Data) => 46 + (d.step.note ? 16 : 0) + (d.figures ? 18 : 0) + shownWays(d.step).length * ROW
@@ -86,7 +89,7 @@ export function Picture({ graph, faults, figures, selected, here, select, lead, 
   const { t } = useTranslation()
   const edges = useMemo<Edge[]>(() => {
     const names = new Set(graph.steps.map((s) => s.name))
-    return graph.steps.flatMap((s) => s.ways.filter((w) => w.to && names.has(w.to)).map((w) => ({ id: `${s.name} ${w.path}`, source: s.name, sourceHandle: w.path, target: w.to!, markerEnd: { type: MarkerType.ArrowClosed }, ariaLabel: `${s.name}: ${w.path} → ${w.to}` })))
+    return graph.steps.flatMap((s) => s.ways.filter((w) => w.to && names.has(w.to)).map((w) => ({ id: `${s.name} ${w.path}`, source: s.name, sourceHandle: w.path, target: w.to!, markerEnd: { type: MarkerType.ArrowClosed, color: 'var(--mantine-color-gray-6)' }, style: { stroke: 'var(--mantine-color-gray-6)', strokeWidth: 1.5 }, ariaLabel: `${s.name}: ${w.path} → ${w.to}` })))
   }, [graph])
   const made = useMemo(() => {
     const nodes: Node<Data>[] = graph.steps.map((s) => ({
@@ -101,15 +104,35 @@ export function Picture({ graph, faults, figures, selected, here, select, lead, 
   // What somebody has moved stays until the graph is another.
   useEffect(() => setNodes((old) => made.map((n) => ({ ...n, selected: n.id === selected }))
     .map((n) => ({ ...n, position: old.find((o) => o.id === n.id && o.data.step && (o as any).shape === shape)?.position ?? n.position, shape }) as any)), [made, selected, shape])
+  const flow = useRef<ReactFlowInstance<Node<Data>, Edge>>(undefined)
+  // What is chosen or played comes into sight, when it is not.
+  const shownNow = here ?? selected
+  useEffect(() => {
+    const n = shownNow && flow.current?.getNode(shownNow)
+    if (!n) return
+    const box = document.querySelector('.react-flow')?.getBoundingClientRect()
+    const at = flow.current!.flowToScreenPosition(n.position)
+    const zoom = flow.current!.getZoom()
+    if (!box || (zoom >= READABLE && at.x > box.left && at.x + WIDTH * zoom < box.right && at.y > box.top && at.y + 60 * zoom < box.bottom)) return
+    void flow.current!.setCenter(n.position.x + WIDTH / 2, n.position.y + height(n.data) / 2, { zoom: Math.max(zoom, READABLE) })
+  }, [shownNow, nodes.length])
   return (
-    <ReactFlow nodes={nodes} edges={edges} nodeTypes={types} colorMode={colorScheme === 'auto' ? 'system' : colorScheme} onNodesChange={onNodesChange} fitView minZoom={0.1} nodesConnectable={may} deleteKeyCode={may ? ['Delete', 'Backspace'] : null}
+    <ReactFlow nodes={nodes} edges={edges} nodeTypes={types} colorMode={colorScheme === 'auto' ? 'system' : colorScheme} onNodesChange={(c) => {
+        onNodesChange(c)
+        for (const x of c) if (x.type === 'select' && x.selected) select(x.id)
+      }} minZoom={0.1}
+      onInit={(i) => {
+        flow.current = i
+        const start = i.getNode(graph.start ?? '') ?? i.getNodes()[0]
+        const box = document.querySelector('.react-flow')?.getBoundingClientRect()
+        if (start && box) void i.setViewport({ x: 24 - start.position.x * FIRST, y: box.height / 2 - (start.position.y + height(start.data) / 2) * FIRST, zoom: FIRST })
+      }} nodesConnectable={may} deleteKeyCode={may ? ['Delete', 'Backspace'] : null}
       proOptions={{ hideAttribution: false }}
       onConnect={(c) => c.sourceHandle && lead(c.source, c.sourceHandle, c.target)}
       onEdgesDelete={(gone) => gone.forEach((e) => e.sourceHandle && lead(e.source, e.sourceHandle, ''))}
       onBeforeDelete={async ({ nodes: n, edges: e }) => (n.length === 0 ? { nodes: [], edges: e } : confirm(t('admin.reallyremove', { what: n.map((x) => x.id).join(', ') })) ? { nodes: n, edges: [] } : false)}
       onNodesDelete={(gone) => gone.forEach((n) => drop(n.id))}
-      onNodeClick={(_, n) => select(n.id)} onPaneClick={() => select(undefined)}
-      onSelectionChange={({ nodes: n }) => n.length === 1 && n[0]!.id !== selected && select(n[0]!.id)}>
+      onNodeClick={(_, n) => select(n.id)} onPaneClick={() => select(undefined)}>
       <Background />
       <Controls showInteractive={false} />
       {graph.steps.length > 12 && <MiniMap pannable zoomable ariaLabel={t('admin.flow.map')} />}

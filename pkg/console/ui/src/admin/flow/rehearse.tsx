@@ -38,7 +38,9 @@ export function Rehearse({ flow, text, graph, here }: { flow: string; text: stri
       here(r.waits === 'over' ? undefined : r.step)
     })
   useEffect(() => () => here(undefined), [])
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [played])
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: 'nearest' })
+  }, [played])
   const act = (a: Act) => go([...acts, a])
   const waits = played?.waits ?? 'over'
   const ways = graph.steps.find((s) => s.name === played?.step)?.ways ?? []

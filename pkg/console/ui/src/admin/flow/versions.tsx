@@ -20,7 +20,7 @@ export function Lines({ was, is }: { was: string; is: string }) {
   if (all.every((l) => l.mark === ' ')) return <Text size="sm" c="dimmed">{t('admin.nodiff')}</Text>
   // Three lines around each change, as everywhere.
   const near = all.map((_, i) => all.slice(Math.max(0, i - 3), i + 4).some((l) => l.mark !== ' '))
-  const colour = { ' ': undefined, '-': 'light-dark(#ffe3e3, #5c1a1a)', '+': 'light-dark(#d3f9d8, #14401f)' }
+  const colour = { ' ': undefined, '-': 'var(--went)', '+': 'var(--came)' }
   return (
     <pre tabIndex={0} aria-label={t('admin.flow.diff')} style={{ margin: 0, fontSize: 12, overflow: 'auto', maxHeight: 400 }}>
       {all.map((l, i) => (near[i] ? <div key={i} style={{ background: colour[l.mark] }}>{l.mark} {l.text}</div> : near[i - 1] ? <div key={i}>…</div> : null))}
