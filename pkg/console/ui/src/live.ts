@@ -220,6 +220,9 @@ function subscribe(f: () => void) {
 // useLive is what the server showed last, and how old that is.
 export const useLive = () => useSyncExternalStore(subscribe, () => view)
 
+// liveNow is the same for who asks once.
+export const liveNow = () => view.live!
+
 function subscribeLink(f: () => void) {
   linkWatchers.add(f)
   if (!source) open()

@@ -1,16 +1,16 @@
-import { Button, Card, Group, Menu, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Button, Card, Group, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core'
 import { memo, useCallback, useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
 import { get, name as el, post } from '../api'
-import { onEvent, useLive, type Agent, type Call, type Caller, type Queue } from '../live'
+import { liveNow, onEvent, useLive, type Agent, type Call, type Caller, type Queue } from '../live'
 import { Wrong, useTry } from '../parts/error'
 import { Since, useNow } from '../parts/time'
-import { Alarms, past, percent, seconds } from '../super/parts'
+import { Alarms, Pick, past, percent, seconds } from '../super/parts'
 import { Rows } from '../super/rows'
 
 type Ask = (path: string, body: object) => void
-const states = ['ready', 'offered', 'on_call', 'wrap_up', 'not_ready', 'offline']
+const states = ['ready', 'reserved', 'ringing', 'on_call', 'wrap_up', 'not_ready', 'offline']
 const ROW = 41
 
 // LivePage is what happens now: queues, people, callers, and what a supervisor does about it.
@@ -25,7 +25,7 @@ export function LivePage() {
       <Wrong wrong={wrong} forget={forget} />
       <Alarms alarms={live.alarms} queues={live.queues} />
       <Queues queues={live.queues} />
-      <Waiting queues={live.queues} agents={live.agents} calls={live.calls} ask={ask} />
+      <Waiting queues={live.queues} calls={live.calls} ask={ask} />
       <People agents={live.agents} calls={live.calls} ask={ask} />
       <Notices agents={live.agents} queues={live.queues} />
     </Stack>
@@ -41,7 +41,8 @@ const Queues = memo(function Queues({ queues }: { queues: Queue[] }) {
     <Card withBorder>
       <Title order={1} size="h4">{t('live.queues')}</Title>
       <div style={{ overflowX: 'auto' }} role="region" aria-label={t('live.queues')} tabIndex={0}>
-        <table className="rows">
+        <table className="rows" style={{ minWidth: 1180 }}>
+          <colgroup><col style={{ width: '13%' }} /></colgroup>
           <thead><tr>{queueColumns.map((k) => <th key={k} scope="col" title={help[k] && t(help[k])}>{t(k)}</th>)}</tr></thead>
           <tbody>{queues.map((q) => <QueueRow key={q.name} q={q} />)}</tbody>
         </table>
@@ -76,7 +77,7 @@ const QueueRow = memo(function QueueRow({ q }: { q: Queue }) {
 
 type Waits = Caller & { queue: string; of?: Call }
 
-const Waiting = memo(function Waiting({ queues, agents, calls, ask }: { queues: Queue[]; agents: Agent[]; calls: Call[]; ask: Ask }) {
+const Waiting = memo(function Waiting({ queues, calls, ask }: { queues: Queue[]; calls: Call[]; ask: Ask }) {
   const { t } = useTranslation()
   const waits = useMemo<Waits[]>(() => {
     const by = new Map(calls.map((c) => [c.id, c]))
@@ -86,37 +87,31 @@ const Waiting = memo(function Waiting({ queues, agents, calls, ask }: { queues: 
     <Card withBorder>
       <Title order={2} size="h4">{t('live.callers')}</Title>
       {waits.length === 0 ? <Text c="dimmed">{t('live.nobody')}</Text> : (
-        <Rows items={waits} height={ROW} max={330} label={t('live.callers')} columns={6}
+        <Rows items={waits} height={ROW} max={330} label={t('live.callers')} columns={6} widths={[14, 6, 22, 10, 8, 40]}
           head={<tr>{['live.queue', 'live.place', 'live.from', 'live.waits', 'super.priority'].map((k) => <th key={k} scope="col">{t(k)}</th>)}<th scope="col"><span className="visually-hidden">{t('live.actions')}</span></th></tr>}
-          row={(c) => (
-            <tr key={c.call_id} style={{ height: ROW }} data-caller={c.call_id}>
-              <td>{c.queue}</td>
-              <td>{c.position}</td>
-              <td><Link href={'/calls/' + c.call_id}>{c.callback ? '↩ ' : ''}{c.of?.display || c.of?.from || t('call.unknown')}</Link></td>
-              <td><Since at={c.joined} /></td>
-              <td>{c.priority}</td>
-              <td>
-                <Group gap={4} justify="end" wrap="nowrap">
-                  <Menu>
-                    <Menu.Target><Button size="compact-sm" variant="default">{t('super.pull')}</Button></Menu.Target>
-                    <Menu.Dropdown mah={300} style={{ overflowY: 'auto' }}>
-                      {agents.filter((a) => ['ready', 'on_call', 'wrap_up'].includes(a.state)).slice(0, 100).map((a) => <Menu.Item key={a.name} onClick={() => ask(`/calls/${el(c.call_id)}/assign`, { agent: a.name })}>{a.name} ({t('agent.' + a.state)})</Menu.Item>)}
-                    </Menu.Dropdown>
-                  </Menu>
-                  <Menu>
-                    <Menu.Target><Button size="compact-sm" variant="default" disabled={!!c.callback}>{t('super.move')}</Button></Menu.Target>
-                    <Menu.Dropdown mah={300} style={{ overflowY: 'auto' }}>
-                      {queues.filter((q) => q.name !== c.queue).map((q) => <Menu.Item key={q.name} onClick={() => ask(`/calls/${el(c.call_id)}/move`, { queue: q.name })}>{q.display_name || q.name}</Menu.Item>)}
-                    </Menu.Dropdown>
-                  </Menu>
-                  <Button size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(c.call_id)}/priority`, { priority: Math.min(1000, c.priority + 10) })}>{t('super.sooner')}</Button>
-                  <Button size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(c.call_id)}/priority`, { priority: Math.max(-1000, c.priority - 10) })}>{t('super.later')}</Button>
-                </Group>
-              </td>
-            </tr>
-          )} />
+          row={(c) => <WaitingRow key={c.call_id} id={c.call_id} queue={c.queue} position={c.position} from={c.of?.display || c.of?.from} joined={c.joined} priority={c.priority} callback={!!c.callback} ask={ask} />} />
       )}
     </Card>
+  )
+})
+
+const WaitingRow = memo(function WaitingRow({ id, queue, position, from, joined, priority, callback, ask }: { id: string; queue: string; position: number; from?: string; joined: string; priority: number; callback: boolean; ask: Ask }) {
+  const { t } = useTranslation()
+  const at = `/calls/${el(id)}/`
+  return (
+    <tr style={{ height: ROW }} data-caller={id}>
+      <td>{queue}</td>
+      <td>{position}</td>
+      <td><Link href={'/calls/' + id}>{callback ? '↩ ' : ''}{from || t('call.unknown')}</Link></td>
+      <td><Since at={joined} /></td>
+      <td>{priority}</td>
+      <td className="does">
+        <Pick label={t('super.pull')} options={() => liveNow().agents.filter((a) => ['ready', 'on_call', 'wrap_up'].includes(a.state)).map((a) => ({ value: a.name, label: `${a.name} (${t('agent.' + a.state)})` }))} pick={(agent) => ask(at + 'assign', { agent })} />
+        <Pick label={t('super.move')} disabled={callback} options={() => liveNow().queues.filter((q) => q.name !== queue).map((q) => ({ value: q.name, label: q.display_name || q.name }))} pick={(to) => ask(at + 'move', { queue: to })} />
+        <button className="mini" onClick={() => ask(at + 'priority', { priority: Math.min(1000, priority + 10) })}>{t('super.sooner')}</button>
+        <button className="mini" onClick={() => ask(at + 'priority', { priority: Math.max(-1000, priority - 10) })}>{t('super.later')}</button>
+      </td>
+    </tr>
   )
 })
 
@@ -142,38 +137,45 @@ const People = memo(function People({ agents, calls, ask }: { agents: Agent[]; c
           <NativeSelect size="xs" label={t('live.state')} value={state} onChange={(e) => setState(e.currentTarget.value)} data={[{ value: '', label: t('super.all') }, ...states.map((s) => ({ value: s, label: t('agent.' + s) }))]} />
         </Group>
       </Group>
-      <Rows items={shown} height={ROW} max={620} label={t('live.agents')} columns={5}
+      <Rows items={shown} height={ROW} max={620} label={t('live.agents')} columns={5} widths={[22, 22, 10, 18, 28]}
         head={<tr>{['agent', 'state', 'since', 'caller'].map((k) => <th key={k} scope="col">{t('live.' + k)}</th>)}<th scope="col"><span className="visually-hidden">{t('live.actions')}</span></th></tr>}
-        row={(a) => <Person key={a.name} a={a} call={a.state === 'offline' ? undefined : talks.get(a.name)} ask={ask} />} />
+        row={(a) => { const c = a.state === 'offline' ? undefined : talks.get(a.name); return <Person key={a.name} a={a} call={c?.id} from={c?.display || c?.from} ask={ask} /> }} />
     </Card>
   )
 })
 
-const Person = memo(function Person({ a, call, ask }: { a: Agent; call?: Call; ask: Ask }) {
+type Words = (key: string) => string
+
+// choices are what a supervisor may ask of an agent, and of the agent's call.
+const choices = (t: Words, a: Agent, call?: string) => [
+  { value: 'ready', label: t('agent.ready') },
+  { value: 'not_ready', label: t('agent.not_ready') },
+  ...(a.state === 'wrap_up' ? [{ value: 'wrap_up_done', label: t('desk.done') }] : []),
+  { value: 'offline', label: t('agent.offline') },
+  ...(call ? [{ value: 'off', label: t('super.stop') }, { value: 'hangup', label: t('phone.hangup') }] : []),
+]
+
+function act(ask: Ask, a: Agent, call: string | undefined, does: string) {
+  if (does === 'off') ask(`/calls/${el(call!)}/supervise`, { mode: 'off' })
+  else if (does === 'hangup') ask(`/calls/${el(call!)}/hangup`, {})
+  else ask(`/agents/${el(a.name)}/state`, { state: does, ...(does === 'not_ready' ? { reason: 'supervisor' } : {}), ...(does === 'wrap_up_done' ? { by: 'supervisor' } : {}) })
+}
+
+const Person = memo(function Person({ a, call, from, ask }: { a: Agent; call?: string; from?: string; ask: Ask }) {
   const { t } = useTranslation()
   return (
     <tr data-agent={a.name} style={{ height: ROW }}>
       <th scope="row">{a.name}{!a.reachable && a.state !== 'offline' ? ` (${t('live.unreachable')})` : ''}{a.notices ? ` · ${t('super.unread', { n: a.notices })}` : ''}</th>
       <td><span className="state" data-state={a.state}>{t('agent.' + a.state)}</span> {a.reason && t('reason.' + a.reason, { defaultValue: a.reason })}</td>
       <td><Since at={a.since} /></td>
-      <td>{call && <Link href={'/calls/' + call.id}>{call.display || call.from || t('call.unknown')}</Link>}</td>
+      <td>{call && <Link href={'/calls/' + call}>{from || t('call.unknown')}</Link>}</td>
       <td>
-        <Group gap={4} justify="end" wrap="nowrap">
+        <span className="does">
           {call && (['monitor', 'whisper', 'barge'] as const).map((mode) => (
-            <Button key={mode} size="compact-sm" variant="default" onClick={() => ask(`/calls/${el(call.id)}/supervise`, { mode })}>{t('live.' + mode)}</Button>
+            <button key={mode} className="mini" onClick={() => ask(`/calls/${el(call)}/supervise`, { mode })}>{t('live.' + mode)}</button>
           ))}
-          <Menu>
-            <Menu.Target><Button size="compact-sm" variant="default" aria-label={t('live.set') + ' ' + a.name}>{t('live.set')}</Button></Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'ready' })}>{t('agent.ready')}</Menu.Item>
-              <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'not_ready', reason: 'supervisor' })}>{t('agent.not_ready')}</Menu.Item>
-              {a.state === 'wrap_up' && <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'wrap_up_done', by: 'supervisor' })}>{t('desk.done')}</Menu.Item>}
-              <Menu.Item onClick={() => ask(`/agents/${el(a.name)}/state`, { state: 'offline' })}>{t('agent.offline')}</Menu.Item>
-              {call && <Menu.Item onClick={() => ask(`/calls/${el(call.id)}/supervise`, { mode: 'off' })}>{t('super.stop')}</Menu.Item>}
-              {call && <Menu.Item color="red" onClick={() => ask(`/calls/${el(call.id)}/hangup`, {})}>{t('phone.hangup')}</Menu.Item>}
-            </Menu.Dropdown>
-          </Menu>
-        </Group>
+          <Pick label={t('live.set')} name={a.name} options={() => choices(t, a, call)} pick={(does) => act(ask, a, call, does)} />
+        </span>
       </td>
     </tr>
   )

@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react'
+import { useLayoutEffect, useRef, useSyncExternalStore } from 'react'
 import { serverNow } from '../live'
 
 // span is a length of time as people read clocks: 0:07, 12:30, 1:02:03.
@@ -30,10 +30,20 @@ function tick(f: () => void) {
 // useNow is the server's time, ticking each second.
 export const useNow = () => useSyncExternalStore(tick, () => now)
 
-// Since counts from a time of the server's.
+// Since counts from a time of the server's. The clock writes the text itself: hundreds
+// of them tick without a word to React.
 export function Since({ at }: { at?: string }) {
-  const now = useNow()
-  return <span className="tabular">{at ? span(now - Date.parse(at)) : '–'}</span>
+  const text = useRef<HTMLSpanElement>(null)
+  useLayoutEffect(() => {
+    const from = at ? Date.parse(at) : NaN
+    const write = () => {
+      const now = from ? span(serverNow() - from) : '–'
+      if (text.current && text.current.textContent !== now) text.current.textContent = now
+    }
+    write()
+    return from ? tick(write) : undefined
+  }, [at])
+  return <span className="tabular" ref={text} />
 }
 
 // Until counts down to a time of the server's.

@@ -1,4 +1,5 @@
 import { Alert, Anchor, Group, Text } from '@mantine/core'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
 import type { Alarm, Figures, Queue } from '../live'
@@ -42,5 +43,18 @@ export function Alarms({ alarms, queues, big }: { alarms: Alarm[]; queues: Queue
         </Alert>
       ))}
     </div>
+  )
+}
+
+// Pick is a choice that does something at once. Its options are made when somebody is
+// about to choose: a list of hundreds has one of these in each row.
+export function Pick({ label, name, options, pick, disabled }: { label: string; name?: string; options: () => { value: string; label: string }[]; pick: (value: string) => void; disabled?: boolean }) {
+  const [open, setOpen] = useState(false)
+  return (
+    <select className="mini" aria-label={name ? `${label} ${name}` : label} value="" disabled={disabled} onFocus={() => setOpen(true)} onPointerDown={() => setOpen(true)} onBlur={() => setOpen(false)}
+      onChange={(e) => { if (e.currentTarget.value) pick(e.currentTarget.value) }}>
+      <option value="">{label}</option>
+      {open && options().map((o) => <option key={o.value} value={o.value}>{o.label}</option>)}
+    </select>
   )
 }

@@ -2,7 +2,7 @@ import { useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 
 // Rows shows of a long list what can be seen: five hundred people are no more work than
 // twenty. All rows are of one height, px.
-export function Rows<T>({ items, height, max, label, head, columns, row }: { items: T[]; height: number; max: number; label: string; head: ReactNode; columns: number; row: (item: T, index: number) => ReactNode }) {
+export function Rows<T>({ items, height, max, label, head, columns, widths, row }: { items: T[]; height: number; max: number; label: string; head: ReactNode; columns: number; widths: number[]; row: (item: T, index: number) => ReactNode }) {
   const box = useRef<HTMLDivElement>(null)
   const [top, setTop] = useState(0)
   const [room, setRoom] = useState(max)
@@ -16,6 +16,7 @@ export function Rows<T>({ items, height, max, label, head, columns, row }: { ite
   return (
     <div ref={box} role="region" aria-label={label} tabIndex={0} onScroll={(e) => setTop(e.currentTarget.scrollTop)} style={{ maxHeight: max, overflow: 'auto', contain: 'content' }}>
       <table className="rows" aria-rowcount={items.length + 1}>
+        <colgroup>{widths.map((w, i) => <col key={i} style={{ width: w + '%' }} />)}</colgroup>
         <thead>{head}</thead>
         <tbody>
           {first > 0 && <tr aria-hidden style={{ height: first * height }}><td colSpan={columns} /></tr>}
