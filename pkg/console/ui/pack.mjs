@@ -5,12 +5,12 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 const dist = new URL('./dist/', import.meta.url)
-const index = readFileSync(new URL('index.html', dist), 'utf8')
-const manifest = new Set()
-// What an agent's browser fetches before the desk stands: the page's and the desk's chunks
-// with all that they import, of Vite's own list.
+// Vite's own list of what this build is made of.
 const chunks = JSON.parse(readFileSync(new URL('.vite/manifest.json', dist), 'utf8'))
 rmSync(new URL('.vite', dist), { recursive: true })
+const built = new Set(Object.values(chunks).flatMap((c) => [c.file, ...(c.css ?? []), ...(c.assets ?? [])]).map((f) => f.replace('assets/', '')))
+// What an agent's browser fetches before the desk stands: the page's and the desk's chunks
+// with all that they import.
 const first = new Set()
 const need = (key) => {
   const c = chunks[key]
@@ -20,18 +20,10 @@ const need = (key) => {
 }
 need('index.html')
 need('src/pages/desk.tsx')
-const walk = (name) => {
-  if (manifest.has(name)) return
-  manifest.add(name)
-  if (!name.endsWith('.js')) return
-  const body = readFileSync(new URL('assets/' + name, dist), 'utf8')
-  for (const m of body.matchAll(/([\w-]+-[\w-]{8}\.(?:js|css))/g)) walk(m[1])
-}
-for (const m of index.matchAll(/assets\/([\w.-]+)/g)) walk(m[1])
 let desk = 0
 for (const name of readdirSync(new URL('assets/', dist))) {
   const at = new URL('assets/' + name, dist)
-  if (name.endsWith('.br') || name.endsWith('.gz') || !manifest.has(name)) {
+  if (name.endsWith('.br') || name.endsWith('.gz') || !built.has(name)) {
     rmSync(at)
     continue
   }
