@@ -220,7 +220,7 @@ func (l *Loop) Add(s *Socket, r Receiver) error {
 // Remove stops serving s and closes it; its Receiver is not called again.
 func (l *Loop) Remove(s *Socket) {
 	if s.fd >= 0 && s.fd < len(l.sockets) && l.sockets[s.fd] == s {
-		l.sockets[s.fd] = nil
+		l.sockets[s.fd], s.r = nil, nil
 	}
 	s.Close() // takes it out of the epoll as well: nobody else holds a copy
 }
@@ -230,7 +230,7 @@ func (l *Loop) Remove(s *Socket) {
 // handed out yet waits in the system for the next loop.
 func (l *Loop) Release(s *Socket) {
 	if s.fd >= 0 && s.fd < len(l.sockets) && l.sockets[s.fd] == s {
-		l.sockets[s.fd] = nil
+		l.sockets[s.fd], s.r = nil, nil // a socket that waits for its next call must not keep its last
 		// An error would mean that it is not there any more.
 		_ = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
 	}

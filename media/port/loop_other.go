@@ -171,7 +171,7 @@ func (l *Loop) Remove(s *Socket) { s.Close() }
 func (l *Loop) Release(s *Socket) {
 	s.mu.Lock()
 	if s.loop == l {
-		s.loop = nil
+		s.loop, s.r = nil, nil
 	}
 	s.mu.Unlock()
 }

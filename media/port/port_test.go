@@ -235,6 +235,9 @@ func TestRelease(t *testing.T) {
 		l.Release(s)
 		l.Release(s)
 		loops[1-turn%2].Release(s) // not its own
+		if s.r != nil {
+			t.Fatal("a socket that waits holds the call that it served")
+		}
 		say()
 		l.Wake()
 		if n, _ := poll(l, time.Now().Add(time.Second)); n != 0 {

@@ -260,6 +260,18 @@ func (o *owner) work() {
 	for _, v := range o.box.close() {
 		o.guard(func() { o.orphan(v) })
 	}
+	o.forget()
+}
+
+// forget lets go of what the call was made of: its dialogs stay for their last
+// retransmissions (32 s), and would keep all of it. Nobody works the call off again.
+func (o *owner) forget() {
+	for _, l := range o.legs {
+		if l.owner.Load() == o {
+			l.offer, l.said, l.request, l.local = nil, nil, sip.DialRequest{}, sdp.Local{}
+		}
+	}
+	o.m, o.legs, o.pending, o.timers, o.rec = nil, nil, nil, nil, nil
 }
 
 func (o *owner) handle(v any) {

@@ -90,3 +90,24 @@ func TestAFaultEndsItsCall(t *testing.T) {
 		t.Errorf("%d calls, %d faults", m.Len(), o.faults)
 	}
 }
+
+// TestAnEndedCallKeepsNothing: a dialog that waits for its last retransmissions
+// holds its leg, and must not hold the whole call by it; a leg that was given away is
+// left alone.
+func TestAnEndedCallKeepsNothing(t *testing.T) {
+	m := NewManager(Config{}, Deps{Journal: noPaper{make(chan struct{})}, Log: zap.NewNop()})
+	o := &owner{mgr: m, id: "c1", tenant: "default", box: mailbox{busy: true}, done: make(chan struct{}), log: zap.NewNop()}
+	own, given := &legHandle{said: []byte("v=0")}, &legHandle{said: []byte("v=0")}
+	own.owner.Store(o)
+	given.owner.Store(&owner{})
+	o.legs, o.pending = []*legHandle{own, given}, []Event{HangUp{}}
+	m.calls[o.id] = o
+	o.begin(HangUp{event.ResultOurs, event.ReasonNormal}) // fails without a machine, and ends the call
+	if o.legs != nil || o.pending != nil || o.timers != nil || own.said != nil {
+		t.Errorf("%d legs, %d events, %d timers, %q are kept", len(o.legs), len(o.pending), len(o.timers), own.said)
+	}
+	if given.said == nil {
+		t.Error("another call's leg was touched")
+	}
+	<-o.done
+}
