@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -45,8 +46,8 @@ func (p *parser) speech(o *object, keys map[byte]string) *Speech {
 	}
 	b := &Speech{URL: p.need(s, "url"), Hints: s.strings("hints"), Confidence: s.integer("confidence", 50, 0, 100), Into: s.str("into", "")}
 	scheme, rest, _ := strings.Cut(b.URL, "://")
-	if scheme != "ws" && scheme != "wss" && scheme != "tcp" && scheme != "tls" || rest == "" || len(b.URL) > 2048 || strings.ContainsAny(b.URL, "$@ ") {
-		p.fault(join(path, "url"), "want ws://, wss://, tcp:// or tls:// with a host, without variables, user or password")
+	if !slices.Contains([]string{"wss", "ws", "tls", "tcp", "https", "http"}, scheme) || rest == "" || len(b.URL) > 2048 || strings.ContainsAny(b.URL, "$@ ") {
+		p.fault(join(path, "url"), "want wss://, ws://, tls://, tcp://, https:// or http:// with a host, without variables, user or password")
 	}
 	if b.Into != "" {
 		p.variable(join(path, "into"), b.Into)

@@ -10,14 +10,14 @@ steps:
     menu:
       prompts: [p]
       keys: {"1": end}
-      speech: {url: "http://x/", phrases: {sales: "2", "!": "1", go: "x"}, confidence: 200, into: from}
+      speech: {url: "ftp://x/", phrases: {sales: "2", "!": "1", go: "x"}, confidence: 200, into: from}
     next: b
   b: {menu: {prompts: [p], keys: {"1": end}, speech: {url: "wss://x/"}}, next: c}
   c: {collect: {prompts: [p], into: pin, secret: true, speech: {url: "wss://x/", phrases: {a: "1"}}}, next: end, on: {failed: end}}
   end: {hangup: normal}
 `))
 	wantFaults(t, faultsOf(err),
-		`steps.a.menu.speech.confidence: want a whole number`, `steps.a.menu.speech.url: want ws://`, `steps.a.menu.speech.into: "from" cannot be set`,
+		`steps.a.menu.speech.confidence: want a whole number`, `steps.a.menu.speech.url: want wss://`, `steps.a.menu.speech.into: "from" cannot be set`,
 		`steps.a.menu.speech.phrases.sales: "2" is no key of the menu`, `steps.a.menu.speech.phrases.!: want words`, `steps.a.menu.speech.phrases.go: "x" is no key`,
 		`steps.b.menu.speech.phrases: want 1 to 100 phrases`, `steps.c.collect.speech.phrases: unknown`, `steps.c.collect.speech: a secret is not said`)
 }

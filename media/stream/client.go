@@ -65,7 +65,8 @@ const (
 // Options describe one stream.
 type Options struct {
 	ID, Call, Tenant, From, To, Language string
-	// URL is ws, wss, tcp or tls.
+	// URL is ws, wss, tcp or tls; http or https for a recogniser that is asked about one
+	// utterance at a time.
 	URL string
 	// Protocol is Native (default) or AudioSocket, which needs tcp or tls.
 	Protocol string
@@ -116,12 +117,14 @@ func (o *Options) Check() error {
 		o.Tracks = []Track{Caller}
 	}
 	tcp := u.Scheme == "tcp" || u.Scheme == "tls"
+	post := u.Scheme == "http" || u.Scheme == "https"
 	for _, x := range []struct {
 		bad  bool
 		text string
 	}{
 		{len(o.URL) > 2048, "url: longer than 2048 bytes"},
-		{!tcp && u.Scheme != "ws" && u.Scheme != "wss", "url: want ws://, wss://, tcp:// or tls://"},
+		{!tcp && !post && u.Scheme != "ws" && u.Scheme != "wss", "url: want ws://, wss://, tcp:// or tls://, for a recogniser http:// or https:// too"},
+		{post && (o.Direction != Listen || o.Format != PCM16 || len(o.Tracks) > 1 || o.Protocol != Native), "url: http is for recognisers: direction listen, pcm16, one track"},
 		{u.Hostname() == "", "url: no host"},
 		{u.User != nil, "url: no user or password here; requests are signed"},
 		{tcp && u.Port() == "", "url: tcp and tls need a port"},

@@ -57,6 +57,8 @@ func (s *Stream) connect(ctx context.Context) (peer, error) {
 	ctx = context.WithValue(ctx, plain{}, u.Scheme == "ws" || u.Scheme == "tcp")
 	var p peer
 	switch u.Scheme {
+	case "http", "https":
+		return newPostPeer(c, o), nil
 	case "ws", "wss":
 		head := http.Header{"X-Centrala-Stream": {o.ID}, "X-Centrala-Call": {o.Call}, "X-Centrala-Tenant": {o.Tenant}}
 		if sign != "" {
