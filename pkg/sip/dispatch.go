@@ -134,7 +134,7 @@ func (sh *shard) ack(t *tx, req *sip.Request, h hop) {
 		// The 200 is not sent again: let its bytes go (an INVITE's transaction
 		// stays for 32 s to absorb the request).
 		d.acked, d.ackSeq = true, seq
-		for t := range d.txs {
+		for _, t := range d.txs {
 			if t.m.Kind == transaction.InviteServer && t.m.State == transaction.Accepted && t.cseq == seq {
 				t.bytes = nil
 			}
@@ -158,7 +158,7 @@ func (sh *shard) cancel(req *sip.Request, h hop) {
 	}
 	if d := inv.d; d != nil {
 		t.d = d
-		d.txs[t] = struct{}{}
+		d.txs = append(d.txs, t)
 		d.step(dialog.RecvRequest{Request: req, Tx: dialog.TxKey(t.key)})
 		return
 	}
@@ -214,7 +214,7 @@ func (sh *shard) inDialog(req *sip.Request, h hop, tag string) {
 		return
 	}
 	t.d = d
-	d.txs[t] = struct{}{}
+	d.txs = append(d.txs, t)
 	d.heard(req, h)
 	if kind == transaction.InviteServer {
 		sh.owed = append(sh.owed, t)
@@ -299,7 +299,7 @@ func (sh *shard) invite(req *sip.Request, h hop, replaces *Replaces) {
 	d.flow, d.peer, d.counted = h, t.hop, counted
 	d.routed = len(req.GetHeaders("record-route")) > 0
 	t.d = d
-	d.txs[t] = struct{}{}
+	d.txs = append(d.txs, t)
 	m, effects := dialog.NewUAS(s.dialogConfig(sh), sh.now, s.contact(h, req.Recipient.Scheme == "sips"), req, dialog.TxKey(t.key))
 	d.adopt(m)
 	d.carry(effects)

@@ -160,7 +160,7 @@ func (d *Dialog) split() *Dialog {
 	sh := d.sh
 	old := sh.newDialog(d.callID)
 	old.m, old.key, old.flow, old.peer, old.routed, old.target, old.txs = d.m, d.key, d.flow, d.peer, d.routed, d.target, d.txs
-	for t := range old.txs {
+	for _, t := range old.txs {
 		t.d = old
 	}
 	if old.key != "" && sh.dialogs[old.key] == d {
@@ -174,6 +174,6 @@ func (d *Dialog) split() *Dialog {
 		}
 	}
 	sh.timers.stop(&d.try)
-	d.m, d.key, d.txs, d.pending, d.acked = nil, "", make(map[*tx]struct{}, 2), nil, false
+	d.m, d.key, d.txs, d.pending, d.acked = nil, "", nil, nil, false
 	return old
 }

@@ -39,7 +39,7 @@ type Dialog struct {
 	with    party  // whom the peer was proved to be
 	routed  bool   // a route set exists: its first hop decides
 	target  Target // that Dial was given
-	txs     map[*tx]struct{}
+	txs     txSet
 	timers  [dialogTimers]timer
 	try     timer          // see failover.go
 	plan    *plan          // of an outgoing call until it is settled; nil: none
@@ -58,7 +58,7 @@ const dialogTimers = dialog.NumTimers
 const maxMail = 256
 
 func (sh *shard) newDialog(callID string) *Dialog {
-	d := &Dialog{sh: sh, callID: callID, txs: make(map[*tx]struct{}, 2)}
+	d := &Dialog{sh: sh, callID: callID}
 	for i := range d.timers {
 		d.timers[i] = timer{kind: uint8(i), d: d}
 	}
@@ -88,7 +88,7 @@ func (d *Dialog) drop() {
 		sh.timers.stop(&d.timers[i])
 	}
 	sh.timers.stop(&d.try)
-	for t := range d.txs {
+	for _, t := range d.txs {
 		t.d = nil
 		// An INVITE that never got a final answer has no timer of its own any more.
 		if t.m.Kind == transaction.InviteClient && !t.m.Final() {
@@ -98,7 +98,7 @@ func (d *Dialog) drop() {
 			sh.respond(t, t.req, 500, "")
 		}
 	}
-	clear(d.txs)
+	d.txs = nil
 	d.mu.Lock()
 	d.ended, d.closed, d.mail = true, true, nil
 	d.mu.Unlock()
@@ -245,7 +245,7 @@ func (d *Dialog) effect(e dialog.Effect) {
 			sh.s.met.dropped[dropSend].Inc()
 		}
 	case dialog.SendCancel:
-		for t := range d.txs {
+		for _, t := range d.txs {
 			if t.m.Kind == transaction.InviteClient && t.cseq == e.CSeq && t.req != nil && !t.m.Final() {
 				c := dialog.CancelFor(t.req, e.Headers)
 				branch, _ := c.Via().Params.Get("branch")
@@ -382,11 +382,11 @@ func (d *Dialog) registeredAgain(req *sip.Request) (hop, bool) {
 // reach it: a host name (we resolve none that a peer chose), or an address that
 // is private while the peer's is not the same.
 func (d *Dialog) next(req *sip.Request, flow netip.AddrPort) netip.AddrPort {
-	if !req.To().Params.Has("tag") {
+	if !tagged(req) {
 		return flow // Dial chose the address
 	}
 	u := &req.Recipient
-	if r := req.Route(); r != nil {
+	if r := firstRoute(req); r != nil {
 		u = &r.Address
 	}
 	a, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
@@ -435,7 +435,7 @@ func (d *Dialog) serverName(req *sip.Request) string {
 	if d.target.ServerName != "" {
 		return d.target.ServerName
 	}
-	if r := req.Route(); r != nil {
+	if r := firstRoute(req); r != nil {
 		return strings.Trim(r.Address.Host, "[]")
 	}
 	return strings.Trim(req.Recipient.Host, "[]")
@@ -444,7 +444,42 @@ func (d *Dialog) serverName(req *sip.Request) string {
 // via puts our Via on top.
 func (sh *shard) via(req *sip.Request, h hop, branch string) {
 	host, port, _ := splitHostPort(h.host())
-	v := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: viaName(h.proto()), Host: host, Port: port,
-		Params: sip.HeaderParams{{K: "branch", V: branch}, {K: "rport"}}}
-	req.PrependHeader(v)
+	v := &struct {
+		sip.ViaHeader
+		params [2]sip.HeaderKV
+	}{params: [2]sip.HeaderKV{{K: "branch", V: branch}, {K: "rport"}}}
+	v.ViaHeader = sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: viaName(h.proto()), Host: host, Port: port, Params: v.params[:]}
+	req.PrependHeader(&v.ViaHeader)
+}
+
+// tagged reports a To tag in a request of ours. sipgo would read the text of its To as
+// if it were a stranger's.
+func tagged(req *sip.Request) bool {
+	for _, h := range req.Headers() {
+		if h.Name() == "To" {
+			v := h.Value()
+			return strings.Contains(v[strings.LastIndexByte(v, '>')+1:], ";tag=")
+		}
+	}
+	return false
+}
+
+// firstRoute is the first Route of a request of ours, nil without one. sipgo would
+// search for it by names in lower case.
+func firstRoute(req *sip.Request) *sip.RouteHeader {
+	for _, h := range req.Headers() {
+		if h.Name() == "Route" {
+			return req.Route()
+		}
+	}
+	return nil
+}
+
+// txSet are the transactions of one dialog: a few.
+type txSet []*tx
+
+func (s *txSet) drop(t *tx) {
+	if i := slices.Index(*s, t); i >= 0 {
+		*s = slices.Delete(*s, i, i+1)
+	}
 }

@@ -155,11 +155,11 @@ func (sh *shard) fit(d *Dialog, req *sip.Request, h hop, branch string) bool {
 // direct tells whether the address that a request goes to is the peer's own, not
 // a hole in a NAT that nothing but its UDP packets made.
 func (d *Dialog) direct(req *sip.Request, h hop) bool {
-	if d.target.URI != "" && !req.To().Params.Has("tag") {
+	if d.target.URI != "" && !tagged(req) {
 		return !d.target.flow
 	}
 	u := &req.Recipient
-	if r := req.Route(); r != nil {
+	if r := firstRoute(req); r != nil {
 		u = &r.Address
 	}
 	a, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))

@@ -261,6 +261,9 @@ func (s *Stack) Start(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("listen %s %s: %w", c.Transport, c.Addr, reason(err)))
 			continue
 		}
+		if a := l.addr.Addr().Unmap(); !a.IsUnspecified() {
+			l.own = netip.AddrPortFrom(a.WithZone(""), l.addr.Port()).String()
+		}
 		if l.advertised != "" {
 			if host, port, _ := splitHostPort(l.advertised); port == 0 {
 				if a, err := netip.ParseAddr(host); err == nil && a.Is6() {

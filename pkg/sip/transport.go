@@ -23,6 +23,7 @@ type listener struct {
 	proto      string
 	addr       netip.AddrPort // as bound
 	advertised string         // "" = addr, or the address facing the peer
+	own        string         // addr as text, spared from making it each time; "" where it is that of all interfaces
 	only6      bool           // bound to [::] without IPv4
 	udp        packetConn
 	tcp        net.Listener
@@ -85,6 +86,9 @@ func (h hop) host() string {
 	}
 	if l.advertised != "" {
 		return l.advertised
+	}
+	if l.own != "" {
+		return l.own
 	}
 	addr := l.addr.Addr().Unmap()
 	if addr.IsUnspecified() {

@@ -122,7 +122,7 @@ func (sh *shard) dropTx(t *tx) {
 		}
 	}
 	if t.d != nil {
-		delete(t.d.txs, t)
+		t.d.txs.drop(t)
 	}
 	t.req, t.d, t.bytes, t.done = nil, nil, nil, nil
 }
@@ -229,7 +229,7 @@ func (sh *shard) start(d *Dialog, req *sip.Request, h hop, branch string) *tx {
 	t.d, t.req = d, req
 	t.bytes = append([]byte(nil), text...)
 	if d != nil {
-		d.txs[t] = struct{}{}
+		d.txs = append(d.txs, t)
 	}
 	if h.conn != nil {
 		h.conn.used.Store(true)

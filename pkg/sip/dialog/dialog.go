@@ -189,7 +189,12 @@ func (d *Dialog) take() []Effect {
 	return out
 }
 
-func (d *Dialog) emit(e Effect)                      { d.out = append(d.out, e) }
+func (d *Dialog) emit(e Effect) {
+	if cap(d.out) == 0 {
+		d.out = make([]Effect, 0, 6) // what an answer comes to
+	}
+	d.out = append(d.out, e)
+}
 func (d *Dialog) pass(e DialogEvent)                 { d.emit(Pass{e}) }
 func (d *Dialog) timer(t Timer, after time.Duration) { d.emit(SetTimer{t, after}) }
 func (d *Dialog) stop(ts ...Timer) {

@@ -243,6 +243,9 @@ func setBody(req *sip.Request, contentType string, body []byte) {
 	if len(body) > 0 {
 		req.AppendHeader(sip.NewHeader("Content-Type", contentType))
 	}
+	// SetBody would look for it among all headers.
+	n := sip.ContentLengthHeader(len(body))
+	req.AppendHeader(&n)
 	req.SetBody(body)
 }
 
