@@ -74,7 +74,7 @@ await run(async () => {
 
   await watch.goto(base + '/calls')
   await watch.getByRole('link').filter({ hasText: /\d\d:\d\d/ }).first().click()
-  await watch.locator('audio').waitFor()
+  await watch.locator('audio').waitFor({ state: 'attached' }) // the player draws its own controls
   await look(watch, 'call')
   const length = await watch.evaluate(async () => {
     const audio = document.querySelector('audio')
