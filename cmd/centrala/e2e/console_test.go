@@ -125,7 +125,7 @@ resources: ["%s"]
 	cmd.Dir = ui
 	cmd.Env = append(os.Environ(), "CHROMIUM="+program)
 	cmd.WaitDelay = time.Second
-	timer := time.AfterFunc(4*time.Minute, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(8*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
