@@ -154,6 +154,15 @@ func soft(pcm []int16, n int) []int16 {
 	return pcm
 }
 
+// High is the clip at 16 kHz without the filling of its last frame, nil when its source
+// has no more than telephone sound. The slice is shared: it must not be written.
+func (c *Clip) High() []int16 {
+	if c.high == nil {
+		return nil
+	}
+	return c.high[: 2*c.samples : 2*c.samples]
+}
+
 func (c *Clip) atWide() []int16 {
 	if c.high != nil {
 		return c.high

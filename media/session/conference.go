@@ -191,6 +191,7 @@ func (c *Conference) add(now time.Time, l *Leg, r Role) {
 	l.pull() // nobody may have listened to it
 	if !m.direct {
 		l.part()
+		l.breakOff(now)
 		l.player = player{}
 		l.line.Cut()
 	}

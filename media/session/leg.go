@@ -131,8 +131,9 @@ func (l *Leg) Play(p Play) { l.post(func(now time.Time) { l.play(now, p) }) }
 // StopPlay ends what plays, without PlayDone. Then nothing is sent unless the leg
 // is bridged or echoes.
 func (l *Leg) StopPlay() {
-	l.post(func(time.Time) {
+	l.post(func(now time.Time) {
 		if l.player.active {
+			l.breakOff(now)
 			l.player = player{}
 			l.letDown()
 		}
@@ -158,6 +159,8 @@ func (l *Leg) bridge(peer *Leg) {
 	peer.part()
 	l.pull()
 	peer.pull()
+	l.breakOff(l.w.now)
+	peer.breakOff(l.w.now)
 	l.player, peer.player = player{}, player{}
 	l.peer, peer.peer = peer, l
 	l.line.Cut()

@@ -52,6 +52,7 @@ func (p *player) meet(law codec.Law, part []byte) {
 
 // play is Play.
 func (l *Leg) play(now time.Time, p Play) {
+	l.breakOff(now)
 	clip, off, loop := p.start()
 	l.player = player{active: true, loop: loop, id: p.ID, clips: p.Clips, clip: clip, off: off}
 	l.line.Cut()
@@ -185,6 +186,9 @@ func (l *Leg) tick(now time.Time, frames int) {
 }
 
 func (l *Leg) tickPlay(now time.Time) {
+	if l.rise(now) {
+		return
+	}
 	if !l.p.Law.Octets() {
 		l.tickPackets(now)
 		return
@@ -226,6 +230,7 @@ func (l *Leg) tickPackets(now time.Time) {
 			}
 			// Without a packet the line has a gap in its time, as with DTX.
 			l.packet(now, copy(l.w.code[rtp.HeaderSize:], live.Code(&p.live, l.p.Law)))
+			p.begun = true
 			return
 		}
 		if p.packets == nil {
@@ -237,6 +242,7 @@ func (l *Leg) tickPackets(now time.Time) {
 			continue
 		}
 		p.off += media.FrameSamples
+		p.begun = true
 		l.packet(now, copy(l.w.code[rtp.HeaderSize:], p.packets[i]))
 		return
 	}
