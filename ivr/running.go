@@ -45,7 +45,7 @@ func init() { // not in the declaration: rows lead back to the table
 		flow.KindCollect:   {enter: (*machine).collect, heard: (*machine).collectHeard, elapsed: (*machine).collectElapsed, barge: bargeCollect, typed: (*machine).collectTyped, over: (*machine).earOver},
 		flow.KindRecord:    {enter: (*machine).record, heard: (*machine).recordHeard, elapsed: (*machine).recordElapsed, barge: bargeRecord, typed: (*machine).recordTyped, press: (*machine).recordKey, over: (*machine).recordOver, failed: (*machine).recordFailed},
 		flow.KindSurvey:    {enter: (*machine).survey, heard: (*machine).surveyHeard, elapsed: (*machine).surveyElapsed, barge: bargeSurvey, typed: (*machine).surveyTyped, press: (*machine).surveyKey, over: (*machine).surveyOver, failed: (*machine).surveyFailed},
-		flow.KindPrompt:    {enter: (*machine).prompt, done: (*machine).httpDone},
+		flow.KindPrompt:    {enter: (*machine).prompt, done: (*machine).promptDone, barge: bargePrompt, failed: (*machine).promptFailed},
 		flow.KindHTTP:      {enter: (*machine).http, done: (*machine).httpDone},
 		flow.KindSchedule:  {enter: (*machine).schedule},
 		flow.KindBranch:    {enter: (*machine).branch},

@@ -13,6 +13,7 @@ type Prompt struct {
 	// Keep: the message that a record step of this call took last becomes the
 	// prompt's version in the call's language.
 	Keep bool
+	Hear bool   // the caller hears it as it is, in the call's language
 	Into string // variable that takes the prompt's name; "" = none
 }
 
@@ -24,8 +25,14 @@ type PromptJob struct {
 	// Recording is the path of the message to be kept, "" = the prompt is only found.
 	Recording string `json:"recording,omitempty"`
 	By        string `json:"by"` // the caller's number
-	Into      string `json:"into,omitempty"`
+	// Found asks for the prompt's name as the value PromptFound.
+	Found bool   `json:"found,omitempty"`
+	Into  string `json:"into,omitempty"`
 }
+
+// PromptFound is the value in which a PromptJob tells the name of the prompt. It is no
+// name of a variable.
+const PromptFound = "/prompt"
 
 // promptTime bounds the keeping of a prompt.
 const promptTime = 20 * time.Second
@@ -43,7 +50,7 @@ func (p *parser) prompt(path string, v any) Body {
 	if !ok {
 		return &Prompt{}
 	}
-	b := &Prompt{Name: o.str("name", ""), Keep: o.boolean("keep", false), Into: o.str("into", "")}
+	b := &Prompt{Name: o.str("name", ""), Keep: o.boolean("keep", false), Hear: o.boolean("hear", false), Into: o.str("into", "")}
 	if _, there := o.m["number"]; there || b.Name == "" {
 		b.Number = o.template("number")
 	} else {
@@ -51,6 +58,8 @@ func (p *parser) prompt(path string, v any) Body {
 	}
 	o.end()
 	switch {
+	case b.Keep && b.Hear:
+		p.fault(join(path, "hear"), "what is kept now was heard in the record step")
 	case b.Name != "" && b.Number != "":
 		p.fault(path, "want number or name")
 	case b.Name != "":

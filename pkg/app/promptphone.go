@@ -51,6 +51,9 @@ func (a *App) promptJob(ctx context.Context, tenant, callID string, j flow.Job) 
 	if p.Into != "" {
 		values[p.Into] = name
 	}
+	if p.Found {
+		values[flow.PromptFound] = name
+	}
 	if p.Recording == "" {
 		return flow.OutcomeDone, values, nil
 	}

@@ -74,6 +74,14 @@ func TestPromptIsRecordedByPhone(t *testing.T) {
 	if v := d.Versions[0]; err != nil || v.Source != "phone" || v.Language != "en" || v.By != "phone 101" || v.DurationMs < 1000 || v.DurationMs > 15000 {
 		t.Errorf("%+v %v", v, err)
 	}
+	// Once more: what is there now is heard first.
+	o.press(c, "101#")
+	o.stepIs(c, "language")
+	heard := c.Leg().Stats().Received
+	o.press(c, "1")
+	o.eventually("it is heard", func() bool { return c.Leg().Stats().Received > heard+40 })
+	o.press(c, "5")
+	o.stepIs(c, "say")
 	c.Hangup()
 	o.over(c)
 }
