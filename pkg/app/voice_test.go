@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/centrala/centrala/media/stream"
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/event"
+	"github.com/centrala/centrala/pkg/load/robot"
 )
 
 // recogniser is a small server that "understands" what it is told to after half a second
@@ -146,4 +148,34 @@ func TestMenuByVoice(t *testing.T) {
 	if _, kinds := o.ended(c); slices.Contains(kinds, "flow.failed") || slices.Contains(kinds, "flow.gathered") {
 		t.Errorf("events %v", kinds)
 	}
+}
+
+// The same by HTTP: the utterance is cut where the caller falls silent, and posted.
+func TestMenuByVoiceOverHTTP(t *testing.T) {
+	o := newOffice(t)
+	sizes := make(chan int, 8)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		b, _ := io.ReadAll(q.Body)
+		sizes <- len(b)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"text":"I need support","confidence":0.9}`)
+	}))
+	t.Cleanup(srv.Close)
+	if _, err := o.apply(fmt.Sprintf(voiceDocs, srv.URL, "127.0.0.1:9"), api.ApplyOptions{By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	a := o.call(o.anna, "1014")
+	if err := a.WaitState(within(t), robot.Up); err != nil {
+		t.Fatal(err)
+	}
+	a.Leg().PlayTone(annaTone)
+	mark := a.Leg().Mark()
+	o.eventually("a second of speech", func() bool { return a.Leg().Mark() >= mark+8000 })
+	a.Leg().PlayTone(0)
+	b := o.ring(o.bob.rings)
+	b.Answer()
+	if n := <-sizes; n < 16000 || n > 44+2*16000*15 {
+		t.Errorf("%d bytes were posted", n)
+	}
+	hangUp(a)
 }
