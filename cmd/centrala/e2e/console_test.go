@@ -47,6 +47,13 @@ func TestConsoleResume(t *testing.T) {
 	}
 }
 
+// TestConsoleDesk is an operator's work with a call: a headset's buttons, the queue's
+// script, consultation, conference and handing over, a disposition without which the
+// wrap-up does not end, and a promise to call back. ui/e2e/desk.mjs drives it.
+func TestConsoleDesk(t *testing.T) {
+	consoleScript(t, "desk.mjs", func(doc string) string { return strings.Replace(doc, "required: false", "required: true", 1) })
+}
+
 // onceIn finds a tone in any fifth of a second.
 func onceIn(pcm []int16, hz float64) bool {
 	for ; len(pcm) >= 1600; pcm = pcm[1600:] {

@@ -57,6 +57,10 @@ export interface Agent {
   deadline?: string
   taken?: number
   notices?: number
+  extension?: string
+  last_call?: string
+  last_queue?: string
+  disposition_due?: boolean
 }
 export interface Leg {
   leg?: number

@@ -3,15 +3,16 @@ import { useCallback, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { get, name as el, patch, post } from '../api'
 import { Wrong, useTry } from './error'
+import { FieldInput, type Field } from './fields'
 
 interface Note { at: string; by: string; text: string }
 interface Contact { id: string; name?: string; company?: string; email?: string; tier?: string; owner?: string; language?: string; numbers?: string[]; fields?: Record<string, string>; notes?: Note[] }
 interface Case { id: string; number: number; type: string; state: string; subject: string; owner?: string; closed: boolean; opened: string }
-interface CaseType { name: string; states: string[]; final: string[]; fields?: { name: string; label?: string; required?: boolean; choices?: string[] }[] }
+interface CaseType { name: string; states: string[]; final: string[]; fields?: Field[] }
 
 // Customer is who the number belongs to, what they said before, and what is open.
 // Everything is kept at once, on the server.
-export function Customer({ number, callID }: { number?: string; callID?: string }) {
+export function Customer({ number, callID, told }: { number?: string; callID?: string; told?: (c: Contact | null | undefined) => void }) {
   const { t, i18n } = useTranslation()
   const [contact, setContact] = useState<Contact | null>()
   const [cases, setCases] = useState<Case[]>([])
@@ -34,6 +35,8 @@ export function Customer({ number, callID }: { number?: string; callID?: string 
     void get<{ items: CaseType[] }>('/case_types').then((r) => setTypes(r.items), () => {})
   }, [look])
 
+  useEffect(() => told?.(contact), [contact])
+
   if (!number) return null
   const keep = () =>
     run(async () => {
@@ -45,7 +48,7 @@ export function Customer({ number, callID }: { number?: string; callID?: string 
   const type = types.find((x) => x.name === (about.type || types[0]?.name))
   const open = () =>
     run(async () => {
-      await post('/cases', { type: type!.name, subject: about.subject, contact: contact?.id, call_id: callID, fields: about.fields })
+      await post('/cases', { type: type!.name, subject: about.subject, contact: contact?.id, call_id: callID, fields: Object.fromEntries(Object.entries(about.fields).filter(([, v]) => v !== '')) })
       setAbout({ type: about.type, subject: '', fields: {} })
       await look()
     })
@@ -98,7 +101,7 @@ export function Customer({ number, callID }: { number?: string; callID?: string 
                 <NativeSelect label={t('customer.case.type')} value={type.name} onChange={(e) => setAbout({ ...about, type: e.currentTarget.value, fields: {} })} data={types.map((x) => ({ value: x.name, label: t('casetype.' + x.name, { defaultValue: x.name }) }))} />
                 <TextInput label={t('customer.case.subject')} value={about.subject} onChange={(e) => setAbout({ ...about, subject: e.currentTarget.value })} flex={1} />
                 {(type.fields ?? []).map((f) => (
-                  <TextInput key={f.name} label={(f.label ?? f.name) + (f.required ? ' *' : '')} value={about.fields[f.name] ?? ''} onChange={(e) => setAbout({ ...about, fields: { ...about.fields, [f.name]: e.currentTarget.value } })} />
+                  <FieldInput key={f.name} field={f} value={about.fields[f.name] ?? ''} change={(v) => setAbout({ ...about, fields: { ...about.fields, [f.name]: v } })} />
                 ))}
                 <Button type="submit" loading={busy} disabled={!about.subject.trim()}>{t('customer.case.open')}</Button>
               </Group>
