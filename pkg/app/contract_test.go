@@ -99,6 +99,7 @@ var samples = map[string]struct{ query, body string }{
 	"POST /accounts":                  {"", `{"name":"vera"}`},
 	"POST /accounts/{name}/state":     {"", `{"disabled":false}`},
 	"POST /calls/{id}/move":           {"", `{"queue":"sales"}`},
+	"POST /calls":                     {"", `{"to":"device:bob","flow":"hear"}`},
 	"POST /notices":                   {"", `{"to":"all","text":"x"}`},
 	"POST /recordings/{id}/marks":     {"", `{"at_ms":0,"text":"x"}`},
 	"POST /keys":                      {"", `{"name":"k","role":"api"}`},
