@@ -100,3 +100,26 @@ export async function run(script) {
   for (const b of browsers) await b.close().catch(() => {})
   process.exit(faults ? 1 : 0)
 }
+
+// strong is how loud the page hears each of these frequencies, dB.
+export const strong = (page, hz) =>
+  page.evaluate(async (hz) => {
+    const context = new AudioContext()
+    const analyser = context.createAnalyser()
+    analyser.fftSize = 8192
+    context.createMediaStreamSource(window.__centralaHeard).connect(analyser)
+    await context.resume()
+    const bins = new Float32Array(analyser.frequencyBinCount)
+    const best = hz.map(() => -200)
+    await new Promise((r) => setTimeout(r, 500))
+    for (let i = 0; i < 10; i++) {
+      await new Promise((r) => setTimeout(r, 100))
+      analyser.getFloatFrequencyData(bins)
+      hz.forEach((f, k) => {
+        const at = Math.round((f * analyser.fftSize) / context.sampleRate)
+        best[k] = Math.max(best[k], ...bins.subarray(at - 2, at + 3))
+      })
+    }
+    await context.close()
+    return best
+  }, hz)

@@ -2,7 +2,7 @@
 // with tones of their own in the microphone, each must hear the other's; afterwards the
 // recording is played. Every page is looked at by axe.
 //   node e2e/run.mjs http://127.0.0.1:8080 [folder for screenshots]
-import { base, check, heard, look, near, open, run } from './kit.mjs'
+import { base, check, heard, look, near, open, run, strong } from './kit.mjs'
 
 await run(async () => {
   const caller = await open(440)
@@ -58,6 +58,46 @@ await run(async () => {
   check(true, 'the wall shows the agent on a call')
   await look(watch, 'live')
 
+  // The supervisor hears both and is heard by the agent alone, until barging in.
+  await watch.locator('[data-agent=anna]').getByRole('button', { name: 'Whisper' }).click()
+  await watch.locator('[data-listening=whisper]').waitFor()
+  await watch.waitForTimeout(1500)
+  const both = await strong(watch, [440, 1530, 1000])
+  check(both[0] > -50 && both[1] > -50, `the supervisor hears caller and agent: ${both.map((d) => d.toFixed(0))} dB at 440, 1530, 1000 Hz`)
+  const told = await strong(agent, [440, 1000])
+  check(told[0] > -50 && told[1] > -50, `the agent hears the caller and the whisper: ${told.map((d) => d.toFixed(0))} dB at 440, 1000 Hz`)
+  const alone = await strong(caller, [1530, 1000])
+  check(alone[0] > -50 && alone[1] < alone[0] - 30, `the caller hears the agent and no whisper: ${alone.map((d) => d.toFixed(0))} dB at 1530, 1000 Hz`)
+  await watch.locator('[data-agent=anna]').getByRole('button', { name: 'Barge in' }).click()
+  await watch.locator('[data-listening=barge]').waitFor()
+  await watch.waitForTimeout(1000)
+  const barged = await strong(caller, [1530, 1000])
+  check(barged[1] > -50, `barged in, the caller hears the supervisor: ${barged.map((d) => d.toFixed(0))} dB at 1530, 1000 Hz`)
+  await watch.getByRole('status').getByRole('button', { name: 'Stop listening' }).click()
+  await watch.locator('[data-listening]').waitFor({ state: 'detached' })
+
+  await watch.getByLabel('Text', { exact: true }).fill('close the shutters, please')
+  await watch.getByRole('button', { name: 'Send' }).click()
+  await agent.getByText('close the shutters, please').waitFor()
+  await agent.getByRole('button', { name: 'Read', exact: true }).click()
+  await watch.getByText('read by 1 of').waitFor()
+  check(true, 'a message is read at the desk, and its sender sees that')
+
+  // The wall says what the journal and the reports say.
+  await watch.goto(base + '/wall')
+  await watch.locator('.chip[data-agent=anna][data-state=on_call]').waitFor()
+  const wall = await watch.evaluate(async () => {
+    const figure = (q, f) => document.querySelector(`[data-queue="${q}"] [data-figure=${f}]`).textContent
+    const report = (await (await fetch('/api/v1/reports?by=queue')).json()).items
+    return report.map((r) => ({ queue: r.name, wall: [figure(r.name, 'sltoday'), figure(r.name, 'abandoned')], report: [r.figures['service_level.short_excluded'], r.counters.abandoned] }))
+  })
+  check(wall.length > 0 && wall.every((w) => w.wall[0] === (w.report[0] === null ? '–' : Math.round(100 * w.report[0]) + ' %') && w.wall[1] === String(w.report[1])), 'the wall has the reports\' figures: ' + JSON.stringify(wall))
+  await look(watch, 'wall')
+  await watch.setViewportSize({ width: 390, height: 844 })
+  check((await watch.evaluate(() => document.documentElement.scrollWidth)) <= 390, 'the wall fits a telephone of 390 px')
+  await look(watch, 'wall-phone')
+  await watch.setViewportSize({ width: 1280, height: 900 })
+
   await agent.getByRole('button', { name: 'Hold' }).click()
   await agent.getByText('on hold').waitFor()
   const held = await heard(caller)
@@ -74,7 +114,14 @@ await run(async () => {
 
   await watch.goto(base + '/calls')
   await watch.getByRole('link').filter({ hasText: /\d\d:\d\d/ }).first().click()
-  await watch.locator('audio').waitFor({ state: 'attached' }) // the player draws its own controls
+  await watch.locator('audio').waitFor({ state: 'attached' })
+  await watch.locator('svg[aria-label^=Waveform] path').first().waitFor()
+  await watch.getByLabel(/^Comment at/).fill('greets as agreed')
+  await watch.getByRole('button', { name: 'Add', exact: true }).click()
+  await watch.locator('[data-mark]').filter({ hasText: 'greets as agreed' }).waitFor()
+  await watch.reload()
+  await watch.locator('[data-mark]').filter({ hasText: 'greets as agreed' }).waitFor()
+  check(true, 'a comment on the recording is kept, beside its waveform')
   await look(watch, 'call')
   const length = await watch.evaluate(async () => {
     const audio = document.querySelector('audio')

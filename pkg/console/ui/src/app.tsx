@@ -59,7 +59,7 @@ export function App() {
     <Frame session={session} leave={leave}>
       <Switch>
         <Route path="/desk"><Desk session={session} /></Route>
-        <Route path="/live"><LivePage /></Route>
+        <Route path="/live"><LivePage session={session} /></Route>
         <Route path="/wall"><Wall /></Route>
         <Route path="/calls"><Calls /></Route>
         <Route path="/calls/:id">{(p) => <CallPage id={p.id!} session={session} />}</Route>

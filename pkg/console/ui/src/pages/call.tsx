@@ -104,7 +104,7 @@ function MenuPath({ events, start }: { events: Event[]; start: number }) {
       <Title order={2} size="h5">{t('page2.menu')}</Title>
       <Group gap={6}>
         {steps.map((e) => (
-          <Badge key={e.seq} variant="light" color={e.kind === 'digit' ? 'orange' : e.kind === 'flow.failed' ? 'red' : 'blue'} tt="none" title={((Date.parse(e.at) - start) / 1000).toFixed(1) + ' s'}>
+          <Badge key={e.seq} variant="outline" c="var(--mantine-color-text)" color={e.kind === 'digit' ? 'orange' : e.kind === 'flow.failed' ? 'red' : 'blue'} tt="none" title={((Date.parse(e.at) - start) / 1000).toFixed(1) + ' s'}>
             {e.kind === 'digit' ? `[${e.data.digit}]` : e.kind === 'flow.job' ? `${e.data.step}: ${e.data.job} ${e.data.outcome}` : `${e.data.flow}/${e.data.step}`}
           </Badge>
         ))}

@@ -2,31 +2,35 @@ import { Button, Card, Group, NativeSelect, Stack, Text, TextInput, Title } from
 import { memo, useCallback, useEffect, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
-import { get, name as el, post } from '../api'
+import { get, name as el, post, type Session } from '../api'
 import { liveNow, onEvent, useLive, type Agent, type Call, type Caller, type Queue } from '../live'
 import { Wrong, useTry } from '../parts/error'
 import { Since, useNow } from '../parts/time'
+import { Listening, useListening, type Mode } from '../super/listen'
 import { Alarms, Pick, past, percent, seconds } from '../super/parts'
 import { Rows } from '../super/rows'
 
 type Ask = (path: string, body: object) => void
+type Listen = (call: string, mode: Mode) => void
 const states = ['ready', 'reserved', 'ringing', 'on_call', 'wrap_up', 'not_ready', 'offline']
 const ROW = 41
 
 // LivePage is what happens now: queues, people, callers, and what a supervisor does about it.
-export function LivePage() {
+export function LivePage({ session }: { session: Session }) {
   const { t } = useTranslation()
   const { live } = useLive()
   const { run, wrong, forget } = useTry()
+  const { listening, listen } = useListening(session, run)
   const ask = useCallback<Ask>((path, body) => void run(() => post(path, body)), [run])
   if (!live) return <Text>{t('loading')}</Text>
   return (
     <Stack>
       <Wrong wrong={wrong} forget={forget} />
+      <Listening to={listening} />
       <Alarms alarms={live.alarms} queues={live.queues} />
       <Queues queues={live.queues} />
       <Waiting queues={live.queues} calls={live.calls} ask={ask} />
-      <People agents={live.agents} calls={live.calls} ask={ask} />
+      <People agents={live.agents} calls={live.calls} ask={ask} listen={listen} listening={listening} />
       <Notices agents={live.agents} queues={live.queues} />
     </Stack>
   )
@@ -115,7 +119,7 @@ const WaitingRow = memo(function WaitingRow({ id, queue, position, from, joined,
   )
 })
 
-const People = memo(function People({ agents, calls, ask }: { agents: Agent[]; calls: Call[]; ask: Ask }) {
+const People = memo(function People({ agents, calls, ask, listen, listening }: { agents: Agent[]; calls: Call[]; ask: Ask; listen: Listen; listening?: { call: string; mode: Mode } }) {
   const { t } = useTranslation()
   const [text, setText] = useState('')
   const [state, setState] = useState('')
@@ -137,9 +141,9 @@ const People = memo(function People({ agents, calls, ask }: { agents: Agent[]; c
           <NativeSelect size="xs" label={t('live.state')} value={state} onChange={(e) => setState(e.currentTarget.value)} data={[{ value: '', label: t('super.all') }, ...states.map((s) => ({ value: s, label: t('agent.' + s) }))]} />
         </Group>
       </Group>
-      <Rows items={shown} height={ROW} max={620} label={t('live.agents')} columns={5} widths={[22, 22, 10, 18, 28]}
+      <Rows items={shown} height={ROW} max={620} label={t('live.agents')} columns={5} widths={[19, 20, 8, 18, 35]}
         head={<tr>{['agent', 'state', 'since', 'caller'].map((k) => <th key={k} scope="col">{t('live.' + k)}</th>)}<th scope="col"><span className="visually-hidden">{t('live.actions')}</span></th></tr>}
-        row={(a) => { const c = a.state === 'offline' ? undefined : talks.get(a.name); return <Person key={a.name} a={a} call={c?.id} from={c?.display || c?.from} ask={ask} /> }} />
+        row={(a) => { const c = a.state === 'offline' ? undefined : talks.get(a.name); return <Person key={a.name} a={a} call={c?.id} from={c?.display || c?.from} ask={ask} listen={listen} mode={listening && c?.id === listening.call ? listening.mode : undefined} /> }} />
     </Card>
   )
 })
@@ -161,7 +165,7 @@ function act(ask: Ask, a: Agent, call: string | undefined, does: string) {
   else ask(`/agents/${el(a.name)}/state`, { state: does, ...(does === 'not_ready' ? { reason: 'supervisor' } : {}), ...(does === 'wrap_up_done' ? { by: 'supervisor' } : {}) })
 }
 
-const Person = memo(function Person({ a, call, from, ask }: { a: Agent; call?: string; from?: string; ask: Ask }) {
+const Person = memo(function Person({ a, call, from, ask, listen, mode: heard }: { a: Agent; call?: string; from?: string; ask: Ask; listen: Listen; mode?: Mode }) {
   const { t } = useTranslation()
   return (
     <tr data-agent={a.name} style={{ height: ROW }}>
@@ -172,7 +176,7 @@ const Person = memo(function Person({ a, call, from, ask }: { a: Agent; call?: s
       <td>
         <span className="does">
           {call && (['monitor', 'whisper', 'barge'] as const).map((mode) => (
-            <button key={mode} className="mini" onClick={() => ask(`/calls/${el(call)}/supervise`, { mode })}>{t('live.' + mode)}</button>
+            <button key={mode} className="mini" aria-pressed={heard === mode} onClick={() => listen(call, mode)}>{t('live.' + mode)}</button>
           ))}
           <Pick label={t('live.set')} name={a.name} options={() => choices(t, a, call)} pick={(does) => act(ask, a, call, does)} />
         </span>

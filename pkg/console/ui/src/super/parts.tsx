@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { Link } from 'wouter'
 import type { Alarm, Figures, Queue } from '../live'
 import { Since, span } from '../parts/time'
+import './super.css'
 
 export const stateColors: Record<string, string> = { ready: 'green', offered: 'blue', on_call: 'blue', wrap_up: 'yellow', not_ready: 'orange', offline: 'gray' }
 
