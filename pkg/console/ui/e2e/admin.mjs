@@ -191,6 +191,7 @@ try {
   await admin.getByText('version 1 live').waitFor()
   check((await api('GET', '/flows/lunch')).version === 1, 'the flow is published')
   await admin.getByRole('button', { name: 'Step', exact: true }).click()
+  await admin.getByRole('button', { name: 'The flow', exact: true }).click()
   await admin.getByLabel('In short').fill('For the lunch break')
   await admin.getByRole('button', { name: 'Publish…' }).click()
   await admin.getByRole('button', { name: 'Publish', exact: true }).click()

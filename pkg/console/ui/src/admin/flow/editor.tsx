@@ -221,7 +221,7 @@ export function FlowEditor({ name, may }: { name: string; may: boolean }) {
             <div style={{ maxHeight: 680, overflowY: 'auto' }} tabIndex={0} role="region" aria-label={t('admin.flow.view.' + view)}>
               {view === 'step' && (step
                 ? <Panel schema={schema} graph={check.graph} step={step} value={value?.steps?.[step.name]} may={may} change={(is) => write(setStep(text, step.name, value?.steps?.[step.name], is))} rename={(to) => { write(rename(text, check.graph, step.name, to)); setSelected(to) }}
-                    lead={(p, to) => write(lead(text, step.name, p, to))} drop={() => confirm(t('admin.reallyremove', { what: step.name })) && (write(dropStep(text, check.graph, step.name)), setSelected(undefined))} start={() => write(setTop(text, 'start', step.name))} />
+                    lead={(p, to) => write(lead(text, step.name, p, to))} drop={() => confirm(t('admin.reallyremove', { what: step.name })) && (write(dropStep(text, check.graph, step.name)), setSelected(undefined))} start={() => write(setTop(text, 'start', step.name))} whole={() => setSelected(undefined)} />
                 : (
                   <Card withBorder component="section" aria-label={t('admin.flow.whole')}>
                     <Stack gap="sm">

@@ -9,7 +9,7 @@ import { bare, type Outline, type Step } from './model'
 // kindsOf are the kinds of steps that the schema knows.
 export const kindsOf = (schema: Schema) => (schema.properties?.steps?.additionalProperties as Schema)?.oneOf?.map((o) => o.required![0]!) ?? []
 
-export function Panel({ schema, graph, step, value, may, change, rename, lead, drop, start }: {
+export function Panel({ schema, graph, step, value, may, change, rename, lead, drop, start, whole }: {
   schema: Schema
   graph: Outline
   step: Step
@@ -20,6 +20,7 @@ export function Panel({ schema, graph, step, value, may, change, rename, lead, d
   lead: (path: string, to: string) => void
   drop: () => void
   start: () => void
+  whole: () => void
 }) {
   const { t } = useTranslation()
   const [name, setName] = useState(step.name)
@@ -36,7 +37,7 @@ export function Panel({ schema, graph, step, value, may, change, rename, lead, d
   return (
     <Card withBorder component="section" aria-label={t('admin.flow.step', { name: step.name })}>
       <Stack gap="sm">
-        <Group justify="space-between"><Title order={2} size="h5">{t('admin.flow.step', { name: step.name })}</Title>{may && <Button size="compact-sm" variant="default" onClick={drop}>{t('admin.remove')}</Button>}</Group>
+        <Group justify="space-between"><Title order={2} size="h5">{t('admin.flow.step', { name: step.name })}</Title><Group gap={4}><Button size="compact-sm" variant="default" onClick={whole}>{t('admin.flow.whole')}</Button>{may && <Button size="compact-sm" variant="default" onClick={drop}>{t('admin.remove')}</Button>}</Group></Group>
         {own && <Text size="sm" role="alert" c="var(--mantine-color-error)" lang="en">{own}</Text>}
         <fieldset disabled={!may} style={{ border: 0, padding: 0, margin: 0, minWidth: 0 }}>
           <Stack gap="sm">
