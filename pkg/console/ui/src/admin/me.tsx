@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { encode } from 'uqr'
 import { del, get, name as el, post, send, type Session } from '../api'
 import { Wrong, useTry } from '../parts/error'
+import { makePasskey } from '../parts/passkey'
 import { save } from './lib'
 import { Sessions } from './people'
 
@@ -117,15 +118,6 @@ interface Passkey {
   used?: string
 }
 
-const bytes = (s: string) => Uint8Array.from(atob(s.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0))
-const text = (b: ArrayBuffer) => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
-
-// created is navigator.credentials' answer as the server reads it.
-function created(c: PublicKeyCredential) {
-  const r = c.response as AuthenticatorAttestationResponse
-  return { id: c.id, rawId: text(c.rawId), type: c.type, clientExtensionResults: c.getClientExtensionResults(), response: { clientDataJSON: text(r.clientDataJSON), attestationObject: text(r.attestationObject), transports: r.getTransports?.() ?? [] } }
-}
-
 function Passkeys() {
   const { t } = useTranslation()
   const [items, set] = useState<Passkey[]>([])
@@ -136,10 +128,7 @@ function Passkeys() {
   useEffect(() => void run(look), [])
   const add = () =>
     run(async () => {
-      const { id, options } = await post<{ id: string; options: any }>('/me/passkeys/begin', { password })
-      const o = options.publicKey ?? options
-      const credential = await navigator.credentials.create({ publicKey: { ...o, challenge: bytes(o.challenge), user: { ...o.user, id: bytes(o.user.id) }, excludeCredentials: o.excludeCredentials?.map((c: any) => ({ ...c, id: bytes(c.id) })) } })
-      await post('/me/passkeys', { id, label, answer: created(credential as PublicKeyCredential) })
+      await makePasskey(password, label)
       setLabel('')
       setPassword('')
       await look()

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Problem, post, type Session } from '../api'
 import { Wrong, useTry } from '../parts/error'
+import { signInByPasskey } from '../parts/passkey'
 
 export function SignIn({ session, done }: { session: Session; done: (s: Session) => void }) {
   const { t } = useTranslation()
@@ -36,6 +37,7 @@ export function SignIn({ session, done }: { session: Session; done: (s: Session)
           {code !== undefined && <TextInput label={t('signin.code')} autoComplete="one-time-code" inputMode="numeric" autoFocus value={code} onChange={(e) => setCode(e.currentTarget.value)} />}
           <TextInput label={t('signin.tenant')} value={tenant} onChange={(e) => setTenant(e.currentTarget.value)} placeholder="default" />
           <Button type="submit" loading={busy}>{t('signin.enter')}</Button>
+          {session.login.passkeys && 'credentials' in navigator && <Button variant="default" onClick={() => run(async () => done(await signInByPasskey()))}>{t('signin.passkey')}</Button>}
           {session.login.sso?.map((s) => <Button key={s.name} component="a" variant="default" href={'/api/v1/session/sso/' + encodeURIComponent(s.name)}>{s.label}</Button>)}
         </Stack>
       </Card>
