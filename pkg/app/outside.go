@@ -63,6 +63,12 @@ func (a *App) newOutside() *outside {
 			}
 			return ""
 		},
+		Help: func(tenant, number string) bool {
+			if d := a.dir.Load(); d != nil && d.houses[tenant] != nil {
+				return d.houses[tenant].Emergency(number)
+			}
+			return false
+		},
 	})
 	return o
 }

@@ -22,6 +22,9 @@ type Rules struct {
 	Day func(tenant string, now time.Time) time.Time
 	// User of a device, "" none.
 	User func(tenant, device string) string
+	// Help tells of a number that calls for help: it counts as a call, and costs
+	// nobody minutes or money. nil: none does.
+	Help func(tenant, number string) bool
 }
 
 // pendingFor is how long a permission counts as a call before its leg begins.
@@ -55,6 +58,7 @@ type live struct {
 type leg struct {
 	device   string
 	number   string
+	free     bool // a call for help
 	answered time.Time
 }
 
@@ -123,7 +127,7 @@ func (l *Ledger) use(now time.Time, k key) route.Use {
 func (l *Ledger) talked(at time.Time, k key, a *account) route.Use {
 	u := route.Use{Talked: a.talked, Spent: a.spent}
 	for leg := range a.legs {
-		if !leg.answered.IsZero() {
+		if !leg.answered.IsZero() && !leg.free {
 			d := at.Sub(latest(leg.answered, a.day))
 			u.Talked += max(d, 0)
 			u.Spent += l.rules.Price(k.tenant, leg.number, d)
@@ -229,7 +233,7 @@ func (l *Ledger) Note(e event.Event) {
 		if c.legs == nil {
 			c.legs = map[int]*leg{}
 		}
-		g := &leg{device: c.device, number: b.Number}
+		g := &leg{device: c.device, number: b.Number, free: c.emergency || l.help(e.Tenant, b.Number)}
 		c.legs[b.Leg] = g
 		for _, k := range l.payers(e.Tenant, c.device) {
 			a := l.account(k, e.At)
@@ -269,8 +273,15 @@ func (l *Ledger) end(tenant string, c *live, i int, at time.Time) {
 	for _, k := range l.payers(tenant, g.device) {
 		a := l.account(k, at)
 		delete(a.legs, g)
+		if g.free {
+			continue
+		}
 		l.charge(k.tenant, a, g.number, g.answered, at)
 	}
+}
+
+func (l *Ledger) help(tenant, number string) bool {
+	return l.rules.Help != nil && l.rules.Help(tenant, number)
 }
 
 func (l *Ledger) charge(tenant string, a *account, number string, from, to time.Time) {
@@ -288,7 +299,7 @@ func (l *Ledger) Load(now time.Time, c cdr.Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, g := range c.Legs {
-		if g.Leg == 0 || g.Trunk == "" || g.Inbound || !g.Answered {
+		if g.Leg == 0 || g.Trunk == "" || g.Inbound || !g.Answered || l.help(c.Tenant, g.Number) {
 			continue
 		}
 		begun := c.Started.Add(time.Duration(g.AtMs) * time.Millisecond)

@@ -163,6 +163,27 @@ func TestWhoForwardsPays(t *testing.T) {
 	}
 }
 
+// A call for help counts as a call and costs nothing, whoever made it, while it runs,
+// when it has ended and after a restart.
+func TestHelpCostsNothing(t *testing.T) {
+	r := rules()
+	r.Help = func(tenant, number string) bool { return tenant == "default" && number == "112" }
+	l := New(r)
+	for call, started := range map[string]event.CallStarted{"known": {Device: "desk", Emergency: true}, "by its number": {Device: "desk"}} {
+		number := map[string]string{"known": "+40112", "by its number": "112"}[call]
+		say(l, t0, call, started)
+		say(l, t0, call, event.LegStarted{Leg: 1, Trunk: "north", Number: number})
+		say(l, t0, call, event.LegAnswered{Leg: 1})
+		check(t, l, t0.Add(time.Minute), "device/desk", route.Use{Calls: 1})
+		say(l, t0.Add(time.Minute), call, event.LegEnded{Leg: 1})
+		say(l, t0.Add(time.Minute), call, event.CallEnded{})
+		check(t, l, t0.Add(time.Minute), "tenant", route.Use{})
+	}
+	l.Load(t0, cdr.Call{Tenant: "default", Device: "desk", Started: t0.Add(-time.Hour), Legs: []cdr.Leg{
+		{Leg: 1, Trunk: "north", Number: "112", AnswerMs: 1, EndedMs: 60000, Answered: true}}})
+	check(t, l, t0, "tenant", route.Use{})
+}
+
 func TestUsedUp(t *testing.T) {
 	l := New(rules())
 	say(l, t0, "c1", event.CallStarted{Device: "desk"})
