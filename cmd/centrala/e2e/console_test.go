@@ -22,6 +22,13 @@ import (
 // the other's tone, and axe looks at every page. ui/e2e/run.mjs drives it.
 func TestConsoleDemo(t *testing.T) { consoleScript(t, "run.mjs", nil) }
 
+// TestConsoleAdmin is the work of an administrator in a real browser: a user with a
+// one-time link and a second factor, a queue with a fault on the way, a change that
+// somebody else was faster with, undo, import and export, a flow that is drawn, mended,
+// rehearsed, published and rolled back, keys and the audit log; axe looks at every page,
+// and no word is missing in three languages. ui/e2e/admin.mjs drives it.
+func TestConsoleAdmin(t *testing.T) { consoleScript(t, "admin.mjs", nil) }
+
 // TestConsoleResume is a call that outlives the page: the operator's is loaded anew in
 // talk and on hold, loses its server, moves to a second tab, and is killed at last, when
 // the caller gets to another operator. ui/e2e/resume.mjs drives it; the recording must
