@@ -217,12 +217,12 @@ func (e *Engine) Step(now time.Time, ev Event) []Effect {
 		e.assign(ev)
 	case SetPriority:
 		e.setPriority(ev)
+	case Move:
+		e.move(ev)
 	case Remember:
 		e.memory.put(ev.From, ev.Agent, min(e.now, int64(ev.At.Sub(e.epoch))))
 	case KeepPlaces:
 		e.keepPlaces(ev)
-	case Move:
-		e.move(ev)
 	case Reach:
 		e.reach(ev)
 	case OfferRinging:

@@ -45,8 +45,8 @@ type Server interface {
 	Desk
 	Mailboxes
 	Surveys
-	People
 	Starter
+	People
 	Queues(ctx context.Context, tenant string) ([]Queue, error)
 	Recordings(ctx context.Context, tenant string, limit int) ([]Recording, error)
 	// VerifyRecording reads a recording's file and compares it with the index.

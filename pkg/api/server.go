@@ -319,7 +319,7 @@ func legOf(r *http.Request, leg *int) (int, error) {
 	return *leg, nil
 }
 
-// command reads the body of a call's transfer, conference, hold and park.
+// command reads the body of a call's transfer, conference, attended, merge, hold and park.
 func (h *HTTP) command(r *http.Request, action string) error {
 	var in struct {
 		Target string `json:"target"`
