@@ -1,5 +1,5 @@
 // Package speech turns text into clips: an Engine synthesises (the program
-// espeak-ng, or a service by HTTP), a Speaker keeps what was made in a folder and
+// espeak-ng, or a service by HTTP or WebSocket), a Speaker keeps what was made in a folder and
 // in the library of clips, and makes each text once for all who ask.
 //
 // It knows no calls and plays nothing. Goroutines: one for each text that is being

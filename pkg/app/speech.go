@@ -29,21 +29,40 @@ func speechEngine(c *config.Config) (speech.Engine, error) {
 		}
 		return e, nil
 	case "http":
-		headers := map[string]string{}
-		for i, h := range s.HTTP.Headers {
-			secret, err := speechSecret(c, h)
-			if err != nil {
-				return nil, fmt.Errorf("speech.http.headers[%d]: %w", i, err)
-			}
-			headers[h.Name] = h.Value + secret
+		headers, err := speechHeaders(c, "speech.http", s.HTTP.Headers)
+		if err != nil {
+			return nil, err
 		}
 		e, err := speech.NewHTTP(speech.HTTPConfig{URL: s.HTTP.URL, Body: s.HTTP.Body, Headers: headers})
 		if err != nil {
 			return nil, fmt.Errorf("speech.http: %w", err)
 		}
 		return e, nil
+	case "websocket":
+		headers, err := speechHeaders(c, "speech.websocket", s.WebSocket.Headers)
+		if err != nil {
+			return nil, err
+		}
+		e, err := speech.NewWebSocket(speech.WebSocketConfig{URL: s.WebSocket.URL, Headers: headers})
+		if err != nil {
+			return nil, fmt.Errorf("speech.websocket: %w", err)
+		}
+		return e, nil
 	}
 	return nil, nil
+}
+
+// speechHeaders are the headers of a section with their secrets.
+func speechHeaders(c *config.Config, section string, list []config.SpeechHeader) (map[string]string, error) {
+	headers := map[string]string{}
+	for i, h := range list {
+		secret, err := speechSecret(c, h)
+		if err != nil {
+			return nil, fmt.Errorf("%s.headers[%d]: %w", section, i, err)
+		}
+		headers[h.Name] = h.Value + secret
+	}
+	return headers, nil
 }
 
 func speechSecret(c *config.Config, h config.SpeechHeader) (string, error) {

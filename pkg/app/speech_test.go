@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"net/http"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/centrala/centrala/media/play"
+	"github.com/coder/websocket"
+
+	"github.com/centrala/centrala/media/speech"
 	"github.com/centrala/centrala/pkg/api"
 	"github.com/centrala/centrala/pkg/app"
 	"github.com/centrala/centrala/pkg/config"
@@ -143,10 +147,45 @@ func TestSlowSpeechIsNotWaitedFor(t *testing.T) {
 	o.eventually("the service's time-out", func() bool { return o.value("centrala_speech_texts_total", "failed") == 1 })
 }
 
+// A caller hears what a service sends in pieces over a WebSocket.
+func TestCallerHearsAStreamedText(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{speech.WebSocketProtocol}})
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		if _, _, err := c.Read(r.Context()); err != nil {
+			return
+		}
+		for piece := range 50 { // 2 s at 16 kHz
+			b := make([]byte, 0, 1280)
+			for i := range 640 {
+				v := int16(8000 * math.Sin(2*math.Pi*500*float64(piece*640+i)/16000))
+				b = binary.LittleEndian.AppendUint16(b, uint16(v))
+			}
+			if c.Write(r.Context(), websocket.MessageBinary, b) != nil {
+				return
+			}
+		}
+		_ = c.Write(r.Context(), websocket.MessageText, []byte(`{"type":"done"}`))
+		_, _, _ = c.Read(r.Context())
+	}))
+	t.Cleanup(srv.Close)
+	o, phone := speaking(t, func(c *config.Config) {
+		c.Speech.Engine, c.Speech.Wait, c.Speech.Timeout = "websocket", config.Duration(20*time.Second), config.Duration(20*time.Second)
+		c.Speech.WebSocket.URL = "ws" + strings.TrimPrefix(srv.URL, "http")
+	})
+	if long, _, rms := o.hearsAll(phone); long < 1900*time.Millisecond || long > 2100*time.Millisecond || rms < 500 {
+		t.Errorf("heard %v at an RMS of %.0f", long, rms)
+	}
+}
+
 func TestCheckSpeech(t *testing.T) {
 	for want, change := range map[string]func(*config.Speech){
 		"":                      func(s *config.Speech) {},
 		"speech.espeak.program": func(s *config.Speech) { s.Engine, s.Espeak.Program = "espeak", "no-such-program-here" },
+		"speech.websocket: ":    func(s *config.Speech) { s.Engine, s.WebSocket.URL = "websocket", "https://x/" },
 		"speech.http: ":         func(s *config.Speech) { s.Engine, s.HTTP.URL = "http", "ftp://x/" },
 		"speech.http.headers[0]": func(s *config.Speech) {
 			s.Engine, s.HTTP = "http", config.SpeechHTTP{URL: "http://x/", Headers: []config.SpeechHeader{{Name: "A", Env: "NO_SUCH_SECRET"}}}

@@ -299,8 +299,16 @@ func (c *Config) checkSpeech(fault told) {
 	if s.Engine == "http" && s.HTTP.URL == "" {
 		fault("speech.http.url", "missing; the engine is http")
 	}
-	for i, h := range s.HTTP.Headers {
-		path := fmt.Sprintf("speech.http.headers[%d]", i)
+	if s.Engine == "websocket" && s.WebSocket.URL == "" {
+		fault("speech.websocket.url", "missing; the engine is websocket")
+	}
+	checkSpeechHeaders(fault, "speech.http", s.HTTP.Headers)
+	checkSpeechHeaders(fault, "speech.websocket", s.WebSocket.Headers)
+}
+
+func checkSpeechHeaders(fault told, section string, headers []SpeechHeader) {
+	for i, h := range headers {
+		path := fmt.Sprintf("%s.headers[%d]", section, i)
 		if h.Name == "" || strings.ContainsAny(h.Name, " :\r\n\t") {
 			fault(path+".name", "%s; want a header's name", strict.Quote(h.Name))
 		}

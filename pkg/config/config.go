@@ -230,7 +230,7 @@ type Flows struct {
 
 // Speech configures the synthesis of texts.
 type Speech struct {
-	Engine   string        `yaml:"engine" default:"none" enum:"none,espeak,http" doc:"What speaks the texts of flows. espeak: the program espeak-ng of this machine, run at low priority. http: a service, see speech.http. none: flows with texts need a fallback."`
+	Engine   string        `yaml:"engine" default:"none" enum:"none,espeak,http,websocket" doc:"What speaks the texts of flows. espeak: the program espeak-ng of this machine, run at low priority. http, websocket: a service, see speech.http and speech.websocket. none: flows with texts need a fallback."`
 	Voices   []SpeechVoice `yaml:"voices" doc:"Voice of each language. Without one espeak takes the language's own, and a service is sent an empty {voice}."`
 	Wait     Duration      `yaml:"wait" default:"3s" min:"100ms" max:"30s" doc:"How long a caller waits in silence for a text to be made; then the step's fallback is heard. The making goes on for the next caller."`
 	Timeout  Duration      `yaml:"timeout" default:"15s" min:"500ms" max:"2m" doc:"How long the engine may take for a text."`
@@ -239,6 +239,14 @@ type Speech struct {
 	CacheMB  int           `yaml:"cache_mb" default:"256" min:"1" max:"1048576" doc:"Its size, megabytes; what was not asked for longest goes first. A second of espeak is 44 kB."`
 	Espeak   Espeak        `yaml:"espeak" doc:"The program."`
 	HTTP     SpeechHTTP    `yaml:"http" doc:"The service. It answers 200 with a sound file (WAV, FLAC, Ogg Opus, MP3), recognised by what it holds. Certificates are verified, redirects are not followed; it may have a private address."`
+	// WebSocket is a service that sends its sound in pieces.
+	WebSocket SpeechWebSocket `yaml:"websocket" doc:"A service that sends its sound in pieces as it makes it; the protocol is in streams.md. Certificates are verified, redirects are not followed; it may have a private address."`
+}
+
+// SpeechWebSocket configures a service of synthesis that is spoken to by WebSocket.
+type SpeechWebSocket struct {
+	URL     string         `yaml:"url" default:"" doc:"ws or wss URL."`
+	Headers []SpeechHeader `yaml:"headers" doc:"Headers, with secrets."`
 }
 
 // SpeechVoice is the voice of a language.
