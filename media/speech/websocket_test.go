@@ -90,13 +90,17 @@ func TestWebSocketFaults(t *testing.T) {
 		do   func(ctx context.Context, c *websocket.Conn)
 		want string
 	}{
-		"no end":        {func(ctx context.Context, c *websocket.Conn) { _ = c.Write(ctx, websocket.MessageBinary, big) }, "not whole"},
-		"nothing":       {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"done"}`) }, "said nothing"},
-		"error":         {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"error","reason":"no\u0007voice"}`) }, `no\avoice`},
-		"no JSON":       {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `RIFF`) }, "no JSON"},
-		"unknown":       {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"hello"}`) }, "unknown type"},
-		"rate":          {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"start","rate":4000000}`) }, "rate 4000000"},
-		"a large frame": {func(ctx context.Context, c *websocket.Conn) { _ = c.Write(ctx, websocket.MessageBinary, make([]byte, maxSound+1)) }, "too large"},
+		"no end":  {func(ctx context.Context, c *websocket.Conn) { _ = c.Write(ctx, websocket.MessageBinary, big) }, "not whole"},
+		"nothing": {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"done"}`) }, "said nothing"},
+		"error": {func(ctx context.Context, c *websocket.Conn) {
+			tell(ctx, c, `{"type":"error","reason":"no\u0007voice"}`)
+		}, `no\avoice`},
+		"no JSON": {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `RIFF`) }, "no JSON"},
+		"unknown": {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"hello"}`) }, "unknown type"},
+		"rate":    {func(ctx context.Context, c *websocket.Conn) { tell(ctx, c, `{"type":"start","rate":4000000}`) }, "rate 4000000"},
+		"a large frame": {func(ctx context.Context, c *websocket.Conn) {
+			_ = c.Write(ctx, websocket.MessageBinary, make([]byte, maxSound+1))
+		}, "too large"},
 		"without end": {func(ctx context.Context, c *websocket.Conn) {
 			for c.Write(ctx, websocket.MessageBinary, big) == nil {
 			}
