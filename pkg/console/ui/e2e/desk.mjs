@@ -65,6 +65,13 @@ await run(async () => {
   await anna.keyboard.press('Alt+m')
   await lights(anna, OFF_HOOK)
   check(true, 'mute by the headset, undone by the keyboard: both know')
+  await anna.getByRole('link', { name: 'Calls', exact: true }).click()
+  const back = anna.getByRole('link', { name: 'talking', exact: true })
+  await back.waitFor()
+  await until(anna, 440, 'on another page the operator still hears the caller')
+  await back.click()
+  await anna.locator('[data-headset="Test headset"]').waitFor({ state: 'attached' })
+  await anna.getByRole('status').filter({ hasText: 'talking' }).waitFor()
 
   await anna.locator('[data-script=greeting]').waitFor()
   await anna.getByText('good day, my name is Anna').waitFor()

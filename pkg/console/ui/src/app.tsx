@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
 import { del, get, whenSignedOut, type Session } from './api'
 import { stop, useLink } from './live'
-import { phone } from './phone'
+import { phone, usePhone } from './phone'
 import { languages, speak, type Language } from './words'
 import { SignIn, UseLink } from './pages/signin'
 import { span } from './parts/time'
@@ -96,6 +96,7 @@ function Frame({ session, leave, children }: { session: Session; leave: () => vo
           ))}
         </Group>
         <Group gap="xs">
+          {session.user && at !== '/desk' && <CallState />}
           {session.user && <LinkState />}
           {session.user && <Anchor component={Link} href="/me" size="sm" c="var(--mantine-color-text)">{session.user.display_name || session.user.name}</Anchor>}
           <NativeSelect size="xs" aria-label={t('language')} value={i18n.language} onChange={(e) => void speak(e.currentTarget.value as Language)} data={Object.entries(languages).map(([value, label]) => ({ value, label }))} />
@@ -108,6 +109,14 @@ function Frame({ session, leave, children }: { session: Session; leave: () => vo
       </main>
     </>
   )
+}
+
+// CallState is the way back to a call, or to one that comes in, from other pages.
+function CallState() {
+  const { t } = useTranslation()
+  const { talk } = usePhone()
+  if (!talk) return null
+  return <Button component={Link} href="/desk" size="xs" color={talk.state === 'incoming' ? 'red' : 'blue'}>{t('talk.' + talk.state)}</Button>
 }
 
 // LinkState says how fresh what is shown is.

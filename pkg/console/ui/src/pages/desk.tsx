@@ -65,10 +65,7 @@ export function Desk({ session }: { session: Session }) {
   const queue = about?.queue ? sheet?.queues[about.queue] : undefined
   const script = queue?.script ? sheet?.scripts[queue.script] : undefined
 
-  useEffect(() => {
-    void phone.start()
-    return () => phone.stop()
-  }, [])
+  useEffect(() => void phone.start(), []) // it goes on when another page is looked at
 
   const state = (state: string, more: object = {}) =>
     run(async () => {
