@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/centrala/centrala/configs/schema"
@@ -123,9 +122,9 @@ func (h *HTTP) revision(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := strconv.ParseUint(r.PathValue("revision"), 10, 63)
+	n, err := revisionOf(r)
 	if err != nil {
-		return nil, fmt.Errorf("revision %q: %w", r.PathValue("revision"), ErrNotFound)
+		return nil, err
 	}
 	changed, err := app.Revisions(r.Context(), tenant(r), n+1, 1)
 	if err != nil {

@@ -372,14 +372,23 @@ func (h *HTTP) revisions(r *http.Request) (any, error) {
 	return page, nil
 }
 
+// revisionOf is the revision in a request's path.
+func revisionOf(r *http.Request) (uint64, error) {
+	n, err := strconv.ParseUint(r.PathValue("revision"), 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("revision %q: %w", r.PathValue("revision"), ErrNotFound)
+	}
+	return n, nil
+}
+
 func (h *HTTP) undo(r *http.Request) (any, error) {
 	app, err := h.resources()
 	if err != nil {
 		return nil, err
 	}
-	n, err := strconv.ParseUint(r.PathValue("revision"), 10, 63)
+	n, err := revisionOf(r)
 	if err != nil {
-		return nil, fmt.Errorf("revision %q: %w", r.PathValue("revision"), ErrNotFound)
+		return nil, err
 	}
 	dry, err := flag(r, "dry_run")
 	if err != nil {

@@ -102,19 +102,28 @@ func talkOf(c *cdr.Call, agent string) (who, queue string, ok bool) {
 	return who, queue, ok
 }
 
+// talk is talkOf of a call that is looked up; the error is the API's.
+func (a *App) talk(ctx context.Context, tenant, id, agent string) (who, queue string, err error) {
+	c, err := a.store.Call(ctx, tenant, id)
+	if err != nil {
+		return "", "", toldAbout(err)
+	}
+	who, queue, ok := talkOf(&c, agent)
+	if !ok {
+		return "", "", fmt.Errorf("%w: agent %q did not talk in call %q", api.ErrConflict, who, id)
+	}
+	return who, queue, nil
+}
+
 // Dispose implements api.Server.
 func (a *App) Dispose(ctx context.Context, tenant, id string, in api.Disposal, by string) error {
 	h, err := a.houseOf(tenant)
 	if err != nil {
 		return err
 	}
-	c, err := a.store.Call(ctx, tenant, id)
+	who, queue, err := a.talk(ctx, tenant, id, in.Agent)
 	if err != nil {
-		return toldAbout(err)
-	}
-	who, queue, ok := talkOf(&c, in.Agent)
-	if !ok {
-		return fmt.Errorf("%w: agent %q did not talk in call %q", api.ErrConflict, who, id)
+		return err
 	}
 	q := h.queues[queue]
 	if q == nil || h.dispositions[q.Dispositions] == nil {
@@ -175,13 +184,9 @@ func (a *App) Answer(ctx context.Context, tenant, id string, in api.ScriptAnswer
 	if s == nil {
 		return fmt.Errorf("script %q: %w", in.Script, api.ErrNotFound)
 	}
-	c, err := a.store.Call(ctx, tenant, id)
+	who, queue, err := a.talk(ctx, tenant, id, in.Agent)
 	if err != nil {
-		return toldAbout(err)
-	}
-	who, queue, ok := talkOf(&c, in.Agent)
-	if !ok {
-		return fmt.Errorf("%w: agent %q did not talk in call %q", api.ErrConflict, who, id)
+		return err
 	}
 	if in.Contact != "" {
 		if _, err := a.store.Contact(ctx, tenant, in.Contact); err != nil {

@@ -66,8 +66,8 @@ export async function look(page, name) {
   check(found.violations.length === 0, `${name}: axe has nothing against it` + found.violations.map((v) => `\n      ${v.id}: ${v.nodes.map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? '')).slice(0, 3).join('; ')}`).join(''))
 }
 
-// heard is the strongest frequency of what the page hears, Hz.
-export const heard = (page) =>
+// spectrum is the most that the page hears in a second, dB, by bins of so many Hz.
+const spectrum = (page) =>
   page.evaluate(async () => {
     const context = new AudioContext()
     const analyser = context.createAnalyser()
@@ -75,17 +75,29 @@ export const heard = (page) =>
     context.createMediaStreamSource(window.__centralaHeard).connect(analyser)
     await context.resume()
     const bins = new Float32Array(analyser.frequencyBinCount)
-    let best = { hz: 0, db: -200 }
+    const most = Array(bins.length).fill(-200)
     await new Promise((r) => setTimeout(r, 500)) // what is still in the buffers
     for (let i = 0; i < 10; i++) {
       await new Promise((r) => setTimeout(r, 100))
       analyser.getFloatFrequencyData(bins)
-      const k = bins.indexOf(Math.max(...bins))
-      if (bins[k] > best.db) best = { hz: (k * context.sampleRate) / analyser.fftSize, db: bins[k] }
+      bins.forEach((db, k) => (most[k] = Math.max(most[k], db)))
     }
     await context.close()
-    return best
+    return { most, width: context.sampleRate / analyser.fftSize }
   })
+
+// heard is the strongest frequency of what the page hears, Hz.
+export const heard = async (page) => {
+  const { most, width } = await spectrum(page)
+  const k = most.indexOf(Math.max(...most))
+  return { hz: most[k] > -200 ? k * width : 0, db: most[k] }
+}
+
+// strong is how loud the page hears each of these frequencies, dB.
+export const strong = async (page, hz) => {
+  const { most, width } = await spectrum(page)
+  return hz.map((f) => Math.max(...most.slice(Math.round(f / width) - 2, Math.round(f / width) + 3)))
+}
 export const near = (got, hz) => Math.abs(got.hz - hz) < 15 && got.db > -50
 
 // run plays a script, closes the browsers and ends with 1 when something was wrong.
@@ -100,26 +112,3 @@ export async function run(script) {
   for (const b of browsers) await b.close().catch(() => {})
   process.exit(faults ? 1 : 0)
 }
-
-// strong is how loud the page hears each of these frequencies, dB.
-export const strong = (page, hz) =>
-  page.evaluate(async (hz) => {
-    const context = new AudioContext()
-    const analyser = context.createAnalyser()
-    analyser.fftSize = 8192
-    context.createMediaStreamSource(window.__centralaHeard).connect(analyser)
-    await context.resume()
-    const bins = new Float32Array(analyser.frequencyBinCount)
-    const best = hz.map(() => -200)
-    await new Promise((r) => setTimeout(r, 500))
-    for (let i = 0; i < 10; i++) {
-      await new Promise((r) => setTimeout(r, 100))
-      analyser.getFloatFrequencyData(bins)
-      hz.forEach((f, k) => {
-        const at = Math.round((f * analyser.fftSize) / context.sampleRate)
-        best[k] = Math.max(best[k], ...bins.subarray(at - 2, at + 3))
-      })
-    }
-    await context.close()
-    return best
-  }, hz)
